@@ -1,0 +1,117 @@
+package archtest
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestArrows fails when any file of the repository imports what its room must
+// not know.
+func TestArrows(t *testing.T) {
+	root := os.DirFS("../..")
+	files := 0
+	err := fs.WalkDir(root, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return skipDir(root, p, d)
+		}
+		if !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+			return nil
+		}
+		files++
+		return checkFile(t, root, p)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 10 {
+		t.Fatalf("read %d files: the walk does not see the repository", files)
+	}
+}
+
+// skipDir leaves out what is not part of this module.
+func skipDir(root fs.FS, p string, d fs.DirEntry) error {
+	name := d.Name()
+	if p != "." && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || name == "dist") {
+		return fs.SkipDir
+	}
+	if p != "." {
+		if _, err := fs.Stat(root, path.Join(p, "go.mod")); err == nil {
+			return fs.SkipDir // a module of its own
+		}
+	}
+	return nil
+}
+
+func checkFile(t *testing.T, root fs.FS, p string) error {
+	src, err := fs.ReadFile(root, p)
+	if err != nil {
+		return err
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), p, src, parser.ImportsOnly)
+	if err != nil {
+		return err
+	}
+	rel := filepath.ToSlash(path.Dir(p))
+	if rel == "." {
+		rel = ""
+	}
+	for _, imp := range f.Imports {
+		target, err := strconv.Unquote(imp.Path.Value)
+		if err != nil {
+			return err
+		}
+		if err := Check(rel, target); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	return nil
+}
+
+// TestPlanted proves that the rules can fail: each row is an import somebody
+// might be tempted to write.
+func TestPlanted(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		ok       bool
+	}{
+		{"runtime", Module + "/oci/registry", false},
+		{"runtime", Module + "/internal/engine", true},
+		{"runtime", wazero, false},
+		{"internal/engine", wazero + "/api", true},
+		{"internal/engine", Module + "/internal/prepare", false},
+		{"internal/engine", Module + "/wasi", false},
+		{"oci/store", Module + "/oci", true},
+		{"oci/store", "os", true},
+		{"oci", "os", false},
+		{"oci", Module + "/oci/store", false},
+		{"oci/registry", Module + "/oci/store", false},
+		{"wasi/preview1", Module + "/wasi", true},
+		{"wasi", Module + "/wasi/preview1", false},
+		{"packager", Module + "/packager/recipe", true},
+		{"packager/recipe", Module + "/packager", false},
+		{"packager", Module + "/oci/store", false},
+		{"images", Module + "/oci/store", true},
+		{"images", Module + "/runtime", false},
+		{"internal/cli", Module + "/packager", true},
+		{"internal/cli/ux", Module + "/runtime", false},
+		{"serve", cobra, false},
+		{"cmd/wherry", Module + "/internal/cli", true},
+		{"cmd/wherry", Module + "/runtime", false},
+		{"somewhere/new", Module + "/oci", false},
+	} {
+		err := Check(c.from, c.to)
+		if (err == nil) != c.ok {
+			t.Errorf("Check(%q, %q) = %v, want allowed=%v", c.from, c.to, err, c.ok)
+		}
+	}
+}
