@@ -1,0 +1,45 @@
+# Every target works on a fresh machine with Go, git, make and, for `test`,
+# Debian's package client: what is missing is installed by test/setup.
+SHELL := /bin/bash
+export CGO_ENABLED ?= 0
+GO ?= go
+TARGETS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+FUZZTIME ?= 5s
+
+.PHONY: build test setup vet unit race fuzz cross scripts interop portability conformance bench dist clean
+
+build: ## the binary, in bin/
+	$(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/wherry
+
+test: setup ## everything CI checks
+	@test/run
+
+setup:
+	@test/setup
+
+vet: ## static checks for every OS
+	@test/vet
+
+unit:
+	$(GO) test ./...
+
+race: ## packages that start goroutines
+	CGO_ENABLED=1 $(GO) test -race ./runtime/... ./internal/engine/... ./internal/rootfs/... ./wasi/... ./oci/... ./images/...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@test/fuzz $(FUZZTIME)
+
+cross: ## all six targets build
+	@test/cross $(TARGETS)
+
+conformance: ## public suites from outside the repository: WASI_TESTSUITE=checkout
+	$(GO) run ./test/conformance
+
+bench: ## side by side with peers, as ratios
+	$(GO) test -run '^$$' -bench . ./test/bench/...
+
+dist: ## archives for six targets and a wheel, in dist/
+	$(GO) run ./test/dist -o dist
+
+clean:
+	rm -rf bin dist

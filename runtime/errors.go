@@ -1,0 +1,73 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrClosed is returned by calls on a Container or Runtime that was closed.
+var ErrClosed = errors.New("closed")
+
+// An ExitError is a program that ended by itself with a status other than 0.
+type ExitError struct {
+	// Code is the guest's own exit status, all 32 bits of it.
+	Code uint32
+}
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
+
+// A TrapError is a program that the sandbox stopped because it did something
+// undefined: unreachable code, an access out of bounds, a stack overflow, an
+// exception that nothing caught.
+type TrapError struct {
+	// Trap names the cause in the words of the WebAssembly specification.
+	Trap string
+	// Backtrace lists the guest's calls, innermost first, as "function
+	// (+offset)" lines.
+	Backtrace []string
+}
+
+func (e *TrapError) Error() string {
+	if len(e.Backtrace) == 0 {
+		return "trap: " + e.Trap
+	}
+	return "trap: " + e.Trap + " in " + strings.TrimSpace(e.Backtrace[0])
+}
+
+// A LimitError is a program that was stopped at one of its limits.
+type LimitError struct {
+	// Resource is what ran out: "fuel" or "wall time".
+	Resource string
+	// Limit is the limit in words, with its unit.
+	Limit string
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("stopped at the limit of %s: %s", e.Resource, e.Limit)
+}
+
+// A NotFoundError is a program that is not in the container.
+type NotFoundError struct {
+	// Program is the name as it was given.
+	Program string
+	// Path lists the folders that were searched; empty when Program names a path.
+	Path []string
+}
+
+func (e *NotFoundError) Error() string {
+	if len(e.Path) == 0 {
+		return fmt.Sprintf("%s: no such file in the container", e.Program)
+	}
+	return fmt.Sprintf("%s: not found in the container's PATH (%s)", e.Program, strings.Join(e.Path, ":"))
+}
+
+// A FormatError is a file that was found but cannot be executed here.
+type FormatError struct {
+	// Program is the file's path in the container.
+	Program string
+	// Reason says what the file is and what running it would need.
+	Reason string
+}
+
+func (e *FormatError) Error() string { return e.Program + ": " + e.Reason }

@@ -1,0 +1,124 @@
+package runtime
+
+import (
+	"context"
+	"io"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// An Image is what a Container is made from: a configuration and the layers of
+// a file system, bottom first. Package images opens them from a store;
+// [Program] wraps a bare module.
+type Image interface {
+	Config() ispec.ImageConfig
+	Layers() []layer.Layer
+}
+
+// A Spec says how one Container differs from its image, and what of the host
+// it is given. Its zero value runs the image's own command with nothing of the
+// host: no files, variables, network or streams.
+type Spec struct {
+	// Entrypoint replaces the image's when it is not nil.
+	Entrypoint []string
+	// Args replace the image's Cmd when they are not nil; they follow the
+	// entrypoint.
+	Args []string
+	// Env adds variables, as "NAME=value", to the image's. Later ones win.
+	Env []string
+	// WorkingDir replaces the image's working directory.
+	WorkingDir string
+
+	// Stdin is the program's standard input; nil is an empty one.
+	Stdin io.Reader
+	// Stdout and Stderr receive the program's output; nil discards it.
+	Stdout, Stderr io.Writer
+	// Terminal tells the program that its streams are a terminal.
+	Terminal bool
+
+	// Mounts are folders and files that the container sees besides its image.
+	Mounts []Mount
+	// ReadOnly refuses every change of the image's files.
+	ReadOnly bool
+	// Dir is a folder of the host that keeps what the container writes, so that
+	// it is there again for the next Container with the same Dir. Empty keeps
+	// it in memory, for the life of the Container.
+	Dir string
+
+	// Limits bound what the program may use. Zero fields take DefaultLimits.
+	Limits Limits
+	// Clock is the program's time; nil is the host's.
+	Clock wasi.Clock
+	// Random is the program's source of randomness; nil is the host's.
+	Random io.Reader
+	// HostModules give the program Go functions to import, besides WASI.
+	HostModules []wasi.HostModule
+	// Door answers the messages that a guest sends with host.call; nil tells
+	// the guest that nobody answers.
+	Door func(ctx context.Context, message []byte) ([]byte, error)
+	// UnknownImports lets a module start although it imports functions that
+	// nobody provides; calling one of them traps.
+	UnknownImports bool
+}
+
+// A Mount puts a folder or file of the host, or an empty tmpfs, into a
+// container.
+type Mount struct {
+	// Source is the path on the host; empty mounts a tmpfs.
+	Source string
+	// Target is the absolute path in the container.
+	Target string
+	// ReadOnly refuses every change.
+	ReadOnly bool
+	// Size bounds a tmpfs in bytes; 0 takes the container's Limits.Disk.
+	Size int64
+}
+
+// Limits bound what a container uses. A zero field means its default.
+type Limits struct {
+	// Memory bounds the linear memory of each program, in bytes.
+	Memory uint64
+	// Fuel bounds the work of each program, in units of about one instruction;
+	// 0 means unbounded.
+	Fuel uint64
+	// Timeout bounds the wall time of a Run; 0 means unbounded.
+	Timeout time.Duration
+	// OpenFiles bounds the file descriptors of each program.
+	OpenFiles int
+	// Disk bounds the bytes that the container writes to its own files.
+	Disk int64
+	// Processes bounds how many programs run at once (pipelines of a shell).
+	Processes int
+}
+
+// DefaultLimits are the limits of a container whose Spec says nothing.
+func DefaultLimits() Limits {
+	return Limits{
+		Memory:    4 << 30,
+		OpenFiles: 1024,
+		Disk:      16 << 30,
+		Processes: 64,
+	}
+}
+
+func (l Limits) orDefault() Limits {
+	d := DefaultLimits()
+	if l.Memory != 0 {
+		d.Memory = l.Memory
+	}
+	if l.OpenFiles != 0 {
+		d.OpenFiles = l.OpenFiles
+	}
+	if l.Disk != 0 {
+		d.Disk = l.Disk
+	}
+	if l.Processes != 0 {
+		d.Processes = l.Processes
+	}
+	d.Fuel, d.Timeout = l.Fuel, l.Timeout
+	return d
+}
