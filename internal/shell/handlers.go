@@ -1,0 +1,93 @@
+package shell
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+)
+
+// handlers connect the interpreter to the World.
+type handlers struct {
+	world    World
+	terminal bool
+	fatal    *error // first error that ends more than the script
+	tmpdir   string
+}
+
+func (h *handlers) open(ctx context.Context, name string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+	p := absolute(guestPath(interp.HandlerCtx(ctx).Dir), guestPath(name))
+	if p == "/dev/null" {
+		return null{}, nil
+	}
+	f, err := h.world.OpenFile(p, flag, perm)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: reason(err)}
+	}
+	return f, nil
+}
+
+func (h *handlers) stat(_ context.Context, name string, follow bool) (fs.FileInfo, error) {
+	return h.world.Stat(path.Clean(guestPath(name)), follow)
+}
+
+func (h *handlers) readDir(_ context.Context, name string) ([]fs.DirEntry, error) {
+	return h.world.ReadDir(path.Clean(guestPath(name)))
+}
+
+// access grants what the mode bits grant anybody: a container has one user.
+func (h *handlers) access(_ context.Context, name string, mode interp.AccessMode) error {
+	info, err := h.world.Stat(path.Clean(guestPath(name)), true)
+	if err != nil {
+		return err
+	}
+	if mode&interp.AccessExec != 0 && info.Mode().Perm()&0o111 == 0 {
+		return fs.ErrPermission
+	}
+	return nil
+}
+
+func (h *handlers) exec(ctx context.Context, args []string) error {
+	hc := interp.HandlerCtx(ctx)
+	dir := guestPath(hc.Dir)
+	status, err := h.world.Exec(ctx, Process{
+		Args: args, Env: exported(hc.Env, dir), Dir: dir,
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Terminal: h.terminal,
+	})
+	if err != nil {
+		if *h.fatal == nil {
+			*h.fatal = err
+		}
+		return err
+	}
+	if status != 0 {
+		return interp.ExitStatus(status)
+	}
+	return nil
+}
+
+// exported lists the variables that a program started now is given.
+func exported(env expand.Environ, dir string) []string {
+	var list []string
+	env.Each(func(name string, v expand.Variable) bool {
+		switch {
+		case name == "PWD":
+			list = append(list, "PWD="+dir)
+		case v.Exported && v.Kind == expand.String:
+			list = append(list, name+"="+v.String())
+		}
+		return true
+	})
+	return list
+}
+
+// null is /dev/null.
+type null struct{}
+
+func (null) Read([]byte) (int, error)    { return 0, io.EOF }
+func (null) Write(p []byte) (int, error) { return len(p), nil }
+func (null) Close() error                { return nil }
