@@ -1,0 +1,138 @@
+package recipe
+
+import (
+	"path"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Part is a piece of a RUN script: either shell text, or one pip install.
+type Part struct {
+	// Shell is text for /bin/sh; empty when the part is a pip install.
+	Shell string
+	// Pip is what follows "pip install"; nil when the part is shell text.
+	// Words with variables are kept as they are written.
+	Pip []string
+}
+
+// SplitPip cuts a script at the pip installs among its commands joined by &&,
+// ; or newlines. ok is false when a pip install stands where it cannot be cut
+// out (in a loop, a condition, a pipe or a redirection).
+func SplitPip(script string) (parts []Part, ok bool) {
+	if len(script) > maxScript {
+		return []Part{{Shell: script}}, true
+	}
+	prog, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
+	if err != nil {
+		return []Part{{Shell: script}}, true
+	}
+	total := 0
+	syntax.Walk(prog, func(n syntax.Node) bool {
+		if call, is := n.(*syntax.CallExpr); is && isPip(call) {
+			total++
+		}
+		return true
+	})
+	if total == 0 {
+		return []Part{{Shell: script}}, true
+	}
+	var flat []*syntax.Stmt
+	for _, stmt := range prog.Stmts {
+		flat = flatten(stmt, flat)
+	}
+	for _, stmt := range flat {
+		call, is := stmt.Cmd.(*syntax.CallExpr)
+		if is && isPip(call) && plain(stmt) {
+			words, all := pipWords(call)
+			if !all {
+				return nil, false
+			}
+			parts = append(parts, Part{Pip: words})
+			total--
+			continue
+		}
+		text := script[stmt.Pos().Offset():stmt.End().Offset()]
+		text = strings.TrimSuffix(strings.TrimSpace(text), ";")
+		if n := len(parts); n > 0 && parts[n-1].Pip == nil {
+			parts[n-1].Shell += " && " + text
+		} else {
+			parts = append(parts, Part{Shell: text})
+		}
+	}
+	return parts, total == 0
+}
+
+// flatten takes "a && b && c" apart.
+func flatten(stmt *syntax.Stmt, into []*syntax.Stmt) []*syntax.Stmt {
+	bin, ok := stmt.Cmd.(*syntax.BinaryCmd)
+	if !ok || bin.Op != syntax.AndStmt || !plain(stmt) {
+		return append(into, stmt)
+	}
+	into = flatten(bin.X, into)
+	return flatten(bin.Y, into)
+}
+
+func plain(s *syntax.Stmt) bool {
+	return len(s.Redirs) == 0 && !s.Negated && !s.Background && !s.Coprocess
+}
+
+// isPip recognises pip install, pip3 install, python -m pip install and uv pip
+// install.
+func isPip(call *syntax.CallExpr) bool {
+	return pipPrefix(literals(call)) > 0
+}
+
+// pipPrefix is how many words "pip install" takes, or 0.
+func pipPrefix(argv []string) int {
+	if len(argv) == 0 {
+		return 0
+	}
+	n := 0
+	switch name := path.Base(argv[0]); {
+	case name == "pip" || name == "pip3" || name == "pip3.15":
+		n = 1
+	case (name == "python" || name == "python3" || name == "python3.15") && len(argv) > 2 && argv[1] == "-m" && argv[2] == "pip":
+		n = 3
+	case name == "uv" && len(argv) > 1 && argv[1] == "pip":
+		n = 2
+	default:
+		return 0
+	}
+	// Global options may stand before the verb: pip --no-cache-dir install.
+	for n < len(argv) && strings.HasPrefix(argv[n], "-") {
+		n++
+	}
+	if n < len(argv) && argv[n] == "install" {
+		return n + 1
+	}
+	return 0
+}
+
+// pipWords are the arguments of a pip install. Variables keep their $, for the
+// caller to expand.
+func pipWords(call *syntax.CallExpr) ([]string, bool) {
+	skip := pipPrefix(literals(call))
+	var words []string
+	for _, w := range call.Args[skip:] {
+		text, ok := literal(w)
+		if !ok {
+			var b strings.Builder
+			if err := syntax.NewPrinter().Print(&b, w); err != nil || strings.ContainsAny(b.String(), "`(*") {
+				return nil, false
+			}
+			text = b.String()
+		}
+		words = append(words, text)
+	}
+	return words, true
+}
+
+// PipArgs is what follows "pip install" in a RUN in exec form.
+func PipArgs(argv []string) ([]string, bool) {
+	n := pipPrefix(argv)
+	if n == 0 {
+		return nil, false
+	}
+	return argv[n:], true
+}
