@@ -1,0 +1,46 @@
+package wasm
+
+// Editor writes a changed copy of a byte string. Runs between changes are copied as they are; instructions that no
+// pass touches are never encoded anew. Positions are those of the source and must not decrease.
+//
+//	e.Reset(body.Bytes, out)
+//	e.Replace(op.Start, op.End)    // copies up to op.Start, drops the instruction
+//	e.Out = wasm.AppendI32Const(e.Out, 7)
+//	out = e.Finish()
+type Editor struct {
+	// Out is what has been written. Callers append to it directly.
+	Out []byte
+
+	src []byte
+	at  int // what of src has been copied or dropped
+}
+
+// Reset begins a copy of src, appended to out.
+func (e *Editor) Reset(src, out []byte) { e.src, e.Out, e.at = src, out, 0 }
+
+// CopyTo copies the source up to position pos, so that what is appended to Out next stands before it.
+func (e *Editor) CopyTo(pos int) {
+	pos = min(pos, len(e.src))
+	if pos > e.at {
+		e.Out = append(e.Out, e.src[e.at:pos]...)
+		e.at = pos
+	}
+}
+
+// Replace copies the source up to start and drops what lies between start and end.
+func (e *Editor) Replace(start, end int) {
+	e.CopyTo(start)
+	e.at = max(e.at, min(end, len(e.src)))
+}
+
+// Insert puts bytes before position pos of the source.
+func (e *Editor) Insert(pos int, b ...byte) {
+	e.CopyTo(pos)
+	e.Out = append(e.Out, b...)
+}
+
+// Finish copies the rest of the source and returns Out.
+func (e *Editor) Finish() []byte {
+	e.CopyTo(len(e.src))
+	return e.Out
+}

@@ -1,0 +1,84 @@
+package wasm
+
+// Limits are the structural limits of a module: what a compiler that is linear in size on real code may be asked to
+// take. Each of them stops a known way to hold the compiler for seconds or to fill memory with a few kilobytes of
+// code. A zero field allows nothing; begin with DefaultLimits.
+type Limits struct {
+	Module    uint32 // bytes of the module
+	Code      uint32 // bytes of the code section
+	Types     uint32
+	Imports   uint32
+	Functions uint32 // imports included
+	Tables    uint32
+	Globals   uint32
+	Tags      uint32
+	Exports   uint32
+	Elems     uint32 // element segments
+	Elements  uint32 // elements of all segments
+	Datas     uint32 // data segments
+	Customs   uint32 // custom sections
+	NameBytes uint32 // bytes of one import or export name
+	Params    uint32 // of one type
+	Results   uint32 // of one type
+	TypeUnits uint32 // parameters and results of all types
+
+	TableMin  uint32 // elements all tables begin with
+	MemoryMin uint32 // pages all memories begin with
+
+	Body          uint32 // bytes of one function
+	Locals        uint32 // of one function, parameters not counted
+	Nesting       uint32 // blocks within blocks
+	LoopNesting   uint32
+	BrTable       uint32 // targets of one br_table
+	BrTables      uint32 // targets of all br_tables of one function
+	Catches       uint32 // clauses of one try_table
+	LoopsLocals   uint64 // loops x locals of one function
+	DepthLocals   uint64 // sum over blocks of their loop depth x locals of one function
+	BlocksLocals  uint64 // (blocks and conditional branches) x locals of one function
+	ModuleLocals  uint64 // locals of all functions
+	ModuleLoops   uint64 // sum over functions of loops x locals
+	ModuleBlocks  uint64 // sum over functions of (blocks and conditional branches) x locals
+	OperandsPer64 uint32 // operands pushed and popped by calls, blocks and branches per 64 bytes of a function
+}
+
+// DefaultLimits returns limits that every real module known to us keeps with head-room and that stop every known
+// compile bomb.
+func DefaultLimits() Limits {
+	return Limits{
+		Module:    256 << 20,
+		Code:      128 << 20,
+		Types:     20_000,
+		Imports:   10_000,
+		Functions: 200_000,
+		Tables:    100,
+		Globals:   100_000,
+		Tags:      10_000,
+		Exports:   100_000,
+		Elems:     100_000,
+		Elements:  4_000_000,
+		Datas:     1_000_000,
+		Customs:   1_000,
+		NameBytes: 10_000,
+		Params:    1_000,
+		Results:   1_000,
+		TypeUnits: 1_000_000,
+
+		TableMin:  10_000_000,
+		MemoryMin: 65_536,
+
+		Body:          4 << 20,
+		Locals:        20_000,
+		Nesting:       2_000,
+		LoopNesting:   64,
+		BrTable:       8_192,
+		BrTables:      16_384,
+		Catches:       1_000,
+		LoopsLocals:   700_000,
+		DepthLocals:   8_000_000,
+		BlocksLocals:  50_000_000,
+		ModuleLocals:  20_000_000,
+		ModuleLoops:   1 << 40,
+		ModuleBlocks:  1 << 40,
+		OperandsPer64: 1_024,
+	}
+}
