@@ -1,0 +1,186 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/wherry-run/wherry/internal/layer"
+)
+
+// LayerIndex returns the index of a layer. When nobody has unpacked the layer
+// yet, make does it, once, whatever number of processes ask; it puts the
+// content of files into w. The lease keeps the layer.
+func (l *Lease) LayerIndex(ctx context.Context, d digest.Digest, make func(ctx context.Context, w layer.ContentWriter) (*layer.Index, error)) (*layer.Index, error) {
+	if err := l.Keep(ctx, d); err != nil {
+		return nil, err
+	}
+	if x, err := l.s.readLayer(d); err == nil {
+		return x, nil
+	}
+	unlock, err := l.s.lock(ctx, "layer-"+d.Encoded(), exclusive)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if x, err := l.s.readLayer(d); err == nil {
+		return x, nil
+	}
+	// New content files belong to nothing until the index is there, so no sweep
+	// may run in between.
+	unlockGC, err := l.s.lock(ctx, "gc", shared)
+	if err != nil {
+		return nil, err
+	}
+	defer unlockGC()
+	w := &contentWriter{lease: l}
+	x, err := make(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.s.writeLayer(d, x, w.added); err != nil {
+		return nil, fmt.Errorf("store index of layer %s: %w", d, err)
+	}
+	return x, nil
+}
+
+// layerMagic starts a layer index file; the checksum of the rest follows.
+const layerMagic = "wherry layer index 1 sha256:"
+
+func (s *Store) writeLayer(d digest.Digest, x *layer.Index, added []string) error {
+	data, err := encodeIndex(x)
+	if err != nil {
+		return err
+	}
+	if len(added) > 0 {
+		if err := syncFiles(s.dir, added); err != nil {
+			return err
+		}
+	}
+	path, err := s.layerPath(d)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	return writeAtomic(path, append([]byte(layerMagic+hex.EncodeToString(sum[:])+"\n"), data...))
+}
+
+// readLayer reads a layer index. A damaged one counts as absent: it is made
+// again from the blob.
+func (s *Store) readLayer(d digest.Digest) (*layer.Index, error) {
+	path, err := s.layerPath(d)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	head, data, ok := bytes.Cut(b, []byte("\n"))
+	sum := sha256.Sum256(data)
+	if !ok || string(head) != layerMagic+hex.EncodeToString(sum[:]) {
+		return nil, &DamagedError{Digest: d, Err: errors.New("the checksum of its layer index is wrong")}
+	}
+	x, err := decodeIndex(data)
+	if err != nil {
+		return nil, &DamagedError{Digest: d, Err: err}
+	}
+	return x, nil
+}
+
+// contentWriter puts the content of files into files/. One layer is unpacked
+// by one goroutine, so it needs no lock.
+type contentWriter struct {
+	lease *Lease
+	added []string
+}
+
+// smallFile is what is hashed in memory, so that a file that is there already
+// costs no write.
+const smallFile = 1 << 20
+
+// Put stores the content of one file.
+func (w *contentWriter) Put(ctx context.Context, r io.Reader) (string, int64, error) {
+	var head bytes.Buffer
+	n, err := io.CopyN(&head, r, smallFile)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", 0, fmt.Errorf("read file of layer: %w", err)
+	}
+	h := sha256.New()
+	h.Write(head.Bytes())
+	if n < smallFile {
+		d := digest.NewDigest(digest.SHA256, h)
+		return string(d), n, w.place(ctx, d, n, bytes.NewReader(head.Bytes()), nil)
+	}
+	return w.putLarge(ctx, head.Bytes(), r, h)
+}
+
+func (w *contentWriter) putLarge(ctx context.Context, head []byte, r io.Reader, h hash.Hash) (string, int64, error) {
+	f, err := os.CreateTemp(w.lease.dir, "file-*")
+	if err != nil {
+		return "", 0, fmt.Errorf("store file of layer: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(head)
+	var n int64
+	if err == nil {
+		n, err = copyContext(ctx, io.MultiWriter(f, h), r)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("store file of layer: %w", err)
+	}
+	d := digest.NewDigest(digest.SHA256, h)
+	n += int64(len(head))
+	return string(d), n, w.place(ctx, d, n, nil, f)
+}
+
+// place puts content under its name: from the finished file f, or from r. What
+// is there with the right size is left alone.
+func (w *contentWriter) place(ctx context.Context, d digest.Digest, size int64, r io.Reader, f *os.File) error {
+	path, err := w.lease.s.filePath(d)
+	if err != nil {
+		return err
+	}
+	if st, err := os.Stat(path); err == nil && st.Size() == size {
+		return nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if f == nil {
+		if f, err = os.CreateTemp(w.lease.dir, "file-*"); err != nil {
+			return fmt.Errorf("store file of layer: %w", err)
+		}
+		defer os.Remove(f.Name())
+		_, err = copyContext(ctx, f, r)
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if err == nil {
+		err = seal(f.Name())
+	}
+	if err == nil {
+		err = rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("store file of layer: %w", err)
+	}
+	w.added = append(w.added, path)
+	return nil
+}

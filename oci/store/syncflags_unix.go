@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package store
+
+import "os"
+
+const syncFlags = os.O_RDONLY

@@ -1,0 +1,5 @@
+package store
+
+import "os"
+
+const syncFlags = os.O_RDWR
