@@ -1,0 +1,1 @@
+"""What turns the interpreter module into the `python` that people know."""

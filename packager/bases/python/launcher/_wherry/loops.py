@@ -1,0 +1,42 @@
+"""asyncio without a socket pair: nothing wakes the loop from another thread."""
+
+
+def patch_selector_events(module):
+    """The loop's pipe to itself is left out, and an empty selector just sleeps."""
+    loop = module.BaseSelectorEventLoop
+
+    def _make_self_pipe(self):
+        self._ssock = self._csock = None
+        self._selector = _Selector(self._selector, self)
+
+    def _nothing(self):
+        return None
+
+    loop._make_self_pipe = _make_self_pipe
+    loop._close_self_pipe = _nothing
+    loop._write_to_self = _nothing
+
+
+class _Selector:
+    """A selector that knows that with no file in it only time can pass."""
+
+    def __init__(self, selector, loop):
+        self._selector = selector
+        self._loop = loop
+
+    def __getattr__(self, name):
+        return getattr(self._selector, name)
+
+    def select(self, timeout=None):
+        """Ready files, or the passing of timeout."""
+        if self._selector.get_map():
+            return self._selector.select(timeout)
+        if timeout is None:
+            from .threads import DEADLOCK, Deadlock
+
+            raise Deadlock("the event loop has nothing to do: " + DEADLOCK)
+        if timeout > 0:
+            import time
+
+            time.sleep(timeout)
+        return []
