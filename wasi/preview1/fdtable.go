@@ -1,0 +1,168 @@
+package preview1
+
+import (
+	"github.com/wherry-run/wherry/internal/rootfs"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// A descriptor is one entry of a guest's table.
+type descriptor struct {
+	base       rights // what may be done with it
+	inheriting rights // the most that what is opened through it may have
+	flags      fdFlags
+	object     object
+}
+
+// An object is what a descriptor stands for: one of *regular, *directory,
+// *input, *output, *connection, *listener.
+type object interface {
+	fileType() fileType
+	close() error
+}
+
+// regular is an open file with a position of its own.
+type regular struct {
+	file   *rootfs.File
+	offset int64
+}
+
+func (*regular) fileType() fileType { return typeRegularFile }
+func (r *regular) close() error     { return r.file.Close() }
+
+// directory is an open directory. A preopened one has the name under which the
+// guest was given it.
+type directory struct {
+	file    *rootfs.File
+	preopen bool
+	name    string
+}
+
+func (*directory) fileType() fileType { return typeDirectory }
+func (d *directory) close() error     { return d.file.Close() }
+
+// input and output are standard streams. Closing them leaves the stream, which
+// belongs to whoever made it, alone.
+type input struct{ *wasi.Input }
+
+func (in *input) fileType() fileType { return streamType(in.Terminal()) }
+func (*input) close() error          { return nil }
+
+type output struct{ *wasi.Output }
+
+func (out *output) fileType() fileType { return streamType(out.Terminal()) }
+func (*output) close() error           { return nil }
+
+// streamType makes isatty true exactly for terminals: guests ask for a
+// character device without the rights to seek and tell. For other streams WASI
+// has no better name than "unknown".
+func streamType(terminal bool) fileType {
+	if terminal {
+		return typeCharacterDevice
+	}
+	return typeUnknown
+}
+
+// connection is an accepted socket.
+type connection struct {
+	*wasi.Conn
+	shutRead bool // the guest has shut its receiving side
+}
+
+func (*connection) fileType() fileType { return typeSocketStream }
+func (c *connection) close() error     { c.Conn.Close(); return nil }
+
+// listener is a socket that connections are accepted from.
+type listener struct{ *wasi.Acceptor }
+
+func (*listener) fileType() fileType { return typeSocketStream }
+func (l *listener) close() error     { return l.Acceptor.Close() }
+
+// fdTable is a guest's descriptors by number.
+type fdTable struct {
+	entries []*descriptor
+	max     int
+}
+
+// insert puts d at the lowest free number, as programs that close 0 and then
+// open expect.
+func (t *fdTable) insert(d *descriptor) (uint32, errno) {
+	for i, e := range t.entries {
+		if e == nil {
+			t.entries[i] = d
+			return uint32(i), esuccess
+		}
+	}
+	if t.full() {
+		return 0, emfile
+	}
+	t.entries = append(t.entries, d)
+	return uint32(len(t.entries) - 1), esuccess
+}
+
+// full reports whether there is no free number.
+func (t *fdTable) full() bool {
+	if len(t.entries) < t.max {
+		return false
+	}
+	for _, e := range t.entries {
+		if e == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// get is the descriptor fd, which must have the rights needed.
+func (t *fdTable) get(fd uint32, need rights) (*descriptor, errno) {
+	if uint64(fd) >= uint64(len(t.entries)) || t.entries[fd] == nil {
+		return nil, ebadf
+	}
+	d := t.entries[fd]
+	if !d.base.has(need) {
+		return nil, enotcapable
+	}
+	return d, esuccess
+}
+
+// directory is the directory fd, which must have the rights needed.
+func (t *fdTable) directory(fd uint32, need rights) (*descriptor, *directory, errno) {
+	d, e := t.get(fd, 0)
+	if e != esuccess {
+		return nil, nil, e
+	}
+	dir, ok := d.object.(*directory)
+	if !ok {
+		return nil, nil, enotdir
+	}
+	if !d.base.has(need) {
+		return nil, nil, enotcapable
+	}
+	return d, dir, esuccess
+}
+
+// remove takes fd out of the table; closing it is the caller's.
+func (t *fdTable) remove(fd uint32) (*descriptor, errno) {
+	d, e := t.get(fd, 0)
+	if e == esuccess {
+		t.entries[fd] = nil
+	}
+	return d, e
+}
+
+// renumber moves from to the number to, which must be open, and returns the
+// descriptor that was there.
+func (t *fdTable) renumber(from, to uint32) (*descriptor, errno) {
+	src, e := t.get(from, 0)
+	if e != esuccess {
+		return nil, e
+	}
+	old, e := t.get(to, 0)
+	if e != esuccess {
+		return nil, e
+	}
+	if from == to {
+		return nil, esuccess
+	}
+	t.entries[to], t.entries[from] = src, nil
+	return old, esuccess
+}

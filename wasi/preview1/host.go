@@ -1,0 +1,265 @@
+package preview1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/wherry-run/wherry/internal/rootfs"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// Config is everything that a guest is given. The zero Config gives nothing:
+// no arguments, an empty input, outputs that discard, no files. A clock and
+// randomness are the machine's unless set.
+type Config struct {
+	// Args are the arguments; the first is by custom the program's name.
+	Args []string
+	// Env are the variables, each NAME=VALUE.
+	Env []string
+
+	Stdin  *wasi.Input
+	Stdout *wasi.Output
+	Stderr *wasi.Output
+
+	Clock  wasi.Clock
+	Random io.Reader
+
+	// Tree is the file system that the preopens lie in.
+	Tree *rootfs.Tree
+	// Preopens are the directories that are open when the guest starts, from
+	// descriptor 3 on.
+	Preopens []Preopen
+	// Listeners are open after the preopens, in their order.
+	Listeners []wasi.Listener
+
+	Limits Limits
+}
+
+// A Preopen is a directory that is open when the guest starts.
+type Preopen struct {
+	// GuestPath is the name the guest knows it by, "/" for the root.
+	GuestPath string
+	Node      *rootfs.Node
+}
+
+// Limits bound what a guest can make its host hold or do in one call. A zero
+// field means its default.
+type Limits struct {
+	// FDs is the number of descriptors open at once (1024).
+	FDs int
+	// Iovecs is the number of buffers in one read or write (1024).
+	Iovecs int
+	// Subscriptions is the number of things one poll waits for (4096).
+	Subscriptions int
+}
+
+// The limits of a Config that sets none.
+const (
+	defaultFDs           = 1024
+	defaultIovecs        = 1024
+	defaultSubscriptions = 4096
+
+	// The largest limits that may be asked for. A select takes 65,536 cases.
+	maxFDs           = 1 << 20
+	maxIovecs        = 1 << 16
+	maxSubscriptions = 60_000
+)
+
+// maxStartBytes bounds the arguments and variables together, as a kernel does.
+const maxStartBytes = 32 << 20
+
+// A Host serves one instance of a guest. Its functions are called by one
+// goroutine at a time, the one that runs the guest; Close is called after the
+// guest has ended.
+type Host struct {
+	args, env []string
+	clock     wasi.Clock
+	random    io.Reader
+	tree      *rootfs.Tree
+	limits    Limits
+	fds       fdTable
+
+	started time.Duration // monotonic reading at the start
+	blocked time.Duration // time spent waiting since
+	closing []*wasi.Conn  // closed by the guest, perhaps still delivering
+}
+
+// New makes a Host. It opens the preopens, so Close must be called.
+func New(c Config) (*Host, error) {
+	limits, err := c.Limits.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStart(c.Args, c.Env); err != nil {
+		return nil, err
+	}
+	h := &Host{
+		args: c.Args, env: c.Env, clock: c.Clock, random: c.Random, tree: c.Tree,
+		limits: limits, fds: fdTable{max: limits.FDs},
+	}
+	if h.clock == nil {
+		h.clock = wasi.NewSystemClock()
+	}
+	if h.random == nil {
+		h.random = wasi.SystemRandom()
+	}
+	h.started = h.clock.Monotonic()
+	if err := h.open(c); err != nil {
+		h.closeAll()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (l Limits) resolve() (Limits, error) {
+	for _, f := range []struct {
+		name         string
+		value        *int
+		fallback, hi int
+	}{
+		{"descriptors", &l.FDs, defaultFDs, maxFDs},
+		{"buffers in one call", &l.Iovecs, defaultIovecs, maxIovecs},
+		{"subscriptions in one poll", &l.Subscriptions, defaultSubscriptions, maxSubscriptions},
+	} {
+		if *f.value == 0 {
+			*f.value = f.fallback
+		}
+		if *f.value < 0 || *f.value > f.hi {
+			return l, fmt.Errorf("limit of %s: %d is not between 1 and %d", f.name, *f.value, f.hi)
+		}
+	}
+	return l, nil
+}
+
+// checkStart refuses arguments and variables that a guest could not be given
+// whole: C strings end at a NUL.
+func checkStart(args, env []string) error {
+	total := 0
+	for i, a := range args {
+		if strings.IndexByte(a, 0) >= 0 {
+			return fmt.Errorf("argument %d holds a NUL byte", i)
+		}
+		total += len(a) + 1
+	}
+	for _, v := range env {
+		if strings.IndexByte(v, 0) >= 0 {
+			return fmt.Errorf("variable %q holds a NUL byte", v)
+		}
+		if strings.IndexByte(v, '=') < 0 {
+			return fmt.Errorf("variable %q is not of the form NAME=VALUE", v)
+		}
+		total += len(v) + 1
+	}
+	if total > maxStartBytes {
+		return fmt.Errorf("arguments and variables take %d bytes, more than %d", total, maxStartBytes)
+	}
+	return nil
+}
+
+// open fills the table: three streams, the preopens, the listeners.
+func (h *Host) open(c Config) error {
+	if c.Stdin == nil {
+		c.Stdin = wasi.NewInput(nil)
+	}
+	if c.Stdout == nil {
+		c.Stdout = wasi.NewOutput(nil)
+	}
+	if c.Stderr == nil {
+		c.Stderr = wasi.NewOutput(nil)
+	}
+	list := []*descriptor{
+		{base: rightsOfInput, object: &input{c.Stdin}},
+		{base: rightsOfOutput, object: &output{c.Stdout}},
+		{base: rightsOfOutput, object: &output{c.Stderr}},
+	}
+	for _, p := range c.Preopens {
+		if c.Tree == nil {
+			return fmt.Errorf("preopen %s: no tree", p.GuestPath)
+		}
+		file, err := c.Tree.Open(p.Node, ".", rootfs.How{Read: true, Dir: true})
+		if err != nil {
+			return fmt.Errorf("preopen %s: %w", p.GuestPath, err)
+		}
+		list = append(list, &descriptor{
+			base: rightsOfDirectory, inheriting: rightsOfDirectory | rightsOfFile,
+			object: &directory{file: file, preopen: true, name: p.GuestPath},
+		})
+	}
+	for _, l := range c.Listeners {
+		list = append(list, &descriptor{
+			base: rightsOfListener, inheriting: rightsOfConnection,
+			object: &listener{wasi.NewAcceptor(l)},
+		})
+	}
+	h.fds.entries = list
+	if len(list) > h.limits.FDs {
+		return fmt.Errorf("%d descriptors at the start, more than the limit of %d", len(list), h.limits.FDs)
+	}
+	return nil
+}
+
+// Close closes every descriptor that the guest left open, and waits a moment
+// for connections to deliver what was written to them.
+func (h *Host) Close() error {
+	err := h.closeAll()
+	for _, c := range h.closing {
+		<-c.Done()
+	}
+	h.closing = nil
+	return err
+}
+
+func (h *Host) closeAll() error {
+	var errs []error
+	for i, d := range h.fds.entries {
+		if d != nil {
+			h.fds.entries[i] = nil
+			errs = append(errs, h.closeObject(d.object))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (h *Host) closeObject(o object) error {
+	if c, ok := o.(*connection); ok {
+		h.remember(c.Conn)
+	}
+	return o.close()
+}
+
+// remember keeps a closed connection until it is gone, and drops those that
+// are.
+func (h *Host) remember(c *wasi.Conn) {
+	kept := h.closing[:0]
+	for _, old := range h.closing {
+		select {
+		case <-old.Done():
+		default:
+			kept = append(kept, old)
+		}
+	}
+	h.closing = append(kept, c)
+}
+
+// wait runs f, which blocks, and keeps the time it takes off the guest's CPU
+// clocks.
+func (h *Host) wait(f func()) {
+	start := h.clock.Monotonic()
+	f()
+	h.blocked += h.clock.Monotonic() - start
+}
+
+// run calls one function of the table and reports its result, or why the guest
+// must be unwound.
+func (h *Host) run(ctx context.Context, l *layout, f *function, mem memory, args []uint64) (errno, error) {
+	c := call{ctx: ctx, mem: mem, args: args, layout: l}
+	if c.canceled() {
+		return ecanceled, c.unwind
+	}
+	e := f.call(h, &c)
+	return e, c.unwind
+}
