@@ -183,6 +183,41 @@ func (s *Store) ReadBlob(d ispec.Descriptor, limit int64) ([]byte, error) {
 	return data, nil
 }
 
+// Verify reads a blob again and returns a DamagedError when it is not what its
+// name says.
+func (s *Store) Verify(ctx context.Context, d digest.Digest) error {
+	path, err := s.blobPath(d)
+	if err != nil {
+		return err
+	}
+	err = verifyFile(ctx, d, path)
+	var bad *oci.MismatchError
+	if errors.As(err, &bad) {
+		return &DamagedError{Digest: d, Err: err}
+	}
+	return err
+}
+
+// Evict removes a blob if it is damaged, so that the next ingest brings it back,
+// and reports whether it did.
+func (s *Store) Evict(ctx context.Context, d digest.Digest) (bool, error) {
+	path, err := s.blobPath(d)
+	if err != nil {
+		return false, err
+	}
+	unlock, err := s.lock(ctx, "gc", exclusive)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	err = verifyFile(ctx, d, path)
+	var bad *oci.MismatchError
+	if !errors.As(err, &bad) {
+		return false, err
+	}
+	return true, s.discard(ctx, d, path, false)
+}
+
 // DamagedError says that content in the store is not what its name promises.
 type DamagedError struct {
 	Digest digest.Digest

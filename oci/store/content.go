@@ -43,12 +43,12 @@ func (l *Lease) LayerIndex(ctx context.Context, d digest.Digest, make func(ctx c
 		return nil, err
 	}
 	defer unlockGC()
-	w := &contentWriter{lease: l}
+	w := &contentWriter{s: l.s, tmp: l.dir}
 	x, err := make(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.s.writeLayer(d, x, w.added); err != nil {
+	if err := l.s.writeLayer(d, x, w.touched); err != nil {
 		return nil, fmt.Errorf("store index of layer %s: %w", d, err)
 	}
 	return x, nil
@@ -57,13 +57,13 @@ func (l *Lease) LayerIndex(ctx context.Context, d digest.Digest, make func(ctx c
 // layerMagic starts a layer index file; the checksum of the rest follows.
 const layerMagic = "wherry layer index 1 sha256:"
 
-func (s *Store) writeLayer(d digest.Digest, x *layer.Index, added []string) error {
+func (s *Store) writeLayer(d digest.Digest, x *layer.Index, touched []string) error {
 	data, err := encodeIndex(x)
 	if err != nil {
 		return err
 	}
-	if len(added) > 0 {
-		if err := syncFiles(s.dir, added); err != nil {
+	if len(touched) > 0 {
+		if err := syncFiles(s.dir, touched); err != nil {
 			return err
 		}
 	}
@@ -101,11 +101,31 @@ func (s *Store) readLayer(d digest.Digest) (*layer.Index, error) {
 	return x, nil
 }
 
+// Put stores the content of one file and keeps it; it makes a lease a
+// layer.ContentWriter for files that belong to no layer yet.
+func (l *Lease) Put(ctx context.Context, r io.Reader) (string, int64, error) {
+	unlock, err := l.s.lock(ctx, "gc", shared)
+	if err != nil {
+		return "", 0, err
+	}
+	defer unlock()
+	w := &contentWriter{s: l.s, tmp: l.dir}
+	d, n, err := w.Put(ctx, r)
+	if err != nil {
+		return "", 0, err
+	}
+	return d, n, l.hold(digest.Digest(d))
+}
+
+// OpenContent opens the content of a file; see Store.OpenContent.
+func (l *Lease) OpenContent(name string) (layer.Blob, error) { return l.s.OpenContent(name) }
+
 // contentWriter puts the content of files into files/. One layer is unpacked
 // by one goroutine, so it needs no lock.
 type contentWriter struct {
-	lease *Lease
-	added []string
+	s       *Store
+	tmp     string   // where unfinished files lie
+	touched []string // what must be on disk before an index may name it
 }
 
 // smallFile is what is hashed in memory, so that a file that is there already
@@ -129,7 +149,7 @@ func (w *contentWriter) Put(ctx context.Context, r io.Reader) (string, int64, er
 }
 
 func (w *contentWriter) putLarge(ctx context.Context, head []byte, r io.Reader, h hash.Hash) (string, int64, error) {
-	f, err := os.CreateTemp(w.lease.dir, "file-*")
+	f, err := os.CreateTemp(w.tmp, "file-*")
 	if err != nil {
 		return "", 0, fmt.Errorf("store file of layer: %w", err)
 	}
@@ -153,17 +173,18 @@ func (w *contentWriter) putLarge(ctx context.Context, head []byte, r io.Reader, 
 // place puts content under its name: from the finished file f, or from r. What
 // is there with the right size is left alone.
 func (w *contentWriter) place(ctx context.Context, d digest.Digest, size int64, r io.Reader, f *os.File) error {
-	path, err := w.lease.s.filePath(d)
+	path, err := w.s.filePath(d)
 	if err != nil {
 		return err
 	}
+	w.touched = append(w.touched, path)
 	if st, err := os.Stat(path); err == nil && st.Size() == size {
 		return nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if f == nil {
-		if f, err = os.CreateTemp(w.lease.dir, "file-*"); err != nil {
+		if f, err = os.CreateTemp(w.tmp, "file-*"); err != nil {
 			return fmt.Errorf("store file of layer: %w", err)
 		}
 		defer os.Remove(f.Name())
@@ -181,6 +202,5 @@ func (w *contentWriter) place(ctx context.Context, d digest.Digest, size int64, 
 	if err != nil {
 		return fmt.Errorf("store file of layer: %w", err)
 	}
-	w.added = append(w.added, path)
 	return nil
 }

@@ -133,6 +133,7 @@ func (s *Store) mark(ctx context.Context) (*live, error) {
 		}
 	}
 	for _, d := range append(leased, pinned...) {
+		l.files[d] = true // a lease may hold a single file, too
 		if err := s.markTree(ctx, l, d); err != nil {
 			return nil, err
 		}
