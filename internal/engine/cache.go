@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// cache keeps compiled modules on disk, a folder for each:
+//
+//	entries/KEY/entry.json    what the entry is, with the sizes and hashes of all the rest
+//	entries/KEY/module.wasm   the prepared module
+//	entries/KEY/names         the sidecar with the names
+//	entries/KEY/wazero-.../   wazero's own cache, with the machine code of this one module
+//	drafts/KEY.*/             entries that are being made, or were when their process died
+//	locks/KEY                 locked by the process that makes the entry; the lock dies with it
+//	locks/compile             locked by the process that compiles a large module
+//	rate                      how fast this machine compiled last
+//
+// An entry is made in drafts and moved to its place whole, so it is there or not. Entries are never changed.
+type cache struct{ dir string }
+
+const (
+	cacheFormat = 1
+	entryFile   = "entry.json"
+	wasmFile    = "module.wasm"
+	namesFile   = "names"
+	rateFile    = "rate"
+	compileLock = "compile"
+	// entryLimit bounds what is read as a description. Imports and exports are in it, whose number is limited.
+	entryLimit = 64 << 20
+)
+
+// entry is a cached module as it stands on disk.
+type entry struct {
+	Format  int       `json:"format"`
+	Key     string    `json:"key"`
+	Engine  string    `json:"engine"`
+	Made    time.Time `json:"made"`
+	Prepare float64   `json:"prepareSeconds"`
+	Compile float64   `json:"compileSeconds"`
+	Wasm    fileSum   `json:"wasm"`
+	Names   fileSum   `json:"names"`
+	Native  nativeSum `json:"native"`
+	Outline outline   `json:"outline"`
+
+	dir         string
+	wasm, names []byte
+}
+
+// fileSum is the length and hash of a file.
+type fileSum struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+var errUnusable = errors.New("cache entry cannot be used")
+
+// openCache makes the folders and sees to it that they are this user's alone.
+func openCache(dir string) (*cache, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &cache{dir: dir}
+	for _, d := range []string{dir, c.path("entries"), c.path("drafts"), c.path("locks")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := makePrivate(dir); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cache) path(elem ...string) string {
+	return filepath.Join(append([]string{c.dir}, elem...)...)
+}
+
+// lock waits until this process is the only one that makes this entry. wait is called when it has to.
+func (c *cache) lock(ctx context.Context, key string, wait func()) (unlock func(), err error) {
+	l := flock.New(c.path("locks", key), flock.SetPermissions(0o600))
+	ok, err := l.TryLock()
+	if err == nil && !ok {
+		wait()
+		ok, err = l.TryLockContext(ctx, 50*time.Millisecond)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock cache entry: %w", err)
+	}
+	if !ok {
+		return nil, errors.New("lock cache entry: not granted")
+	}
+	return func() { _ = l.Close() }, nil
+}
+
+// open reads an entry and checks all of it except the machine code itself, whose checksum wazero checks as it loads it.
+func (c *cache) open(key, engine string) (*entry, error) {
+	dir := c.path("entries", key)
+	raw, err := readBounded(filepath.Join(dir, entryFile), entryLimit)
+	if err != nil {
+		return nil, err
+	}
+	sum, body, ok := bytes.Cut(raw, []byte("\n"))
+	if !ok || hashOf(body) != string(sum) {
+		return nil, fmt.Errorf("%w: its description is damaged", errUnusable)
+	}
+	e := &entry{dir: dir}
+	if err := json.Unmarshal(body, e); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	if e.Format != cacheFormat || e.Key != key || e.Engine != engine {
+		return nil, fmt.Errorf("%w: it is another module's or another engine's", errUnusable)
+	}
+	if err := e.Native.check(dir); err != nil {
+		return nil, err
+	}
+	if e.names, err = e.Names.read(filepath.Join(dir, namesFile)); err != nil {
+		return nil, err
+	}
+	if e.wasm, err = e.Wasm.read(filepath.Join(dir, wasmFile)); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// discard takes an entry that cannot be used out of the way. Whoever has it open is not disturbed.
+func (c *cache) discard(key string) {
+	dead, err := os.MkdirTemp(c.path("drafts"), key+".dead.")
+	if err != nil {
+		return
+	}
+	_ = os.Rename(c.path("entries", key), filepath.Join(dead, "entry"))
+	_ = os.RemoveAll(dead)
+}
+
+// draft makes the folder of a new entry, under the entry's lock, and clears away those of processes that died.
+func (c *cache) draft(key string) (string, error) {
+	c.sweep(key)
+	return os.MkdirTemp(c.path("drafts"), key+".")
+}
+
+func (c *cache) sweep(key string) {
+	old, _ := os.ReadDir(c.path("drafts"))
+	for _, d := range old {
+		if strings.HasPrefix(d.Name(), key+".") {
+			_ = os.RemoveAll(c.path("drafts", d.Name()))
+		}
+	}
+}
+
+// dropDraft removes a draft that will not become an entry.
+func (c *cache) dropDraft(dir string) {
+	if dir != "" {
+		_ = os.RemoveAll(dir)
+	}
+}
+
+// publish completes a draft, in which wazero has put the machine code, and makes it the entry of its key.
+func (c *cache) publish(dir, key, engine string, a Artifact, o *outline, s LoadStats) error {
+	defer c.dropDraft(dir)
+	e := entry{Format: cacheFormat, Key: key, Engine: engine, Made: time.Now().UTC(), Outline: *o,
+		Prepare: s.Prepare.Seconds(), Compile: s.Compile.Seconds()}
+	var err error
+	if e.Wasm, err = writeFile(filepath.Join(dir, wasmFile), a.Wasm); err != nil {
+		return err
+	}
+	if e.Names, err = writeFile(filepath.Join(dir, namesFile), a.Names); err != nil {
+		return err
+	}
+	if e.Native, err = sumNative(dir); err != nil {
+		return err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if _, err := writeFile(filepath.Join(dir, entryFile), append([]byte(hashOf(body)+"\n"), body...)); err != nil {
+		return err
+	}
+	c.discard(key)
+	if err := rename(dir, c.path("entries", key)); err != nil {
+		return fmt.Errorf("keep compiled module: %w", err)
+	}
+	syncDir(c.path("entries"))
+	return nil
+}
+
+func hashOf(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// readBounded reads a regular file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > limit {
+		return nil, fmt.Errorf("%w: %s is not what was written", errUnusable, filepath.Base(path))
+	}
+	b := make([]byte, st.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// read reads a file that must be as it was written.
+func (s fileSum) read(path string) ([]byte, error) {
+	b, err := readBounded(path, s.Size)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) != s.Size || hashOf(b) != s.SHA256 {
+		return nil, fmt.Errorf("%w: %s is damaged", errUnusable, filepath.Base(path))
+	}
+	return b, nil
+}
+
+// writeFile writes a new file and has it reach the disk.
+func writeFile(path string, b []byte) (fileSum, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fileSum{}, err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return fileSum{Size: int64(len(b)), SHA256: hashOf(b)}, err
+}

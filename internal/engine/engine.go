@@ -1,0 +1,100 @@
+// Package engine runs prepared WebAssembly modules on wazero and is the only package that knows wazero.
+//
+// It knows how to compile a module once for all processes of this user and keep the machine code, how to make
+// instances with host functions, memory and a meter of their own, and how to end a call: by return, exit, trap, a
+// cancelled context or a spent meter. It knows nothing of WASI, of images, or of how a module is prepared; what it
+// relies on in a prepared module is listed at Load.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+)
+
+// Config says where and how an Engine works. The zero Config keeps compiled code in memory only.
+type Config struct {
+	// CacheDir is the folder for compiled modules, of this engine alone: it is made, or set to be, accessible to this
+	// user alone, since whoever can write to it decides what machine code runs here. Empty: nothing is kept on disk.
+	CacheDir string
+	// Interpreter chooses wazero's interpreter where its compiler would run too. It is tens of times slower.
+	Interpreter bool
+	// Workers is how many goroutines compile one module; 0 means one for each processor.
+	Workers int
+	// NameOf finds a function's name in the sidecar of an Artifact. Without it traps carry indices only.
+	NameOf func(sidecar []byte, index uint32) string
+}
+
+// Engine compiles modules and makes instances of them. Its methods may be called by several goroutines at once.
+type Engine struct {
+	config Config
+	cache  *cache // nil: in memory only
+	self   func() self
+
+	// life ends when the engine is closed; what goes on in the background goes on under it.
+	life   context.Context
+	finish context.CancelFunc
+	jobs   sync.WaitGroup
+
+	large chan struct{} // holds a value while a large module is compiled
+
+	mu      sync.Mutex
+	closed  bool
+	flights map[string]*flight // modules being loaded, by key
+	loaded  map[string]*code   // modules that somebody holds, by key
+}
+
+// New makes an Engine. It refuses a cache folder that belongs to somebody else.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if c.Workers <= 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{config: c, flights: map[string]*flight{}, loaded: map[string]*code{}, large: make(chan struct{}, 1)}
+	if c.CacheDir != "" {
+		var err error
+		if e.cache, err = openCache(c.CacheDir); err != nil {
+			return nil, fmt.Errorf("open compile cache: %w", err)
+		}
+	}
+	e.life, e.finish = context.WithCancel(context.WithoutCancel(ctx))
+	e.self = sync.OnceValue(func() self { return examine(e.life, c.Interpreter) })
+	return e, nil
+}
+
+// Close ends what the engine still does: compiles in the background are given up, running calls are cancelled, and all
+// instances and modules are closed. It returns when that is done, or when ctx ends; then the rest ends by itself.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	codes := make([]*code, 0, len(e.loaded))
+	for _, c := range e.loaded {
+		codes = append(codes, c)
+	}
+	e.mu.Unlock()
+	e.finish()
+
+	done := make(chan struct{})
+	go func() {
+		e.jobs.Wait()
+		close(done)
+	}()
+	var err error
+	for _, c := range codes {
+		for _, i := range c.running() {
+			if cerr := i.Close(ctx); cerr != nil && err == nil {
+				err = cerr
+			}
+		}
+		c.retire()
+	}
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,460 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// UnknownImports says what to do about functions that a module imports and its host does not offer.
+type UnknownImports int
+
+// The policies for unknown imports.
+const (
+	// Refuse makes Instantiate return an UnknownImportError. Imports of anything but functions are always refused.
+	Refuse UnknownImports = iota
+	// TrapCalls lets the module start; calling such a function is a trap.
+	TrapCalls
+)
+
+// InstanceConfig is what one instance is given. The zero InstanceConfig gives it nothing.
+type InstanceConfig struct {
+	// Imports are the functions of the host.
+	Imports []HostModule
+	// UnknownImports is the policy for functions that Imports does not have.
+	UnknownImports UnknownImports
+	// MemoryLimit is the most bytes of memory; memory.grow gives -1 beyond it. 0: what the module declares.
+	MemoryLimit uint64
+	// TableLimit is the most entries that all tables may start with. 0: no limit.
+	TableLimit uint64
+	// Quota is asked before memory grows. It may be nil.
+	Quota Quota
+	// Meter is told what the guest spends, if the module was prepared with fuel. It may be nil.
+	Meter Meter
+}
+
+// Instance is one instance of a module, with memory, tables and globals of its own. One call runs at a time; Close may
+// come from any goroutine at any time.
+type Instance struct {
+	code  *code
+	guest Guest
+	mem   *linear // nil: no memory
+	table []func(ctx context.Context, g *Guest, stack []uint64)
+	meter meter
+	spent atomic.Uint64
+
+	// What follows belongs to the goroutine that runs the call.
+	mod     api.Module
+	pending api.MutableGlobal
+	idle    map[string][]api.Function // functions that are not running
+	cause   error                     // why the guest is being unwound
+
+	mu      sync.Mutex
+	calling *call         // the running call
+	ended   chan struct{} // closed when calling has ended
+	closed  bool
+}
+
+// call is the context of an outermost call, and the way from a host function to its instance.
+type call struct {
+	context.Context
+	instance *Instance
+	cancel   context.CancelCauseFunc
+}
+
+type callKey struct{}
+
+// Value finds the instance behind any context that was derived from the call's.
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c.instance
+	}
+	return c.Context.Value(key)
+}
+
+func instanceOf(ctx context.Context) *Instance {
+	if c, ok := ctx.(*call); ok {
+		return c.instance
+	}
+	return ctx.Value(callKey{}).(*Instance)
+}
+
+// Instantiate makes an instance and runs the module's start function, if it has one. Before anything of the guest runs
+// it reports every import that cannot be satisfied, and limits that the module does not keep.
+func (e *Engine) Instantiate(ctx context.Context, m *Module, c InstanceConfig) (*Instance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	i := &Instance{code: m.code, idle: map[string][]api.Function{}, meter: meter{hook: c.Meter, length: firstSlice}}
+	i.guest.instance = i
+	var err error
+	if i.table, err = bindImports(m.code, c); err != nil {
+		return nil, err
+	}
+	if err := checkTables(m.code.outline, c.TableLimit); err != nil {
+		return nil, err
+	}
+	if !m.code.hold() {
+		return nil, ErrClosed
+	}
+	if i.mem, err = makeMemory(m.code.outline, c); err != nil {
+		m.code.drop()
+		return nil, err
+	}
+	m.code.enroll(i)
+	if err := i.start(ctx); err != nil {
+		_ = i.Close(ctx)
+		return nil, err
+	}
+	return i, nil
+}
+
+// bindImports finds the host function of every import.
+func bindImports(c *code, config InstanceConfig) ([]func(context.Context, *Guest, []uint64), error) {
+	offered := map[[2]string]*HostFunc{}
+	for _, m := range config.Imports {
+		for n := range m.Funcs {
+			key := [2]string{m.Name, m.Funcs[n].Name}
+			if offered[key] != nil {
+				return nil, fmt.Errorf("host function %s.%s is given twice", m.Name, m.Funcs[n].Name)
+			}
+			offered[key] = &m.Funcs[n]
+		}
+	}
+	var problems []ImportProblem
+	for _, i := range c.outline.Imports {
+		if i.Kind != KindFunc {
+			problems = append(problems, ImportProblem{Import: i})
+		}
+	}
+	table := make([]func(context.Context, *Guest, []uint64), len(c.shims.slots))
+	for n, i := range c.shims.slots {
+		f := offered[[2]string{i.Module, i.Name}]
+		switch {
+		case ownImport(i):
+		case f == nil && config.UnknownImports == TrapCalls:
+			table[n] = unknownImport(i)
+		case f == nil:
+			problems = append(problems, ImportProblem{Import: i})
+		case !sameTypes(f.Params, i.Params) || !sameTypes(f.Results, i.Results):
+			problems = append(problems, ImportProblem{Import: i, Offered: signature(f.Params, f.Results)})
+		default:
+			table[n] = f.Call
+		}
+	}
+	if problems != nil {
+		return nil, &UnknownImportError{Imports: problems}
+	}
+	return table, nil
+}
+
+func sameTypes(a, b []ValueType) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func unknownImport(i Import) func(context.Context, *Guest, []uint64) {
+	return func(_ context.Context, g *Guest, _ []uint64) {
+		g.Fail(&Trap{Kind: TrapUnknownImport, Message: fmt.Sprintf("call of %s.%s, which this host does not offer", i.Module, i.Name)})
+	}
+}
+
+func checkTables(o *outline, limit uint64) error {
+	if limit == 0 {
+		return nil
+	}
+	var sum uint64
+	for _, t := range o.Tables {
+		sum += uint64(t.Size.Min)
+	}
+	if sum > limit {
+		return &LimitError{What: "table", Want: sum, Limit: limit}
+	}
+	return nil
+}
+
+func makeMemory(o *outline, c InstanceConfig) (*linear, error) {
+	if o.Memory == nil {
+		return nil, nil
+	}
+	least, most := uint64(o.Memory.Size.Min)*pageSize, uint64(maxPages)*pageSize
+	if o.Memory.Size.HasMax {
+		most = min(most, uint64(o.Memory.Size.Max)*pageSize)
+	}
+	if c.MemoryLimit > 0 {
+		if least > c.MemoryLimit {
+			return nil, &LimitError{What: "memory", Want: least, Limit: c.MemoryLimit}
+		}
+		most = min(most, c.MemoryLimit/pageSize*pageSize)
+	}
+	return newLinear(least, most, c.Quota)
+}
+
+// start lets wazero make the instance, which runs the start function, as a call like any other.
+func (i *Instance) start(ctx context.Context) (err error) {
+	c, err := i.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer i.leave()
+	inner := experimental.WithImportResolver(c.Context, i.code.shims.resolve)
+	if i.mem != nil {
+		inner = experimental.WithMemoryAllocator(inner, experimental.MemoryAllocatorFunc(
+			func(uint64, uint64) experimental.LinearMemory { return i.mem }))
+	}
+	outer := &call{Context: inner, instance: i}
+	mod, err := i.code.runtime.InstantiateModule(outer, i.code.compiled,
+		wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if mod != nil && err == nil {
+		i.bind(mod)
+	}
+	i.settle(c)
+	if err = i.failure(err); err != nil {
+		return err
+	}
+	return i.uncaught()
+}
+
+// bind learns the module's instance, which the start function's host calls know before Instantiate does.
+func (i *Instance) bind(mod api.Module) {
+	if i.mod != nil {
+		return
+	}
+	i.mod = mod
+	if g, ok := mod.ExportedGlobal(fuelGlobal).(api.MutableGlobal); ok && g.Type() == api.ValueTypeI64 {
+		i.meter.counter = g
+	}
+	if g, ok := mod.ExportedGlobal(pendingGlobal).(api.MutableGlobal); ok && g.Type() == api.ValueTypeI32 {
+		i.pending = g
+	}
+}
+
+// enter opens an outermost call.
+func (i *Instance) enter(ctx context.Context) (*call, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return nil, ErrClosed
+	}
+	if i.calling != nil {
+		return nil, ErrBusy
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	i.calling = &call{Context: inner, instance: i, cancel: cancel}
+	i.ended = make(chan struct{})
+	i.cause = nil
+	return i.calling, nil
+}
+
+// leave ends it, and frees the instance when it was closed meanwhile.
+func (i *Instance) leave() {
+	i.mu.Lock()
+	i.calling.cancel(nil)
+	i.calling = nil
+	closed, ended := i.closed, i.ended
+	i.mu.Unlock()
+	if closed {
+		i.free()
+	}
+	close(ended)
+}
+
+// Call calls an exported function. It returns *ExitError when the guest exits, with code 0 too, *Trap when it traps,
+// the context's error when ctx ends first, and the error that a host function or the Meter failed with.
+func (i *Instance) Call(ctx context.Context, name string, args ...uint64) ([]uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c, err := i.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer i.leave()
+	if err := i.begin(c); err != nil {
+		return nil, err
+	}
+	results, err := i.invoke(c, name, args)
+	i.settle(c)
+	return results, err
+}
+
+// invoke runs one function, outermost or not.
+func (i *Instance) invoke(ctx context.Context, name string, args []uint64) ([]uint64, error) {
+	f, ok := i.take(name)
+	if !ok {
+		return nil, &NoFunctionError{Name: name}
+	}
+	results, err := f.Call(ctx, args...)
+	if err = i.failure(err); err != nil {
+		return nil, err // f may hold on to the large stack of a recursion: it is left to the collector
+	}
+	i.idle[name] = append(i.idle[name], f)
+	if err := i.uncaught(); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// take gives a function that is not running: wazero's functions own a stack, so a nested call of one needs another.
+func (i *Instance) take(name string) (api.Function, bool) {
+	if list := i.idle[name]; len(list) > 0 {
+		f := list[len(list)-1]
+		i.idle[name] = list[:len(list)-1]
+		return f, true
+	}
+	f := i.mod.ExportedFunction(name)
+	return f, f != nil
+}
+
+// uncaught turns an exception that nothing caught into a trap.
+func (i *Instance) uncaught() error {
+	if i.pending == nil || uint32(i.pending.Get()) == 0 {
+		return nil
+	}
+	i.pending.Set(0)
+	return &Trap{Kind: TrapException}
+}
+
+// cancelled says why the running call is to end, if it is.
+func (i *Instance) cancelled(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil && i.calling != nil {
+		ctx = i.calling
+		err = ctx.Err()
+	}
+	if err == nil {
+		return nil
+	}
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(err, cause) {
+		return err
+	}
+	if errors.Is(cause, ErrClosed) {
+		return ErrClosed
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// HasFunc reports whether the module exports a function of this name.
+func (i *Instance) HasFunc(name string) bool {
+	for _, e := range i.code.outline.Exports {
+		if e.Name == name {
+			return e.Kind == KindFunc
+		}
+	}
+	return false
+}
+
+// Memory gives the instance's memory, for use between calls.
+func (i *Instance) Memory() Memory { return Memory{i.mem} }
+
+// Fuel gives the units of fuel spent so far; while a call runs, up to its last yield.
+func (i *Instance) Fuel() uint64 { return i.spent.Load() }
+
+// PeakMemory gives the most bytes of memory the guest had, which is what it has, since memory never shrinks.
+func (i *Instance) PeakMemory() uint64 {
+	if i.mem == nil {
+		return 0
+	}
+	return i.mem.size.Load()
+}
+
+// Close frees the instance. A running call is cancelled first, and Close waits for its end; when ctx ends before that,
+// the call frees the instance as soon as it can. A host function may close its own instance: the call ends with
+// ErrClosed at its next yield.
+func (i *Instance) Close(ctx context.Context) error {
+	i.mu.Lock()
+	first := !i.closed
+	i.closed = true
+	running, ended := i.calling, i.ended
+	i.mu.Unlock()
+	if running == nil {
+		if first {
+			i.free()
+		}
+		return nil
+	}
+	running.cancel(ErrClosed)
+	if inside, ok := ctx.Value(callKey{}).(*Instance); ok && inside == i {
+		return nil
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close instance: its call does not end: %w", ctx.Err())
+	}
+}
+
+// free runs once: from Close when nothing runs, else from the end of the call. The instance goes first, then its
+// memory, then its share of the code.
+func (i *Instance) free() {
+	if i.mod != nil {
+		_ = i.mod.Close(i.code.engine.life)
+	}
+	i.idle = nil
+	if i.mem != nil {
+		i.mem.release()
+	}
+	i.code.dismiss(i)
+}
+
+// shim is a host function as wazero sees it: the number of a slot in the table of whichever instance is calling.
+type shim int
+
+// Call implements wazero's function interface.
+func (s shim) Call(ctx context.Context, mod api.Module, stack []uint64) {
+	i := instanceOf(ctx)
+	i.bind(mod)
+	i.table[s](ctx, &i.guest, stack)
+	if i.cause != nil {
+		// A nested call was unwound by Exit or Fail, and the host function went on. The guest must not.
+		unwind()
+	}
+}
+
+// Guest is the instance that is calling, as its host functions see it. It is valid during the call of a host function,
+// on that goroutine.
+type Guest struct{ instance *Instance }
+
+// Memory gives the guest's memory.
+func (g *Guest) Memory() Memory { return Memory{g.instance.mem} }
+
+// Call calls a function of the guest from within a host function. An exit or failure in it unwinds the calling guest
+// as well, when the host function returns; a trap is for the host function to judge.
+func (g *Guest) Call(ctx context.Context, name string, args ...uint64) ([]uint64, error) {
+	if _, ok := ctx.(*call); !ok {
+		ctx = &call{Context: ctx, instance: g.instance}
+	}
+	return g.instance.invoke(ctx, name, args)
+}
+
+// HasFunc reports whether the guest exports a function of this name.
+func (g *Guest) HasFunc(name string) bool { return g.instance.HasFunc(name) }
+
+// Exit ends the guest: it does not return, and the running Call returns an *ExitError with this code.
+func (g *Guest) Exit(code uint32) { g.Fail(&ExitError{Code: code}) }
+
+// Fail ends the guest: it does not return, and the running Call returns err. A nil err is a fault of the host function.
+func (g *Guest) Fail(err error) {
+	if err == nil {
+		err = errors.New("engine: Fail without an error")
+	}
+	if g.instance.cause == nil {
+		g.instance.cause = err
+	}
+	unwind()
+}

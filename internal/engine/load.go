@@ -1,0 +1,361 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// Artifact is a prepared module. The engine keeps neither slice for long, but they must not change until Load is done.
+type Artifact struct {
+	// Wasm is the module. If it is metered it imports the function "wherry"."yield" and exports the mutable i64 global
+	// "wherry.fuel", which starts at 0; if exceptions were lowered it exports the mutable i32 global "wherry.pending".
+	Wasm []byte
+	// Names is the sidecar with the names of functions, in the form that Config.NameOf reads. It may be empty.
+	Names []byte
+}
+
+// MakeFunc prepares a module. It runs on a goroutine of the engine, and its context ends with that of the Load that
+// brought it; that Load does not return before it does, so that it may use what its caller owns.
+type MakeFunc func(context.Context) (Artifact, error)
+
+// errLeft is the end of a flight whose leader was cancelled before the module was prepared.
+var errLeft = errors.New("the caller that prepared the module has left")
+
+// keyBytes is the length of a key.
+const keyBytes = 32
+
+// flight is a module on its way, for all in this process who wait for it.
+type flight struct {
+	key      string
+	waiters  int           // guarded by the engine's mu
+	prepared chan struct{} // closed when make has returned, or will not be called
+	done     chan struct{} // closed when code, stats and err are set
+	report   reporter
+
+	once  sync.Once
+	code  *code
+	stats LoadStats
+	err   error
+}
+
+func (f *flight) setPrepared() { f.once.Do(func() { close(f.prepared) }) }
+
+// Load gives the module with this key, which is the hex SHA-256 of everything that shapes the compiled code: the
+// module's digest, how it was prepared, and Identity.
+//
+// If the key was compiled before, by any process of this user, neither make nor the compiler runs. Otherwise exactly
+// one caller of all processes prepares and compiles it while the others wait. When ctx ends Load returns at once,
+// except that it waits for its own make; what is being compiled then is compiled to its end in the background, into
+// the cache.
+func (e *Engine) Load(ctx context.Context, key string, make MakeFunc, p Progress) (*Module, error) {
+	if !validKey(key) {
+		return nil, fmt.Errorf("load module: key %.80q is not a hex SHA-256", key)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m, f, leader, err := e.board(ctx, key, make)
+		if err != nil || m != nil {
+			return m, err
+		}
+		stop := f.report.watch(p)
+		m, err = e.await(ctx, f, leader)
+		stop()
+		if errors.Is(err, errLeft) && !leader {
+			continue
+		}
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("load module: %w", err)
+		}
+		return m, err
+	}
+}
+
+func validKey(key string) bool {
+	if len(key) != 2*keyBytes {
+		return false
+	}
+	for _, c := range []byte(key) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// board finds the module if it is loaded, or joins the flight that loads it, or begins one as its leader.
+func (e *Engine) board(ctx context.Context, key string, make MakeFunc) (m *Module, f *flight, leader bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, nil, false, ErrClosed
+	}
+	if c := e.loaded[key]; c != nil && c.hold() {
+		return &Module{code: c, stats: LoadStats{Hit: true}}, nil, false, nil
+	}
+	if f = e.flights[key]; f == nil {
+		leader = true
+		f = newFlight(key)
+		e.flights[key] = f
+		e.jobs.Add(1)
+		go e.fly(ctx, f, make)
+	}
+	f.waiters++
+	return nil, f, leader, nil
+}
+
+func newFlight(key string) *flight {
+	f := &flight{key: key, prepared: make(chan struct{}), done: make(chan struct{})}
+	f.report.done = f.done
+	return f
+}
+
+// await waits for a flight to land.
+func (e *Engine) await(ctx context.Context, f *flight, leader bool) (*Module, error) {
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		if leader {
+			<-f.prepared // make may use what our caller owns
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		select {
+		case <-f.done:
+			if f.code != nil {
+				go f.code.drop() // our share; it may be the last
+			}
+		default:
+			f.waiters--
+		}
+		return nil, ctx.Err()
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	stats := f.stats
+	return &Module{code: f.code, stats: stats}, nil
+}
+
+// fly loads a module in the background and hands it to all who wait.
+func (e *Engine) fly(caller context.Context, f *flight, make MakeFunc) {
+	defer e.jobs.Done()
+	go f.report.run()
+	c, err := e.bring(caller, f, make)
+	f.setPrepared()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.flights, f.key)
+	switch {
+	case c == nil:
+	case f.waiters == 0 || e.closed:
+		go c.free()
+		c = nil
+		if err == nil {
+			err = ErrClosed
+		}
+	default:
+		c.refs = f.waiters
+		e.loaded[f.key] = c
+	}
+	f.code, f.err = c, err
+	close(f.done)
+}
+
+// bring loads the module from the cache, or makes it.
+func (e *Engine) bring(caller context.Context, f *flight, make MakeFunc) (c *code, err error) {
+	// wazero's compiler gives up some modules by panicking, and make is not ours.
+	defer func() {
+		if r := recover(); r != nil {
+			c, err = nil, fmt.Errorf("panic while loading: %v\n%s", r, debug.Stack())
+		}
+	}()
+	ctx, cancel := context.WithCancel(caller)
+	defer cancel()
+	defer context.AfterFunc(e.life, cancel)()
+
+	if e.cache == nil {
+		return e.produce(ctx, f, make, nil)
+	}
+	if c, err := e.recall(ctx, f); c != nil || err != nil {
+		return c, err
+	}
+	wait := time.Now()
+	unlock, err := e.cache.lock(ctx, f.key, func() { f.report.phase("wait", 0, 0) })
+	f.stats.Wait = time.Since(wait)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, e.left(caller)
+		}
+		f.stats.CacheErr = err
+		return e.produce(ctx, f, make, nil)
+	}
+	defer unlock()
+	if c, err := e.recall(ctx, f); c != nil || err != nil {
+		return c, err
+	}
+	return e.produce(ctx, f, make, e.cache)
+}
+
+// left says why a flight ended before anything was compiled.
+func (e *Engine) left(caller context.Context) error {
+	if caller.Err() != nil {
+		return errLeft
+	}
+	return ErrClosed
+}
+
+// recall loads a module from the cache; it gives nil when the cache has none that can be used.
+func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
+	if ctx.Err() != nil {
+		return nil, nil
+	}
+	entry, err := e.cache.open(f.key, e.Identity())
+	if err != nil {
+		return nil, nil // produce, which holds the lock, replaces what is there
+	}
+	f.setPrepared()
+	f.report.phase("load", 0, 0)
+	begin := time.Now()
+	c, err := e.build(e.life, entry.wasm, entry.names, &entry.Outline, entry.dir, f.key)
+	if err != nil {
+		e.cache.discard(f.key)
+		return nil, nil
+	}
+	f.stats.Hit, f.stats.Load = true, time.Since(begin)
+	return c, nil
+}
+
+// produce prepares and compiles a module and, if there is a cache to put it into, keeps it.
+func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *cache) (*code, error) {
+	f.report.phase("prepare", 0, 0)
+	begin := time.Now()
+	artifact, err := make(ctx)
+	f.stats.Prepare = time.Since(begin)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, e.left(ctx)
+		}
+		return nil, err
+	}
+	o, err := readOutline(artifact.Wasm)
+	if err != nil {
+		return nil, err
+	}
+	f.setPrepared()
+
+	var dir string
+	if into != nil {
+		if dir, err = into.draft(f.key); err != nil {
+			f.stats.CacheErr = err
+		}
+	}
+	c, err := e.compile(f, artifact, o, dir)
+	if err != nil {
+		into.dropDraft(dir)
+		if e.life.Err() != nil {
+			return nil, ErrClosed
+		}
+		return nil, err
+	}
+	if dir != "" {
+		f.report.phase("load", 0, 0)
+		if err := into.publish(dir, f.key, e.Identity(), artifact, o, f.stats); err != nil {
+			f.stats.CacheErr = err
+		}
+	}
+	if o.CodeBytes > muchCode {
+		// The compiler leaves garbage of some thirty times the code, gigabytes for the largest modules: hand it back
+		// before the guest wants memory.
+		debug.FreeOSMemory()
+	}
+	return c, nil
+}
+
+// compile has the compiler work on a prepared module, and leave the machine code in dir too if there is one.
+func (e *Engine) compile(f *flight, a Artifact, o *outline, dir string) (*code, error) {
+	if o.CodeBytes > muchCode {
+		leave, err := e.queue(f)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
+	begin := time.Now()
+	stop := f.report.estimate("compile", o.CodeBytes, e.rate())
+	c, err := e.build(e.life, a.Wasm, a.Names, o, dir, f.key)
+	stop()
+	f.stats.Compile = time.Since(begin)
+	if err == nil {
+		e.learn(o.CodeBytes, f.stats.Compile)
+	}
+	return c, err
+}
+
+// queue waits for the turn to compile a large module: one at a time in this process and, with a cache, on this machine.
+func (e *Engine) queue(f *flight) (leave func(), err error) {
+	select {
+	case e.large <- struct{}{}:
+	default:
+		f.report.phase("wait", 0, 0)
+		select {
+		case e.large <- struct{}{}:
+		case <-e.life.Done():
+			return nil, ErrClosed
+		}
+	}
+	unlock := func() {}
+	if e.cache != nil {
+		if u, err := e.cache.lock(e.life, compileLock, func() { f.report.phase("wait", 0, 0) }); err == nil {
+			unlock = u
+		} else if e.life.Err() != nil {
+			<-e.large
+			return nil, ErrClosed
+		}
+	}
+	return func() {
+		unlock()
+		<-e.large
+	}, nil
+}
+
+const (
+	// muchCode is from where compiling takes so much memory that only one process at a time should do it.
+	muchCode = 8 << 20
+	// littleCode is up to where one goroutine compiles: a panic of the compiler can be caught there, in wazero's own
+	// workers it cannot. Modules made to break a compiler are small; the structural limits bound how long they take.
+	littleCode = 256 << 10
+)
+
+// build has wazero decode and validate the module and compile it, or load its machine code from dir.
+func (e *Engine) build(ctx context.Context, wasm, names []byte, o *outline, dir, key string) (_ *code, err error) {
+	c := &code{engine: e, key: key, outline: o, names: names, instances: map[*Instance]struct{}{}}
+	config := runtimeConfig(e.config.Interpreter)
+	if dir != "" {
+		if c.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+			return nil, fmt.Errorf("open machine code: %w", err)
+		}
+		config = config.WithCompilationCache(c.cache)
+	}
+	c.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if o.CodeBytes > littleCode {
+		// With at least two workers the compiler looks at its context between functions.
+		ctx = experimental.WithCompilationWorkers(ctx, max(2, e.config.Workers))
+	}
+	if c.compiled, err = c.runtime.CompileModule(ctx, wasm); err == nil {
+		c.shims, err = link(ctx, c.runtime, o)
+	}
+	if err != nil {
+		c.free()
+		return nil, fmt.Errorf("compile module: %w", err)
+	}
+	return c, nil
+}

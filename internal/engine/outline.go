@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/wherry-run/wherry/internal/wasm"
+)
+
+// outline is what the engine must know of a module before it makes an instance of it. It is read once, when the module
+// is compiled, and kept with the compiled code.
+type outline struct {
+	Imports   []Import         `json:"imports,omitempty"`
+	Exports   []Export         `json:"exports,omitempty"`
+	Tables    []wasm.TableType `json:"tables,omitempty"`
+	Memory    *wasm.MemoryType `json:"memory,omitempty"`
+	CodeBytes int64            `json:"codeBytes"`
+}
+
+// readOutline reads the sections around the code.
+func readOutline(bin []byte) (*outline, error) {
+	m, err := wasm.Decode(bin, outlineLimits())
+	if err != nil {
+		return nil, &InvalidModuleError{Err: err}
+	}
+	o := &outline{CodeBytes: int64(len(m.Section(wasm.SectionCode)))}
+	for _, i := range m.Imports {
+		im := Import{Module: i.Module, Name: i.Name, Kind: i.Kind.String()}
+		if i.Kind == wasm.ExternFunc && int64(i.Type) < int64(len(m.Types)) {
+			im.Params, im.Results = m.Types[i.Type].Params, m.Types[i.Type].Results
+		}
+		o.Imports = append(o.Imports, im)
+	}
+	for _, e := range m.Exports {
+		ex := Export{Name: e.Name, Kind: e.Kind.String()}
+		if e.Kind == wasm.ExternFunc {
+			if t := m.FuncType(e.Index); t != nil {
+				ex.Params, ex.Results = t.Params, t.Results
+			}
+		}
+		o.Exports = append(o.Exports, ex)
+	}
+	for _, t := range m.Tables {
+		o.Tables = append(o.Tables, t.Type)
+	}
+	if len(m.Memories) > 0 {
+		o.Memory = &m.Memories[0]
+	}
+	return o, nil
+}
+
+// outlineLimits lets every count pass that fits the module: what comes here has been held against the limits that its
+// preparation was given.
+func outlineLimits() wasm.Limits {
+	l := wasm.DefaultLimits()
+	for _, n := range []*uint32{&l.Module, &l.Code, &l.Types, &l.Imports, &l.Functions, &l.Tables, &l.Globals, &l.Tags,
+		&l.Exports, &l.Elems, &l.Elements, &l.Datas, &l.Customs, &l.NameBytes, &l.Params, &l.Results, &l.TypeUnits,
+		&l.TableMin, &l.MemoryMin, &l.Body, &l.Locals} {
+		*n = math.MaxUint32
+	}
+	return l
+}

@@ -1,0 +1,39 @@
+package engine
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What one worker compiles in a second, in bytes of code, before this machine has shown what it can do.
+const usualRate = 900_000
+
+// rate estimates how many bytes of code are compiled in a second here.
+func (e *Engine) rate() float64 {
+	if e.cache != nil {
+		if b, err := readBounded(e.cache.path(rateFile), 64); err == nil {
+			if r, err := strconv.ParseFloat(strings.TrimSpace(string(b)), 64); err == nil && r > usualRate/100 && r < usualRate*1000 {
+				return r
+			}
+		}
+	}
+	return usualRate * float64(e.config.Workers)
+}
+
+// learn remembers how fast a compile was, if it was long enough to tell. Losing it loses nothing but the precision of
+// the next progress bar.
+func (e *Engine) learn(code int64, took time.Duration) {
+	if e.cache == nil || took < reportAfter {
+		return
+	}
+	tmp := e.cache.path(rateFile + "." + strconv.Itoa(os.Getpid()))
+	text := strconv.FormatFloat(float64(code)/took.Seconds(), 'f', 0, 64)
+	if err := os.WriteFile(tmp, []byte(text), 0o600); err == nil {
+		err = rename(tmp, e.cache.path(rateFile))
+		if err != nil {
+			_ = os.Remove(tmp)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// unwind leaves the guest. wazero passes this one kind of panic value on as it is; for all others it renders the
+// guest's stack. Why the guest is left stands in the instance.
+func unwind() { panic(sys.NewExitError(0)) }
+
+// The words of wazero's errors. Its error types are internal, so the text is all there is; a test provokes each of them.
+const (
+	wasmPrefix  = "wasm error: "
+	stackHeader = "\nwasm stack trace:\n\t"
+	recovered   = " (recovered by wazero)"
+	goStack     = "\n\nGo runtime stack trace:\n"
+)
+
+// wasmTraps are the traps of which wazero's words are known.
+func wasmTraps() []TrapKind {
+	return []TrapKind{TrapUnreachable, TrapMemory, TrapTable, TrapIndirectType, TrapOverflow, TrapDivideByZero,
+		TrapConversion, TrapUnaligned, TrapSharedMemory, TrapNullReference, TrapStack, TrapException}
+}
+
+// failure turns what wazero returned into an error of ours.
+func (i *Instance) failure(err error) error {
+	if i.cause != nil {
+		return i.cause
+	}
+	if err == nil {
+		return nil
+	}
+	var exit *sys.ExitError
+	if errors.As(err, &exit) {
+		return ErrClosed // nobody but Close ends a wazero module
+	}
+	head, stack, _ := strings.Cut(err.Error(), stackHeader)
+	stack, trace, _ := strings.Cut(stack, goStack)
+	frames := i.frames(stack)
+	if at := strings.LastIndex(head, recovered); at >= 0 && !strings.Contains(head, wasmPrefix) {
+		p := &HostPanicError{Value: head[:at], Stack: trace, err: errors.Unwrap(err)}
+		if len(frames) > 0 {
+			p.Func = frames[0].Func
+		}
+		return p
+	}
+	_, text, isWasm := strings.Cut(head, wasmPrefix)
+	if !isWasm {
+		text = head
+	}
+	for _, k := range wasmTraps() {
+		if strings.HasSuffix(text, string(k)) {
+			return &Trap{Kind: k, Frames: frames}
+		}
+	}
+	if isWasm {
+		return &Trap{Kind: TrapOther, Message: text, Frames: frames}
+	}
+	return err
+}
+
+// frames reads wazero's rendering of the stack: a line for each function, "module.name(types) results", where a function
+// without a name is "$index". Prepared modules carry no names, so theirs come from the sidecar.
+func (i *Instance) frames(stack string) []Frame {
+	var list []Frame
+	for _, line := range strings.Split(stack, "\n\t") {
+		name, _, ok := strings.Cut(line, "(")
+		if !ok {
+			continue
+		}
+		name = strings.TrimPrefix(name, ".")
+		f := Frame{Func: name, Index: math.MaxUint32}
+		if digits, ok := strings.CutPrefix(name, "$"); ok {
+			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
+				f = Frame{Index: uint32(n)}
+				if nameOf := i.code.engine.config.NameOf; nameOf != nil && len(i.code.names) > 0 {
+					f.Func = nameOf(i.code.names, f.Index)
+				}
+			}
+		}
+		list = append(list, f)
+	}
+	return list
+}
