@@ -1,0 +1,245 @@
+package prepare
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/wherry-run/wherry/internal/wasm"
+)
+
+// plan is all that is decided before a function is written. Nothing in it changes while functions are written.
+type plan struct {
+	mod    *wasm.Module
+	opts   Options
+	facts  []facts
+	chunks []chunk
+
+	imported uint32 // functions the original imports
+	shift    uint32 // what is added to the index of a function the original defines
+
+	lower     bool // exceptions are lowered
+	throwing  throwing
+	checked   []bool
+	bulk      map[bulkOp]bulkPlan
+	yieldFunc uint32
+
+	pendingGlobal, payloadGlobal, fuelGlobal uint32
+
+	types      []wasm.FuncType // of the prepared module
+	typeIndex  map[string]uint32
+	paramTypes map[uint32]uint32 // type -> type with its parameters and no results
+	added      []addedFunc
+	start      *uint32 // new index
+}
+
+// addedFunc is a function the original does not have.
+type addedFunc struct {
+	name string
+	typ  uint32
+	body []byte
+}
+
+func newPlan(ctx context.Context, m *wasm.Module, o Options) (*plan, error) {
+	p := &plan{mod: m, opts: o, imported: uint32(m.ImportedFuncs())}
+	if err := p.checkReserved(); err != nil {
+		return nil, err
+	}
+	if err := p.scan(ctx); err != nil {
+		return nil, err
+	}
+	if p.lower = p.usesExceptions(); p.lower {
+		if err := p.checkExceptions(); err != nil {
+			return nil, err
+		}
+		var err error
+		if p.throwing, err = p.findThrowing(); err != nil {
+			return nil, err
+		}
+	}
+	p.layout()
+	if o.Fuel {
+		p.checked = p.findChecked()
+		p.planBulk()
+	}
+	p.planStart()
+	return p, ctx.Err()
+}
+
+// checkReserved refuses modules that use a name of ours.
+func (p *plan) checkReserved() error {
+	for _, im := range p.mod.Imports {
+		if im.Module == ReservedModule {
+			return &Unsupported{What: fmt.Sprintf("importing %q from %q", im.Name, im.Module), Hint: "that module name is reserved"}
+		}
+	}
+	for _, e := range p.mod.Exports {
+		if strings.HasPrefix(e.Name, reservedPrefix) {
+			return &Unsupported{What: fmt.Sprintf("exporting %q", e.Name), Hint: "names that begin with \"" + reservedPrefix + "\" are reserved"}
+		}
+	}
+	return nil
+}
+
+// scan fills the table of facts.
+func (p *plan) scan(ctx context.Context) error {
+	p.facts = make([]facts, len(p.mod.Code))
+	size := 0
+	for i, s := range p.mod.Code {
+		if n := len(p.chunks); n == 0 || size > chunkBytes {
+			p.chunks = append(p.chunks, chunk{first: i})
+			size = 0
+		}
+		size += s.Len() + 16
+		p.chunks[len(p.chunks)-1].end = i + 1
+	}
+	return each(ctx, p.opts.workers(), len(p.chunks), func(i int) error {
+		s := scanner{m: p.mod, c: &p.chunks[i], fixes: p.opts.EngineFixes}
+		for f := s.c.first; f < s.c.end; f++ {
+			if err := s.scan(&p.facts[f], f); err != nil {
+				return fmt.Errorf("scan function %d: %w", f+int(p.imported), err)
+			}
+			p.facts[f].chunk = uint32(i)
+		}
+		return nil
+	})
+}
+
+func (p *plan) sitesOf(f uint32) []site {
+	x := &p.facts[f]
+	return p.chunks[x.chunk].sites[x.sites.from:x.sites.to]
+}
+
+func (p *plan) costsOf(f uint32) []uint64 {
+	x := &p.facts[f]
+	return p.chunks[x.chunk].costs[x.costs.from:x.costs.to]
+}
+
+// newIndex maps a function of the original to its index in the prepared module.
+func (p *plan) newIndex(f uint32) uint32 {
+	if f >= p.imported {
+		return f + p.shift
+	}
+	return f
+}
+
+// layout settles the indices of all that is added.
+func (p *plan) layout() {
+	p.types = make([]wasm.FuncType, len(p.mod.Types))
+	p.typeIndex = make(map[string]uint32, len(p.types))
+	for i, t := range p.mod.Types {
+		p.types[i] = p.lowerFuncType(t)
+		if k := typeKey(p.types[i]); p.typeIndex[k] == 0 {
+			p.typeIndex[k] = uint32(i) + 1
+		}
+	}
+	next := uint32(p.mod.NumGlobals())
+	if p.lower {
+		p.pendingGlobal, p.payloadGlobal = next, next+1
+		next += 2
+		p.planParamTypes()
+	}
+	if p.opts.Fuel {
+		p.fuelGlobal = next
+		p.shift = 1
+		call := wasm.AppendOpIndex([]byte{0}, wasm.OpCall, p.imported)
+		p.yieldFunc = p.addFunc("wherry.yield", wasm.FuncType{}, wasm.AppendOp(call, wasm.OpEnd))
+	}
+}
+
+// planParamTypes adds the types of the inner blocks of tries that take parameters, in the order of the types.
+func (p *plan) planParamTypes() {
+	p.paramTypes = make(map[uint32]uint32)
+	for t := range p.mod.Types {
+		if len(p.mod.Types[t].Params) == 0 {
+			continue
+		}
+		for i := range p.chunks {
+			if _, ok := p.chunks[i].tryTypes[uint32(t)]; ok {
+				p.paramTypes[uint32(t)] = p.addType(wasm.FuncType{Params: p.types[t].Params})
+				break
+			}
+		}
+	}
+}
+
+// planStart wraps a start function that may throw: an exception nobody catches must fail the instantiation.
+func (p *plan) planStart() {
+	if p.mod.Start == nil {
+		return
+	}
+	f := *p.mod.Start
+	start := p.newIndex(f)
+	if p.lower && f >= p.imported && p.throwing.funcs[f-p.imported] {
+		var a asm
+		a.put(0)
+		a.index(wasm.OpCall, start)
+		a.index(wasm.OpGlobalGet, p.pendingGlobal)
+		a.block(wasm.OpIf)
+		a.emit(wasm.OpUnreachable)
+		a.emit(wasm.OpEnd)
+		a.emit(wasm.OpEnd)
+		start = p.addFunc("wherry.start", wasm.FuncType{}, a.Out)
+	}
+	p.start = &start
+}
+
+// addFunc adds a function and returns its index in the prepared module.
+func (p *plan) addFunc(name string, t wasm.FuncType, body []byte) uint32 {
+	p.added = append(p.added, addedFunc{name, p.addType(t), body})
+	return p.imported + p.shift + uint32(len(p.facts)+len(p.added)) - 1
+}
+
+// addType returns the index of a type, which is added unless there is an equal one.
+func (p *plan) addType(t wasm.FuncType) uint32 {
+	k := typeKey(t)
+	if i := p.typeIndex[k]; i > 0 {
+		return i - 1
+	}
+	p.types = append(p.types, t)
+	p.typeIndex[k] = uint32(len(p.types))
+	return uint32(len(p.types)) - 1
+}
+
+func typeKey(t wasm.FuncType) string { return string(wasm.AppendFuncType(nil, t)) }
+
+// write writes all functions.
+func (p *plan) write(ctx context.Context) error {
+	return each(ctx, p.opts.workers(), len(p.chunks), func(i int) error {
+		c := &p.chunks[i]
+		e := newEmitter(p)
+		size := 0
+		for f := c.first; f < c.end; f++ {
+			size += p.mod.Code[f].Len()
+		}
+		c.code = make([]byte, 0, size+size/8)
+		for f := c.first; f < c.end; f++ {
+			var err error
+			if c.code, err = e.function(uint32(f), c.code); err != nil {
+				return fmt.Errorf("function %d: %w", f+int(p.imported), err)
+			}
+			c.ends = append(c.ends, uint32(len(c.code)))
+		}
+		return ctx.Err()
+	})
+}
+
+func (p *plan) report() Report {
+	r := Report{Functions: len(p.facts), Exceptions: p.lower, Added: len(p.added)}
+	for _, t := range p.throwing.funcs {
+		if t {
+			r.Throwing++
+		}
+	}
+	for f := range p.facts {
+		if p.opts.Fuel {
+			r.Loops += int(p.facts[f].costs.to-p.facts[f].costs.from) - 1
+		}
+	}
+	for _, c := range p.checked {
+		if c {
+			r.EntryChecks++
+		}
+	}
+	return r
+}
