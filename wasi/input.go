@@ -5,10 +5,14 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 )
 
 // inputChunk bounds what an Input reads ahead of its reader.
 const inputChunk = 64 << 10
+
+// settle is how long the first look at an input waits for bytes that are there.
+const settle = 200 * time.Microsecond
 
 // maxEmptyReads is how often a source may answer "no bytes, no error" in a row
 // before it counts as broken, as in bufio.
@@ -23,12 +27,17 @@ const maxEmptyReads = 100
 // was given up are kept for the next read; none is lost. That goroutine stays
 // in the source's Read until the source answers, which for a terminal may be
 // the end of the process: this is why a process should make one Input of its
-// standard input and share it.
+// standard input and hand on its Reader.
 //
 // An Input is safe for concurrent use.
 type Input struct {
-	src      io.Reader
 	terminal bool
+	*source
+}
+
+// source is what the Inputs over one reader share.
+type source struct {
+	src io.Reader
 
 	mu      sync.Mutex
 	buf     []byte        // bytes read and not yet taken
@@ -37,14 +46,18 @@ type Input struct {
 	ready   chan struct{} // closed while a read would not block
 }
 
-// NewInput returns an Input over src. A nil src is an empty input.
+// NewInput returns an Input over src. A nil src is an empty input; a src that
+// is the Reader of another Input shares that one's bytes.
 func NewInput(src io.Reader) *Input {
-	in := &Input{src: src, ready: make(chan struct{})}
-	if src == nil {
-		in.err = io.EOF
-		close(in.ready)
+	if r, ok := src.(*inputReader); ok {
+		return &Input{source: r.in.source}
 	}
-	return in
+	s := &source{src: src, ready: make(chan struct{})}
+	if src == nil {
+		s.err = io.EOF
+		close(s.ready)
+	}
+	return &Input{source: s}
 }
 
 // NewTerminalInput is NewInput for a source that is a terminal: a guest that
@@ -58,35 +71,58 @@ func NewTerminalInput(src io.Reader) *Input {
 // Terminal reports whether the input is a terminal.
 func (in *Input) Terminal() bool { return in.terminal }
 
+// Reader is the input as an io.Reader whose reads end with ctx. NewInput over
+// it is an Input over the same bytes, so several programs can use one input in
+// turn and none takes bytes that it does not read.
+func (in *Input) Reader(ctx context.Context) io.Reader { return &inputReader{ctx, in} }
+
+type inputReader struct {
+	ctx context.Context
+	in  *Input
+}
+
+func (r *inputReader) Read(p []byte) (int, error) { return r.in.Read(r.ctx, p) }
+
 // Ready returns a channel that is closed once a read will not block: bytes
 // have arrived, or the input has ended or failed.
-func (in *Input) Ready() <-chan struct{} {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.fill()
-	return in.ready
+func (s *source) Ready() <-chan struct{} {
+	s.mu.Lock()
+	started := s.fill()
+	ready := s.ready
+	s.mu.Unlock()
+	if started {
+		// A source that has bytes gives them at once. Without this moment the
+		// first look at a full input would say that it is empty.
+		t := time.NewTimer(settle)
+		defer t.Stop()
+		select {
+		case <-ready:
+		case <-t.C:
+		}
+	}
+	return ready
 }
 
 // Buffered returns how many bytes can be read at once, and whether the input
 // ends after them.
-func (in *Input) Buffered() (n int, ended bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return len(in.buf), in.err != nil
+func (s *source) Buffered() (n int, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.buf), s.err != nil
 }
 
 // Read reads up to len(p) bytes, waiting for the first one. It returns the
 // context's error as soon as ctx is done; no byte is lost by that.
-func (in *Input) Read(ctx context.Context, p []byte) (int, error) {
+func (s *source) Read(ctx context.Context, p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	for {
-		if n, err, ok := in.take(p, true); ok {
+		if n, err, ok := s.take(p, true); ok {
 			return n, err
 		}
 		select {
-		case <-in.Ready():
+		case <-s.Ready():
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}
@@ -95,55 +131,56 @@ func (in *Input) Read(ctx context.Context, p []byte) (int, error) {
 
 // TryRead reads what is there, without waiting; ok is false when there is
 // nothing yet.
-func (in *Input) TryRead(p []byte) (n int, err error, ok bool) {
-	in.Ready() // somebody wants bytes: start reading
-	return in.take(p, true)
+func (s *source) TryRead(p []byte) (n int, err error, ok bool) {
+	s.Ready() // somebody wants bytes: start reading
+	return s.take(p, true)
 }
 
 // Peek copies what is there without taking it; ok is false when there is
 // nothing yet.
-func (in *Input) Peek(p []byte) (n int, err error, ok bool) {
-	in.Ready()
-	return in.take(p, false)
+func (s *source) Peek(p []byte) (n int, err error, ok bool) {
+	s.Ready()
+	return s.take(p, false)
 }
 
 // take copies buffered bytes to p and, when asked, removes them.
-func (in *Input) take(p []byte, remove bool) (int, error, bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if len(in.buf) == 0 {
-		return 0, in.err, in.err != nil
+func (s *source) take(p []byte, remove bool) (int, error, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.buf) == 0 {
+		return 0, s.err, s.err != nil
 	}
-	n := copy(p, in.buf)
+	n := copy(p, s.buf)
 	if remove {
-		in.buf = in.buf[n:]
-		if len(in.buf) == 0 {
-			in.buf = nil
-			if in.err == nil {
-				in.ready = make(chan struct{})
+		s.buf = s.buf[n:]
+		if len(s.buf) == 0 {
+			s.buf = nil
+			if s.err == nil {
+				s.ready = make(chan struct{})
 			}
 		}
 	}
 	return n, nil, true
 }
 
-// fill starts one read of the source unless one is under way or not needed.
-// The lock is held.
-func (in *Input) fill() {
-	if in.filling || in.err != nil || len(in.buf) > 0 {
-		return
+// fill starts one read of the source unless one is under way or not needed,
+// and reports whether it did. The lock is held.
+func (s *source) fill() bool {
+	if s.filling || s.err != nil || len(s.buf) > 0 {
+		return false
 	}
-	in.filling = true
-	go in.readSource()
+	s.filling = true
+	go s.readSource()
+	return true
 }
 
 // readSource reads until the source gives bytes or an error.
-func (in *Input) readSource() {
+func (s *source) readSource() {
 	chunk := make([]byte, inputChunk)
 	var n int
 	var err error
 	for range maxEmptyReads {
-		if n, err = in.src.Read(chunk); n != 0 || err != nil {
+		if n, err = s.src.Read(chunk); n != 0 || err != nil {
 			break
 		}
 	}
@@ -153,9 +190,9 @@ func (in *Input) readSource() {
 	if n < 0 || n > len(chunk) {
 		n, err = 0, errors.New("read input: source returned an impossible count")
 	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.filling = false
-	in.buf, in.err = chunk[:n], err
-	close(in.ready)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.filling = false
+	s.buf, s.err = chunk[:n], err
+	close(s.ready)
 }
