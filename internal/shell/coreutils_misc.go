@@ -1,0 +1,466 @@
+package shell
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// env returns a variable of the program, or fallback.
+func (c *call) env(name, fallback string) string {
+	for _, kv := range c.Env {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			fallback = v
+		}
+	}
+	return fallback
+}
+
+// exec runs another program with this one's streams.
+func (c *call) exec(args []string) (int, error) {
+	p := c.Process
+	p.Args = args
+	status, err := c.w.Exec(c.ctx, p)
+	if err != nil {
+		return status, fatalError{err}
+	}
+	return status, nil
+}
+
+func createNew(w Files, p string) error {
+	f, err := w.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func basename(c *call) error {
+	o, err := c.parse("a s: z suffix=s: multiple=a")
+	if err != nil {
+		return err
+	}
+	args, suffix := o.args, o.value("s", "")
+	if !o.has("a", "s") && len(args) == 2 {
+		args, suffix = args[:1], args[1]
+	}
+	if len(args) == 0 {
+		return usageError("missing operand")
+	}
+	for _, a := range args {
+		base := path.Base(a)
+		if trimmed := strings.TrimSuffix(base, suffix); trimmed != "" {
+			base = trimmed
+		}
+		if err := c.printf("%s\n", base); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dirname(c *call) error {
+	for _, a := range c.Args[1:] {
+		dir := path.Dir(strings.TrimRight(a, "/"))
+		if strings.Trim(a, "/") == "" && a != "" {
+			dir = "/"
+		}
+		if err := c.printf("%s\n", dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func env(c *call) error {
+	list := append([]string(nil), c.Env...)
+	args := c.Args[1:]
+	for len(args) > 0 {
+		switch {
+		case args[0] == "-i" || args[0] == "-" || args[0] == "--ignore-environment":
+			list = nil
+		case args[0] == "-S":
+		case args[0] == "-u" && len(args) > 1:
+			list = without(list, args[1])
+			args = args[1:]
+		case args[0] == "--":
+		case strings.Contains(args[0], "=") && !strings.HasPrefix(args[0], "="):
+			name, _, _ := strings.Cut(args[0], "=")
+			list = append(without(list, name), args[0])
+		case strings.HasPrefix(args[0], "-"):
+			return c.unknown(args[0])
+		default:
+			p := c.Process
+			p.Args, p.Env = args, list
+			status, err := c.w.Exec(c.ctx, p)
+			if err != nil {
+				return fatalError{err}
+			}
+			c.status = status
+			return nil
+		}
+		args = args[1:]
+	}
+	for _, kv := range list {
+		if err := c.printf("%s\n", kv); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func without(list []string, name string) []string {
+	var out []string
+	for _, kv := range list {
+		if !strings.HasPrefix(kv, name+"=") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+func printenv(c *call) error {
+	if len(c.Args) == 1 {
+		return env(c)
+	}
+	for _, name := range c.Args[1:] {
+		const absent = "\x00"
+		v := c.env(name, absent)
+		if v == absent {
+			c.status = 1
+			continue
+		}
+		c.printf("%s\n", v)
+	}
+	return nil
+}
+
+func sleep(c *call) error {
+	var total time.Duration
+	for _, a := range c.Args[1:] {
+		unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
+		scale, digits := time.Second, a
+		if a != "" {
+			if u, ok := unit[a[len(a)-1]]; ok {
+				scale, digits = u, a[:len(a)-1]
+			}
+		}
+		n, err := strconv.ParseFloat(digits, 64)
+		if err != nil || n < 0 || n > 1e9 {
+			return usageError("invalid time interval '" + a + "'")
+		}
+		total += time.Duration(n * float64(scale))
+	}
+	t := time.NewTimer(total)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+}
+
+func date(c *call) error {
+	o, err := c.parse("u d: r: I R utc=u date=d: iso-8601=I")
+	if err != nil {
+		return err
+	}
+	t := time.Now()
+	if s := c.env("SOURCE_DATE_EPOCH", ""); s != "" { // a build's clock
+		if t, err = parseDate("@" + s); err != nil {
+			return err
+		}
+	}
+	if o.has("d") {
+		if t, err = parseDate(o.value("d", "")); err != nil {
+			return err
+		}
+	}
+	t = t.UTC()
+	format := "%a %b %e %H:%M:%S UTC %Y"
+	if o.has("I") {
+		format = "%Y-%m-%d"
+	}
+	if o.has("R") {
+		format = "%a, %d %b %Y %H:%M:%S +0000"
+	}
+	if len(o.args) > 0 {
+		format = strings.TrimPrefix(o.args[0], "+")
+	}
+	return c.printf("%s\n", strftime(format, t))
+}
+
+func strftime(format string, t time.Time) string {
+	layouts := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'e': "_2", 'H': "15", 'I': "03", 'M': "04", 'S': "05",
+		'y': "06", 'b': "Jan", 'B': "January", 'a': "Mon", 'A': "Monday", 'p': "PM", 'Z': "MST", 'z': "-0700",
+		'F': "2006-01-02", 'T': "15:04:05", 'D': "01/02/06", 'R': "15:04", 'j': "002", 'N': "000000000"}
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' || i+1 == len(format) {
+			b.WriteByte(format[i])
+			continue
+		}
+		i++
+		switch layout, ok := layouts[format[i]]; {
+		case format[i] == 's':
+			b.WriteString(strconv.FormatInt(t.Unix(), 10))
+		case format[i] == 'N':
+			fmt.Fprintf(&b, "%09d", t.Nanosecond())
+		case format[i] == '%':
+			b.WriteByte('%')
+		case format[i] == 'n':
+			b.WriteByte('\n')
+		case ok:
+			b.WriteString(t.Format(layout))
+		default:
+			b.WriteString(format[i-1 : i+1])
+		}
+	}
+	return b.String()
+}
+
+func seq(c *call) error {
+	o, err := c.parse("s: w separator=s:")
+	if err != nil {
+		return err
+	}
+	nums := []float64{1, 1, 1}
+	var parsed []float64
+	for _, a := range o.args {
+		n, err := strconv.ParseFloat(a, 64)
+		if err != nil {
+			return usageError("invalid argument '" + a + "'")
+		}
+		parsed = append(parsed, n)
+	}
+	switch len(parsed) {
+	case 1:
+		nums[2] = parsed[0]
+	case 2:
+		nums[0], nums[2] = parsed[0], parsed[1]
+	case 3:
+		copy(nums, parsed)
+	default:
+		return usageError("expects one to three numbers")
+	}
+	if nums[1] == 0 {
+		return usageError("the increment must not be 0")
+	}
+	separator := o.value("s", "\n")
+	for i := 0; ; i++ {
+		n := nums[0] + float64(i)*nums[1]
+		if nums[1] > 0 && n > nums[2] || nums[1] < 0 && n < nums[2] {
+			break
+		}
+		if i > 0 {
+			c.printf("%s", separator)
+		}
+		if err := c.printf("%s", strconv.FormatFloat(n, 'f', -1, 64)); err != nil {
+			return err
+		}
+		if i&1023 == 0 && c.ctx.Err() != nil {
+			return c.ctx.Err()
+		}
+	}
+	return c.printf("\n")
+}
+
+func uname(c *call) error {
+	o, err := c.parse("a s n r v m p o all=a machine=m kernel-name=s")
+	if err != nil {
+		return err
+	}
+	parts := []struct{ flag, text string }{{"s", "Wherry"}, {"n", "wherry"}, {"r", "1.0"}, {"m", "wasm32"}, {"o", "WASI"}}
+	var out []string
+	for _, p := range parts {
+		if o.has("a", p.flag) || len(o.set) == 0 && p.flag == "s" {
+			out = append(out, p.text)
+		}
+	}
+	return c.printf("%s\n", strings.Join(out, " "))
+}
+
+func id(c *call) error {
+	o, err := c.parse("u g n G")
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.has("n"):
+		return c.printf("root\n")
+	case o.has("u", "g", "G"):
+		return c.printf("0\n")
+	}
+	return c.printf("uid=0(root) gid=0(root) groups=0(root)\n")
+}
+
+func whoami(c *call) error   { return c.printf("root\n") }
+func hostname(c *call) error { return c.printf("%s\n", c.env("HOSTNAME", "wherry")) }
+func nproc(c *call) error    { return c.printf("1\n") } // a guest has no threads
+
+// syncDisks has nothing to do: a container's files are flushed by fsync.
+func syncDisks(*call) error { return nil }
+
+func which(c *call) error {
+	for _, name := range c.Args[1:] {
+		if strings.HasPrefix(name, "-") {
+			continue
+		}
+		if p, ok := c.lookPath(name); ok {
+			c.printf("%s\n", p)
+		} else {
+			c.status = 1
+		}
+	}
+	return nil
+}
+
+func (c *call) lookPath(name string) (string, bool) {
+	if strings.Contains(name, "/") {
+		info, err := c.w.Stat(c.path(name), true)
+		return name, err == nil && !info.IsDir() && info.Mode().Perm()&0o111 != 0
+	}
+	for _, dir := range strings.Split(c.env("PATH", ""), ":") {
+		p := absolute(c.Dir, path.Join(dir, name))
+		if info, err := c.w.Stat(p, true); err == nil && !info.IsDir() && info.Mode().Perm()&0o111 != 0 {
+			return p, true
+		}
+	}
+	_, ok := Lookup(name)
+	return "/bin/" + name, ok
+}
+
+func yes(c *call) error {
+	text := "y"
+	if len(c.Args) > 1 {
+		text = strings.Join(c.Args[1:], " ")
+	}
+	block := bytes.Repeat([]byte(text+"\n"), max(1, 4096/(len(text)+1)))
+	for c.ctx.Err() == nil {
+		if _, err := c.Stdout.Write(block); err != nil {
+			return errBrokenPipe
+		}
+	}
+	return c.ctx.Err()
+}
+
+func sums(c *call) error {
+	o, err := c.parse("c check=c b t quiet status")
+	if err != nil {
+		return err
+	}
+	newHash := map[string]func() hash.Hash{"md5sum": md5.New, "sha1sum": sha1.New, "sha256sum": sha256.New, "sha512sum": sha512.New}[c.name]
+	return c.eachInput(o.args, func(name string, r io.Reader) error {
+		if o.has("c") {
+			return checkSums(c, r, newHash, o.has("quiet", "status"))
+		}
+		sum, err := hashOf(newHash(), r)
+		if err != nil {
+			return err
+		}
+		return c.printf("%s  %s\n", sum, name)
+	})
+}
+
+func hashOf(h hash.Hash, r io.Reader) (string, error) {
+	if _, err := io.Copy(h, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func checkSums(c *call, r io.Reader, newHash func() hash.Hash, quiet bool) error {
+	return eachLine(c, r, func(line string) error {
+		want, name, ok := strings.Cut(line, " ")
+		name = strings.TrimLeft(name, " *")
+		if !ok || name == "" {
+			return nil
+		}
+		f, err := c.w.OpenFile(c.path(name), os.O_RDONLY, 0)
+		if err != nil {
+			c.fail(name, err)
+			return nil
+		}
+		defer f.Close()
+		got, err := hashOf(newHash(), cancellable{c, f})
+		if err != nil {
+			return err
+		}
+		verdict := "OK"
+		if !strings.EqualFold(got, want) {
+			verdict, c.status = "FAILED", 1
+		}
+		if !quiet || verdict != "OK" {
+			return c.printf("%s: %s\n", name, verdict)
+		}
+		return nil
+	})
+}
+
+func base64Text(c *call) error {
+	o, err := c.parse("d w: decode=d wrap=w:")
+	if err != nil {
+		return err
+	}
+	wrap, err := strconv.Atoi(o.value("w", "76"))
+	if err != nil || wrap < 0 {
+		return usageError("invalid wrap size")
+	}
+	return c.eachInput(o.args, func(_ string, r io.Reader) error {
+		if o.has("d") {
+			_, err := io.Copy(c.Stdout, base64.NewDecoder(base64.StdEncoding, r))
+			return err
+		}
+		w := &wrapper{w: c.Stdout, width: wrap}
+		enc := base64.NewEncoder(base64.StdEncoding, w)
+		if _, err := io.Copy(enc, r); err != nil {
+			return err
+		}
+		if err := enc.Close(); err != nil {
+			return err
+		}
+		return w.end()
+	})
+}
+
+// wrapper breaks its output into lines of width bytes.
+type wrapper struct {
+	w     io.Writer
+	width int
+	col   int
+}
+
+func (w *wrapper) Write(p []byte) (int, error) {
+	n := len(p)
+	for w.width > 0 && len(p) > w.width-w.col {
+		if _, err := fmt.Fprintf(w.w, "%s\n", p[:w.width-w.col]); err != nil {
+			return 0, err
+		}
+		p, w.col = p[w.width-w.col:], 0
+	}
+	w.col += len(p)
+	_, err := w.w.Write(p)
+	return n, err
+}
+
+func (w *wrapper) end() error {
+	if w.width == 0 || w.col == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(w.w)
+	return err
+}
+

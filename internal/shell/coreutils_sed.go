@@ -1,0 +1,517 @@
+package shell
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// sed knows the commands that recipes use: s, d, p, q, y, a, i, c, =, n, with
+// addresses, ranges and blocks; not hold space or branches.
+func sed(c *call) error {
+	o, err := c.parse("n e: f: i E r s z quiet=n silent=n expression=e: file=f: in-place=i regexp-extended=E")
+	if err != nil {
+		return err
+	}
+	scripts, files := o.values["e"], o.args
+	if name := o.value("f", ""); name != "" {
+		lines, err := c.lines([]string{name})
+		if err != nil {
+			return err
+		}
+		scripts = append(scripts, strings.Join(lines, "\n"))
+	}
+	if len(scripts) == 0 {
+		if len(files) == 0 {
+			return usageError("missing script")
+		}
+		scripts, files = files[:1], files[1:]
+	}
+	p := sedParser{text: strings.Join(scripts, "\n"), extended: o.has("E", "r")}
+	program, err := p.block(0)
+	if err != nil {
+		return err
+	}
+	if o.has("i") {
+		return sedInPlace(c, program, files, o.has("n"))
+	}
+	var inputs []string
+	err = c.eachInput(files, func(_ string, r io.Reader) error {
+		return eachLine(c, r, func(l string) error { inputs = append(inputs, l); return nil })
+	})
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(c.Stdout)
+	if err := (&sedRun{c: c, lines: inputs, quiet: o.has("n"), out: out}).run(program); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func sedInPlace(c *call, program []*sedCommand, files []string, quiet bool) error {
+	for _, name := range files {
+		lines, err := c.lines([]string{name})
+		if err != nil || c.status != 0 {
+			return err
+		}
+		p := c.path(name)
+		f, err := c.w.OpenFile(p, os.O_WRONLY|os.O_TRUNC, 0)
+		if err != nil {
+			return err
+		}
+		out := bufio.NewWriter(f)
+		for _, cmd := range program {
+			cmd.reset()
+		}
+		err = (&sedRun{c: c, lines: lines, quiet: quiet, out: out}).run(program)
+		if flushErr := out.Flush(); err == nil {
+			err = flushErr
+		}
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// address selects lines: by number, "$", or a pattern.
+type address struct {
+	line int
+	last bool
+	re   *regexp.Regexp
+	step int // N~STEP
+	plus int // second address "+N"
+}
+
+func (a *address) matches(number int, last bool, text string) bool {
+	switch {
+	case a.re != nil:
+		return a.re.MatchString(text)
+	case a.last:
+		return last
+	case a.step > 0:
+		return number >= a.line && (number-a.line)%a.step == 0
+	}
+	return number == a.line
+}
+
+type sedCommand struct {
+	from, to *address
+	negate   bool
+	active   bool // inside a range
+	until    int  // last line of a "+N" range
+	name     byte
+	block    []*sedCommand
+	re       *regexp.Regexp
+	text     string // replacement, or text of a, i and c
+	global   bool
+	print    bool
+	nth      int
+	mapping  map[rune]rune
+}
+
+func (s *sedCommand) reset() {
+	s.active = false
+	for _, b := range s.block {
+		b.reset()
+	}
+}
+
+func (s *sedCommand) applies(number int, last bool, text string) bool {
+	return s.inRange(number, last, text) != s.negate
+}
+
+func (s *sedCommand) inRange(number int, last bool, text string) bool {
+	switch {
+	case s.from == nil:
+		return true
+	case s.to == nil:
+		return s.from.matches(number, last, text)
+	case s.active:
+		done := s.to.matches(number, last, text)
+		if s.to.plus > 0 {
+			done = number >= s.until
+		} else if s.to.re == nil && !s.to.last {
+			done = number >= s.to.line
+		}
+		s.active = !done
+		return true
+	case s.from.matches(number, last, text):
+		s.until = number + s.to.plus
+		s.active = s.to.re != nil || s.to.last && !last || s.to.plus > 0 || s.to.line > number
+		return true
+	}
+	return false
+}
+
+type sedRun struct {
+	c     *call
+	lines []string
+	at    int
+	quiet bool
+	out   *bufio.Writer
+}
+
+func (r *sedRun) run(program []*sedCommand) error {
+	for r.at = 0; r.at < len(r.lines); r.at++ {
+		if r.at&255 == 0 && r.c.ctx.Err() != nil {
+			return r.c.ctx.Err()
+		}
+		text, after := r.lines[r.at], ""
+		drop, quit := r.apply(program, &text, &after)
+		if !drop && !r.quiet {
+			fmt.Fprintln(r.out, text)
+		}
+		if _, err := r.out.WriteString(after); err != nil {
+			return err
+		}
+		if quit {
+			return nil
+		}
+	}
+	return nil
+}
+
+// apply runs the commands on one line: drop leaves it out, quit ends the run.
+func (r *sedRun) apply(program []*sedCommand, text, after *string) (drop, quit bool) {
+	for _, s := range program {
+		if !s.applies(r.at+1, r.at == len(r.lines)-1, *text) {
+			continue
+		}
+		switch s.name {
+		case '{':
+			if drop, quit = r.apply(s.block, text, after); drop || quit {
+				return drop, quit
+			}
+		case 's':
+			s.substitute(text, r.out)
+		case 'y':
+			*text = strings.Map(func(c rune) rune {
+				if to, ok := s.mapping[c]; ok {
+					return to
+				}
+				return c
+			}, *text)
+		case 'd':
+			return true, false
+		case 'p':
+			fmt.Fprintln(r.out, *text)
+		case 'q':
+			return false, true
+		case '=':
+			fmt.Fprintln(r.out, r.at+1)
+		case 'a':
+			*after += s.text + "\n"
+		case 'i':
+			fmt.Fprintln(r.out, s.text)
+		case 'c':
+			if s.to == nil || !s.active {
+				fmt.Fprintln(r.out, s.text)
+			}
+			return true, false
+		case 'n':
+			if !r.quiet {
+				fmt.Fprintln(r.out, *text)
+			}
+			if r.at+1 >= len(r.lines) {
+				return true, true
+			}
+			r.at++
+			*text = r.lines[r.at]
+		}
+	}
+	return false, false
+}
+
+func (s *sedCommand) substitute(text *string, out io.Writer) {
+	var b strings.Builder
+	end, count, changed := 0, 0, false
+	for _, m := range s.re.FindAllStringSubmatchIndex(*text, -1) {
+		count++
+		if count < s.nth {
+			continue
+		}
+		b.WriteString((*text)[end:m[0]])
+		b.WriteString(s.expand(*text, m))
+		end, changed = m[1], true
+		if !s.global {
+			break
+		}
+	}
+	if !changed {
+		return
+	}
+	b.WriteString((*text)[end:])
+	*text = b.String()
+	if s.print {
+		fmt.Fprintln(out, *text)
+	}
+}
+
+// expand fills & and \1 to \9 of a replacement.
+func (s *sedCommand) expand(text string, m []int) string {
+	var b strings.Builder
+	for i := 0; i < len(s.text); i++ {
+		switch ch := s.text[i]; {
+		case ch == '&':
+			b.WriteString(text[m[0]:m[1]])
+		case ch == '\\' && i+1 < len(s.text):
+			i++
+			switch d := s.text[i]; {
+			case d >= '0' && d <= '9':
+				if k := 2 * int(d-'0'); k+1 < len(m) && m[k] >= 0 {
+					b.WriteString(text[m[k]:m[k+1]])
+				}
+			case d == 'n':
+				b.WriteByte('\n')
+			case d == 't':
+				b.WriteByte('\t')
+			default:
+				b.WriteByte(d)
+			}
+		default:
+			b.WriteByte(ch)
+		}
+	}
+	return b.String()
+}
+
+type sedParser struct {
+	text     string
+	at       int
+	extended bool
+}
+
+func (p *sedParser) peek() byte {
+	if p.at < len(p.text) {
+		return p.text[p.at]
+	}
+	return 0
+}
+
+func (p *sedParser) skip(chars string) {
+	for p.at < len(p.text) && strings.IndexByte(chars, p.text[p.at]) >= 0 {
+		p.at++
+	}
+}
+
+func (p *sedParser) fail(what string) error {
+	return usageError(fmt.Sprintf("script, character %d: %s", p.at+1, what))
+}
+
+func (p *sedParser) block(depth int) ([]*sedCommand, error) {
+	if depth > 50 {
+		return nil, p.fail("blocks too deep")
+	}
+	var list []*sedCommand
+	for {
+		p.skip(" \t\n;")
+		if p.at >= len(p.text) {
+			if depth > 0 {
+				return nil, p.fail("missing }")
+			}
+			return list, nil
+		}
+		if p.peek() == '#' {
+			for p.at < len(p.text) && p.text[p.at] != '\n' {
+				p.at++
+			}
+			continue
+		}
+		if p.peek() == '}' && depth > 0 {
+			p.at++
+			return list, nil
+		}
+		s, err := p.command(depth)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+}
+
+func (p *sedParser) command(depth int) (*sedCommand, error) {
+	s := &sedCommand{}
+	var err error
+	if s.from, err = p.address(); err != nil {
+		return nil, err
+	}
+	if s.from != nil && p.peek() == ',' {
+		p.at++
+		p.skip(" ")
+		if s.to, err = p.address(); err != nil || s.to == nil {
+			return nil, p.fail("missing second address")
+		}
+	}
+	p.skip(" \t")
+	for p.peek() == '!' {
+		s.negate = true
+		p.at++
+		p.skip(" \t")
+	}
+	s.name = p.peek()
+	p.at++
+	switch s.name {
+	case '{':
+		s.block, err = p.block(depth + 1)
+	case 's':
+		err = p.substitution(s)
+	case 'y':
+		err = p.transliteration(s)
+	case 'd', 'p', 'q', '=', 'n':
+	case 'a', 'i', 'c':
+		p.skip(" \t")
+		if p.peek() == '\\' {
+			p.at++
+			p.skip(" \t")
+			if p.peek() == '\n' {
+				p.at++
+			}
+		}
+		end := strings.IndexByte(p.text[p.at:], '\n')
+		if end < 0 {
+			end = len(p.text) - p.at
+		}
+		s.text = p.text[p.at : p.at+end]
+		p.at += end
+	default:
+		p.at--
+		err = p.fail(fmt.Sprintf("unknown command %q (Wherry's sed knows s y d p q n a i c = and blocks)", s.name))
+	}
+	return s, err
+}
+
+func (p *sedParser) number() (int, bool) {
+	start := p.at
+	for p.peek() >= '0' && p.peek() <= '9' {
+		p.at++
+	}
+	n, err := strconv.Atoi(p.text[start:p.at])
+	return n, err == nil
+}
+
+func (p *sedParser) address() (*address, error) {
+	switch ch := p.peek(); {
+	case ch == '$':
+		p.at++
+		return &address{last: true}, nil
+	case ch == '+':
+		p.at++
+		n, ok := p.number()
+		if !ok {
+			return nil, p.fail("missing number after +")
+		}
+		return &address{plus: n}, nil
+	case ch >= '0' && ch <= '9':
+		n, _ := p.number()
+		a := &address{line: n}
+		if p.peek() == '~' {
+			p.at++
+			a.step, _ = p.number()
+		}
+		return a, nil
+	case ch == '/' || ch == '\\':
+		if ch == '\\' {
+			p.at++
+		}
+		pattern, err := p.delimited(p.peek())
+		if err != nil {
+			return nil, err
+		}
+		fold := p.peek() == 'I'
+		if fold {
+			p.at++
+		}
+		re, err := compile(pattern, "", p.extended, fold)
+		return &address{re: re}, err
+	}
+	return nil, nil
+}
+
+// delimited reads up to the next unescaped delimiter; p is at the first one.
+func (p *sedParser) delimited(delimiter byte) (string, error) {
+	var b strings.Builder
+	for p.at++; p.at < len(p.text); p.at++ {
+		switch ch := p.text[p.at]; {
+		case ch == delimiter:
+			p.at++
+			return b.String(), nil
+		case ch == '\\' && p.at+1 < len(p.text):
+			p.at++
+			if p.text[p.at] != delimiter {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(p.text[p.at])
+		default:
+			b.WriteByte(ch)
+		}
+	}
+	return "", p.fail("missing " + strconv.QuoteRune(rune(delimiter)))
+}
+
+func (p *sedParser) substitution(s *sedCommand) error {
+	delimiter := p.peek()
+	if delimiter == 0 || delimiter == '\n' {
+		return p.fail("missing pattern")
+	}
+	pattern, err := p.delimited(delimiter)
+	if err != nil {
+		return err
+	}
+	p.at--
+	if s.text, err = p.delimited(delimiter); err != nil {
+		return err
+	}
+	fold := false
+	for s.nth = 1; ; p.at++ {
+		switch ch := p.peek(); {
+		case ch == 'g':
+			s.global = true
+		case ch == 'p':
+			s.print = true
+		case ch == 'i' || ch == 'I':
+			fold = true
+		case ch >= '1' && ch <= '9':
+			s.nth, _ = p.number()
+			p.at--
+		case ch == 0 || strings.IndexByte(" \t\n;}", ch) >= 0:
+			s.re, err = compile(pattern, "", p.extended, fold)
+			return err
+		default:
+			return p.fail(fmt.Sprintf("unknown flag %q", ch))
+		}
+	}
+}
+
+func (p *sedParser) transliteration(s *sedCommand) error {
+	delimiter := p.peek()
+	if delimiter == 0 {
+		return p.fail("missing characters")
+	}
+	from, err := p.delimited(delimiter)
+	if err != nil {
+		return err
+	}
+	p.at--
+	to, err := p.delimited(delimiter)
+	if err != nil {
+		return err
+	}
+	a, b := []rune(from), []rune(to)
+	if len(a) != len(b) {
+		return p.fail("both parts of y must be of one length")
+	}
+	s.mapping = map[rune]rune{}
+	for i := range a {
+		s.mapping[a[i]] = b[i]
+	}
+	return nil
+}

@@ -1,0 +1,542 @@
+package shell
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxLine bounds one line of text, in bytes.
+const maxLine = 16 << 20
+
+// eachInput calls use for each file named, or for standard input.
+func (c *call) eachInput(names []string, use func(name string, r io.Reader) error) error {
+	if len(names) == 0 {
+		names = []string{"-"}
+	}
+	for _, name := range names {
+		if name == "-" {
+			if err := use(name, cancellable{c, c.Stdin}); err != nil {
+				return err
+			}
+			continue
+		}
+		f, err := c.w.OpenFile(c.path(name), os.O_RDONLY, 0)
+		if err != nil {
+			c.fail(name, err)
+			continue
+		}
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			f.Close()
+			c.fail(name, fmt.Errorf("is a directory"))
+			continue
+		}
+		err = use(name, cancellable{c, f})
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachLine calls use with each line, without its newline.
+func eachLine(c *call, r io.Reader, use func(line string) error) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 0, 64<<10), maxLine)
+	for s.Scan() {
+		if err := use(s.Text()); err != nil {
+			return err
+		}
+	}
+	return s.Err()
+}
+
+// lines reads all lines of the inputs.
+func (c *call) lines(names []string) ([]string, error) {
+	var all []string
+	err := c.eachInput(names, func(_ string, r io.Reader) error {
+		return eachLine(c, r, func(l string) error {
+			all = append(all, l)
+			return nil
+		})
+	})
+	return all, err
+}
+
+func (c *call) writeLines(lines []string) error {
+	w := bufio.NewWriter(c.Stdout)
+	for _, l := range lines {
+		w.WriteString(l)
+		if err := w.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+func cat(c *call) error {
+	o, err := c.parse("n b u A v e t s")
+	if err != nil {
+		return err
+	}
+	number := 0
+	return c.eachInput(o.args, func(_ string, r io.Reader) error {
+		if !o.has("n", "b") {
+			_, err := io.Copy(c.Stdout, r)
+			return err
+		}
+		return eachLine(c, r, func(l string) error {
+			if o.has("b") && l == "" {
+				return c.printf("\n")
+			}
+			number++
+			return c.printf("%6d\t%s\n", number, l)
+		})
+	})
+}
+
+func nl(c *call) error {
+	o, err := c.parse("b: w: s:")
+	if err != nil {
+		return err
+	}
+	number := 0
+	return c.eachInput(o.args, func(_ string, r io.Reader) error {
+		return eachLine(c, r, func(l string) error {
+			if l == "" && o.value("b", "t") != "a" {
+				return c.printf("       \n")
+			}
+			number++
+			return c.printf("%6d%s%s\n", number, o.value("s", "\t"), l)
+		})
+	})
+}
+
+// countOption reads -n N, -N and their like from head and tail.
+func (c *call) countOption() (options, error) {
+	args := c.Args
+	if len(args) > 1 && len(args[1]) > 1 && args[1][0] == '-' && strings.Trim(args[1][1:], "0123456789") == "" {
+		c.Args = append([]string{args[0], "-n", args[1][1:]}, args[2:]...)
+	}
+	return c.parse("n: c: q v f lines=n: bytes=c: quiet=q")
+}
+
+func head(c *call) error {
+	o, err := c.countOption()
+	if err != nil {
+		return err
+	}
+	unit := "n"
+	if o.has("c") {
+		unit = "c"
+	}
+	n, err := parseSize(strings.TrimPrefix(o.value(unit, "10"), "-"))
+	if err != nil {
+		return err
+	}
+	fromEnd := strings.HasPrefix(o.value(unit, ""), "-")
+	first := true
+	return c.eachInput(o.args, func(name string, r io.Reader) error {
+		if len(o.args) > 1 && !o.has("q") {
+			c.title(name, first)
+			first = false
+		}
+		if unit == "c" && !fromEnd {
+			_, err := io.CopyN(c.Stdout, r, n)
+			if err == io.EOF {
+				err = nil
+			}
+			return err
+		}
+		return headLines(c, r, n, fromEnd)
+	})
+}
+
+func (c *call) title(name string, first bool) {
+	if !first {
+		c.printf("\n")
+	}
+	c.printf("==> %s <==\n", name)
+}
+
+// errEnough ends the reading of lines early.
+var errEnough = fmt.Errorf("enough")
+
+func headLines(c *call, r io.Reader, n int64, fromEnd bool) error {
+	var held []string
+	count := int64(0)
+	err := eachLine(c, r, func(l string) error {
+		if fromEnd {
+			held = append(held, l)
+			if int64(len(held)) <= n {
+				return nil
+			}
+			l, held = held[0], held[1:]
+			return c.printf("%s\n", l)
+		}
+		if count++; count > n {
+			return errEnough
+		}
+		if err := c.printf("%s\n", l); err != nil {
+			return err
+		}
+		if count == n {
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough {
+		return nil
+	}
+	return err
+}
+
+func tail(c *call) error {
+	o, err := c.countOption()
+	if err != nil {
+		return err
+	}
+	if o.has("f") {
+		return usageError("option -f is not known here: nothing else writes to a container's files")
+	}
+	unit := "n"
+	if o.has("c") {
+		unit = "c"
+	}
+	value := o.value(unit, "10")
+	n, err := parseSize(strings.TrimLeft(value, "+-"))
+	if err != nil {
+		return err
+	}
+	first := true
+	return c.eachInput(o.args, func(name string, r io.Reader) error {
+		if len(o.args) > 1 && !o.has("q") {
+			c.title(name, first)
+			first = false
+		}
+		if strings.HasPrefix(value, "+") {
+			return tailFrom(c, r, unit, n)
+		}
+		if unit == "c" {
+			return tailBytes(c, r, n)
+		}
+		return tailLines(c, r, n)
+	})
+}
+
+func tailFrom(c *call, r io.Reader, unit string, n int64) error {
+	if unit == "c" {
+		if _, err := io.CopyN(io.Discard, r, max(n-1, 0)); err != nil && err != io.EOF {
+			return err
+		}
+		_, err := io.Copy(c.Stdout, r)
+		return err
+	}
+	number := int64(0)
+	return eachLine(c, r, func(l string) error {
+		if number++; number < n {
+			return nil
+		}
+		return c.printf("%s\n", l)
+	})
+}
+
+func tailBytes(c *call, r io.Reader, n int64) error {
+	var keep []byte
+	buf := make([]byte, 64<<10)
+	for {
+		k, err := r.Read(buf)
+		keep = append(keep, buf[:k]...)
+		if int64(len(keep)) > n {
+			keep = append([]byte(nil), keep[int64(len(keep))-n:]...)
+		}
+		if err == io.EOF {
+			_, err = c.Stdout.Write(keep)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func tailLines(c *call, r io.Reader, n int64) error {
+	var keep []string
+	err := eachLine(c, r, func(l string) error {
+		keep = append(keep, l)
+		if int64(len(keep)) > n {
+			keep = keep[1:]
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.writeLines(keep)
+}
+
+func wc(c *call) error {
+	o, err := c.parse("l w c m L lines=l words=w bytes=c chars=m max-line-length=L")
+	if err != nil {
+		return err
+	}
+	var total counts
+	show := func(n counts, name string) error {
+		var fields []string
+		all := len(o.set) == 0
+		for _, f := range []struct {
+			on bool
+			n  int64
+		}{{all || o.has("l"), n.lines}, {all || o.has("w"), n.words}, {o.has("m"), n.chars}, {all || o.has("c"), n.bytes}, {o.has("L"), n.longest}} {
+			if f.on {
+				fields = append(fields, strconv.FormatInt(f.n, 10))
+			}
+		}
+		if name != "-" {
+			fields = append(fields, name)
+		}
+		return c.printf("%s\n", strings.Join(fields, " "))
+	}
+	err = c.eachInput(o.args, func(name string, r io.Reader) error {
+		n, err := count(r)
+		if err != nil {
+			return err
+		}
+		total.add(n)
+		return show(n, name)
+	})
+	if err == nil && len(o.args) > 1 {
+		err = show(total, "total")
+	}
+	return err
+}
+
+type counts struct{ lines, words, chars, bytes, longest int64 }
+
+func (n *counts) add(m counts) {
+	n.lines += m.lines
+	n.words += m.words
+	n.chars += m.chars
+	n.bytes += m.bytes
+	n.longest = max(n.longest, m.longest)
+}
+
+func count(r io.Reader) (counts, error) {
+	var n counts
+	inWord, width := false, int64(0)
+	br := bufio.NewReaderSize(r, 64<<10)
+	for {
+		ch, size, err := br.ReadRune()
+		if err == io.EOF {
+			n.longest = max(n.longest, width)
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		n.bytes += int64(size)
+		if ch != utf8.RuneError || size > 1 {
+			n.chars++
+		}
+		space := ch == ' ' || ch >= '\t' && ch <= '\r'
+		if !space && !inWord {
+			n.words++
+		}
+		inWord = !space
+		if width++; ch == '\n' {
+			n.lines++
+			n.longest = max(n.longest, width-1)
+			width = 0
+		}
+	}
+}
+
+func tac(c *call) error {
+	all, err := c.lines(c.Args[1:])
+	if err != nil {
+		return err
+	}
+	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
+		all[i], all[j] = all[j], all[i]
+	}
+	return c.writeLines(all)
+}
+
+func rev(c *call) error {
+	all, err := c.lines(c.Args[1:])
+	if err != nil {
+		return err
+	}
+	for k, l := range all {
+		r := []rune(l)
+		for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
+			r[i], r[j] = r[j], r[i]
+		}
+		all[k] = string(r)
+	}
+	return c.writeLines(all)
+}
+
+func tee(c *call) error {
+	o, err := c.parse("a i append=a")
+	if err != nil {
+		return err
+	}
+	flag := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	if o.has("a") {
+		flag = os.O_WRONLY | os.O_CREATE | os.O_APPEND
+	}
+	outs := []io.Writer{c.Stdout}
+	for _, name := range o.args {
+		f, err := c.w.OpenFile(c.path(name), flag, 0o644)
+		if err != nil {
+			c.fail(name, err)
+			continue
+		}
+		defer f.Close()
+		outs = append(outs, f)
+	}
+	_, err = io.Copy(io.MultiWriter(outs...), cancellable{c, c.Stdin})
+	return err
+}
+
+func compareFiles(c *call) error {
+	o, err := c.parse("s l quiet=s silent=s")
+	if err != nil {
+		return err
+	}
+	if len(o.args) != 2 {
+		return usageError("needs two files")
+	}
+	var data [2][]byte
+	for i, name := range o.args {
+		err := c.eachInput([]string{name}, func(_ string, r io.Reader) error {
+			var err error
+			data[i], err = io.ReadAll(io.LimitReader(r, 1<<30))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if c.status != 0 {
+			c.status = 2
+			return nil
+		}
+	}
+	if bytes.Equal(data[0], data[1]) {
+		return nil
+	}
+	c.status = 1
+	if o.has("s") {
+		return nil
+	}
+	line := 1
+	for i := range min(len(data[0]), len(data[1])) {
+		if data[0][i] != data[1][i] {
+			return c.printf("%s %s differ: byte %d, line %d\n", o.args[0], o.args[1], i+1, line)
+		}
+		if data[0][i] == '\n' {
+			line++
+		}
+	}
+	shorter := o.args[0]
+	if len(data[1]) < len(data[0]) {
+		shorter = o.args[1]
+	}
+	fmt.Fprintf(c.Stderr, "cmp: EOF on %s\n", shorter)
+	return nil
+}
+
+func comm(c *call) error {
+	o, err := c.parse("1 2 3")
+	if err != nil {
+		return err
+	}
+	if len(o.args) != 2 {
+		return usageError("needs two files")
+	}
+	a, err := c.lines(o.args[:1])
+	if err != nil {
+		return err
+	}
+	b, err := c.lines(o.args[1:])
+	if err != nil {
+		return err
+	}
+	indent := func(column string) string {
+		s := ""
+		for _, left := range []string{"1", "2"} {
+			if left < column && !o.has(left) {
+				s += "\t"
+			}
+		}
+		return s
+	}
+	put := func(column, l string) {
+		if !o.has(column) {
+			c.printf("%s%s\n", indent(column), l)
+		}
+	}
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
+			put("1", a[0])
+			a = a[1:]
+		case len(a) == 0 || b[0] < a[0]:
+			put("2", b[0])
+			b = b[1:]
+		default:
+			put("3", a[0])
+			a, b = a[1:], b[1:]
+		}
+	}
+	return nil
+}
+
+func sortLines(c *call) error {
+	o, err := c.parse("n r u f k: t: o: g s b d V h c reverse=r numeric-sort=n unique=u key=k: field-separator=t: output=o: ignore-case=f")
+	if err != nil {
+		return err
+	}
+	all, err := c.lines(o.args)
+	if err != nil {
+		return err
+	}
+	less, err := ordering(o)
+	if err != nil {
+		return err
+	}
+	if o.has("c") {
+		if !sort.SliceIsSorted(all, func(i, j int) bool { return less(all[i], all[j]) }) {
+			c.status = 1
+		}
+		return nil
+	}
+	sort.SliceStable(all, func(i, j int) bool { return less(all[i], all[j]) })
+	if o.has("u") {
+		kept := all[:0]
+		for i, l := range all {
+			if i == 0 || less(kept[len(kept)-1], l) || less(l, kept[len(kept)-1]) {
+				kept = append(kept, l)
+			}
+		}
+		all = kept
+	}
+	if !o.has("o") {
+		return c.writeLines(all)
+	}
+	f, err := c.w.OpenFile(c.path(o.value("o", "")), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	c.Stdout = f
+	return c.writeLines(all)
+}
