@@ -28,10 +28,7 @@ const (
 )
 
 // Layer is one read-only layer of an image.
-type Layer struct {
-	Index   *layer.Index
-	Content layer.Content
-}
+type Layer = layer.Layer
 
 // Upper says where the data lives that a container writes.
 type Upper struct {
