@@ -182,3 +182,6 @@ func (i info) Mode() fs.FileMode {
 	}
 	return m
 }
+
+// Info shows the Stat of the file called name as package io/fs does.
+func (st Stat) Info(name string) fs.FileInfo { return info{name, st} }
