@@ -144,7 +144,7 @@ func (c *Checker) finish() {
 	if f := c.gauge.end(len(c.body.Bytes)); f != nil {
 		c.r.failWith(f)
 	}
-	most := int64(c.m.Limits.OperandsPer64)*int64(len(c.body.Bytes))/64 + 1<<16
+	most := int64(c.m.Limits.OperandsPer64)*int64(len(c.body.Bytes))/64 + 4096
 	if c.traffic > most && c.r.fault == nil {
 		c.r.failWith(over(0, "OperandsPer64", "operands moved by calls, blocks and branches", c.traffic, most))
 	}

@@ -35,7 +35,7 @@ type Limits struct {
 	LoopsLocals   uint64 // loops x locals of one function
 	DepthLocals   uint64 // sum over blocks of their loop depth x locals of one function
 	BlocksLocals  uint64 // (blocks and conditional branches) x locals of one function
-	ModuleLocals  uint64 // locals of all functions
+	ModuleLocals  uint64 // locals of all functions, parameters included
 	ModuleLoops   uint64 // sum over functions of loops x locals
 	ModuleBlocks  uint64 // sum over functions of (blocks and conditional branches) x locals
 	OperandsPer64 uint32 // operands pushed and popped by calls, blocks and branches per 64 bytes of a function
@@ -71,14 +71,14 @@ func DefaultLimits() Limits {
 		Nesting:       2_000,
 		LoopNesting:   64,
 		BrTable:       8_192,
-		BrTables:      16_384,
+		BrTables:      32_768,
 		Catches:       1_000,
 		LoopsLocals:   700_000,
 		DepthLocals:   8_000_000,
 		BlocksLocals:  50_000_000,
-		ModuleLocals:  20_000_000,
-		ModuleLoops:   1 << 40,
-		ModuleBlocks:  1 << 40,
-		OperandsPer64: 1_024,
+		ModuleLocals:  8_000_000,
+		ModuleLoops:   20_000_000,
+		ModuleBlocks:  1_000_000_000,
+		OperandsPer64: 256,
 	}
 }

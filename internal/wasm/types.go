@@ -111,12 +111,18 @@ func (t FuncType) String() string {
 	return typeList(t.Params) + " -> " + typeList(t.Results)
 }
 
+// typeList words a list of types for people, who can do without the end of a long one.
 func typeList(ts []ValueType) string {
+	const most = 16
 	var b strings.Builder
 	b.WriteByte('(')
 	for i, t := range ts {
 		if i > 0 {
 			b.WriteString(", ")
+		}
+		if i == most {
+			fmt.Fprintf(&b, "and %d more", len(ts)-most)
+			break
 		}
 		b.WriteString(t.String())
 	}
