@@ -77,7 +77,7 @@ func exported(env expand.Environ, dir string) []string {
 		switch {
 		case name == "PWD":
 			list = append(list, "PWD="+dir)
-		case v.Exported && v.Kind == expand.String:
+		case v.IsSet() && v.Exported && v.Kind == expand.String:
 			list = append(list, name+"="+v.String())
 		}
 		return true

@@ -1,0 +1,239 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/rootfs"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// DefaultPath is the PATH of a container whose image sets none.
+const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// A Container is one image with a file system of its own and limits. Run runs
+// its program, Exec runs others over the same files. All methods may be called
+// from any goroutine.
+type Container struct {
+	rt     *Runtime
+	spec   Spec
+	config ispec.ImageConfig
+	limits Limits
+	tree   *rootfs.Tree
+	clock  wasi.Clock
+	meter  *meter
+	slots  chan struct{} // one for each program that may run
+
+	mu     sync.Mutex
+	closed bool
+	stop   context.CancelCauseFunc // ends every program of the container
+	life   context.Context
+	stats  Stats
+}
+
+// Stats are what a container has used so far.
+type Stats struct {
+	// Fuel is the work of all its programs, in units of about one instruction.
+	Fuel uint64
+	// PeakMemory is the largest linear memory of one program, in bytes.
+	PeakMemory uint64
+	// Load, Start and Run are the times spent loading modules (preparing and
+	// compiling included), instantiating them, and running them.
+	Load, Start, Run time.Duration
+}
+
+// Create makes a container of an image. Nothing of it runs yet. ctx bounds the
+// making only; Close the container when it is done.
+func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Container, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	limits := spec.Limits.orDefault()
+	clock := spec.Clock
+	if clock == nil {
+		clock = wasi.NewSystemClock()
+	}
+	config := image.Config()
+	tree, err := newTree(image, spec, limits, clock)
+	if err != nil {
+		return nil, fmt.Errorf("create file system: %w", err)
+	}
+	life, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	c := &Container{
+		rt: rt, spec: spec, config: config, limits: limits, tree: tree, clock: clock,
+		meter: &meter{limit: limits.Fuel},
+		slots: make(chan struct{}, limits.Processes),
+		stop:  stop, life: life,
+	}
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.closed {
+		tree.Close()
+		stop(ErrClosed)
+		return nil, fmt.Errorf("create container: runtime is %w", ErrClosed)
+	}
+	rt.containers[c] = struct{}{}
+	return c, nil
+}
+
+func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock) (*rootfs.Tree, error) {
+	o := rootfs.Options{
+		Layers:   image.Layers(),
+		Upper:    rootfs.Upper{Dir: spec.Dir},
+		ReadOnly: spec.ReadOnly,
+		MaxBytes: limits.Disk,
+		Now:      clock.Now,
+		//DEV Random:   spec.Random,
+	}
+	targets := map[string]bool{}
+	for _, m := range spec.Mounts {
+		if !path.IsAbs(m.Target) {
+			return nil, fmt.Errorf("mount %q: the path in the container must be absolute", m.Target)
+		}
+		target := path.Clean(m.Target)
+		targets[target] = true
+		size := m.Size
+		if size == 0 {
+			size = limits.Disk
+		}
+		o.Mounts = append(o.Mounts, rootfs.Mount{
+			Target: strings.TrimPrefix(target, "/"), Host: m.Source, ReadOnly: m.ReadOnly, MaxBytes: size,
+		})
+	}
+	// What every program may expect of a system, where the image has nothing.
+	if !targets["/dev"] {
+		//DEV o.Mounts = append(o.Mounts, rootfs.Mount{Target: "dev", Devices: true})
+	}
+	if !targets["/tmp"] && !hasPath(image, "tmp") {
+		o.Mounts = append(o.Mounts, rootfs.Mount{Target: "tmp", MaxBytes: limits.Disk})
+	}
+	slices.SortStableFunc(o.Mounts, func(a, b rootfs.Mount) int { return strings.Compare(a.Target, b.Target) })
+	return rootfs.New(o)
+}
+
+func hasPath(image Image, name string) bool {
+	for _, l := range slices.Backward(image.Layers()) {
+		if e := l.Index.Lookup(name); e != nil {
+			return e.Kind == layer.Dir
+		}
+	}
+	return false
+}
+
+// Run runs the container's program to its end. It returns nil when the program
+// exited with 0, else an *ExitError, *TrapError, *LimitError, *NotFoundError or
+// *FormatError, or what cancelled ctx; errors.As finds them.
+func (c *Container) Run(ctx context.Context) error {
+	args := c.command()
+	if len(args) == 0 {
+		return errors.New("the image names no program; give one as arguments")
+	}
+	return c.Exec(ctx, Process{Args: args})
+}
+
+// command is the program and its arguments by Docker's rules: an entrypoint
+// given in the Spec drops the image's Cmd.
+func (c *Container) command() []string {
+	entrypoint, args := c.config.Entrypoint, c.config.Cmd
+	if c.spec.Entrypoint != nil {
+		entrypoint, args = c.spec.Entrypoint, nil
+	}
+	if c.spec.Args != nil {
+		args = c.spec.Args
+	}
+	return slices.Concat(entrypoint, args)
+}
+
+// environment is the whole environment of the container's programs.
+func (c *Container) environment() []string {
+	env := newEnviron([]string{"PATH=" + DefaultPath, "HOME=/root"})
+	env.set(c.config.Env...)
+	env.set(c.spec.Env...)
+	return env.list()
+}
+
+func (c *Container) workingDir() string {
+	dir := c.config.WorkingDir
+	if c.spec.WorkingDir != "" {
+		dir = c.spec.WorkingDir
+	}
+	return path.Clean("/" + dir)
+}
+
+// Stats returns what the container has used so far.
+func (c *Container) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Fuel = c.meter.spent.Load()
+	return s
+}
+
+// Changes lists what the container wrote to its image's files, as the entries
+// of a layer, and opens their data. Mounts are not part of it.
+func (c *Container) Changes(ctx context.Context) (*layer.Index, layer.Content, error) {
+	return nil, nil, nil //DEV return c.tree.Diff(ctx)
+}
+
+// Close ends the container's programs and frees what it holds. What it wrote
+// stays in Spec.Dir, when that was given.
+func (c *Container) Close(context.Context) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.mu.Unlock()
+	c.stop(ErrClosed)
+	for range cap(c.slots) { // every program has ended when every slot is ours
+		c.slots <- struct{}{}
+	}
+	c.rt.mu.Lock()
+	delete(c.rt.containers, c)
+	c.rt.mu.Unlock()
+	return c.tree.Close()
+}
+
+// environ is a list of variables in which a later one replaces an earlier one
+// of its name, in place.
+type environ struct {
+	names  []string
+	values map[string]string
+}
+
+func newEnviron(list []string) *environ {
+	e := &environ{values: map[string]string{}}
+	e.set(list...)
+	return e
+}
+
+func (e *environ) set(list ...string) {
+	for _, kv := range list {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok || name == "" {
+			continue
+		}
+		if _, known := e.values[name]; !known {
+			e.names = append(e.names, name)
+		}
+		e.values[name] = value
+	}
+}
+
+func (e *environ) list() []string {
+	out := make([]string, len(e.names))
+	for i, n := range e.names {
+		out[i] = n + "=" + e.values[n]
+	}
+	return out
+}

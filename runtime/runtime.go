@@ -1,0 +1,197 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sync"
+
+	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/prepare"
+	"github.com/wherry-run/wherry/internal/wasm"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// Progress hears how preparing and compiling a module goes on. Phase is
+// "wait" (another process compiles the same module), "prepare", "compile" or
+// "load"; total is 0 when it is not known.
+type Progress interface {
+	Report(phase string, done, total int64)
+}
+
+// An Option changes how a Runtime is made.
+type Option func(*config)
+
+type config struct {
+	engine      engine.Config
+	hostModules []wasi.HostModule
+	progress    Progress
+}
+
+// WithCacheDir keeps prepared and compiled modules in dir, which belongs to
+// this user alone: it holds native code. Without it every Runtime compiles
+// anew.
+func WithCacheDir(dir string) Option { return func(c *config) { c.engine.CacheDir = dir } }
+
+// WithInterpreter runs guests on the interpreter: no native code, some fifty
+// times slower.
+func WithInterpreter() Option { return func(c *config) { c.engine.Interpreter = true } }
+
+// WithWorkers bounds the cores used to compile one module; 0 is all of them.
+func WithWorkers(n int) Option { return func(c *config) { c.engine.Workers = n } }
+
+// WithHostModule gives every container of the Runtime Go functions to import.
+func WithHostModule(m wasi.HostModule) Option {
+	return func(c *config) { c.hostModules = append(c.hostModules, m) }
+}
+
+// WithProgress reports preparing and compiling.
+func WithProgress(p Progress) Option { return func(c *config) { c.progress = p } }
+
+// A Runtime holds the engine, its caches and the modules in use. Its methods
+// may be called from any goroutine. Close it when its containers are done.
+type Runtime struct {
+	config config
+	engine *engine.Engine
+
+	mu         sync.Mutex
+	closed     bool
+	modules    map[string]*module
+	idle       []string // keys of modules that no process uses, oldest first
+	containers map[*Container]struct{}
+}
+
+// module is a compiled module and how many processes run it.
+type module struct {
+	compiled *engine.Module
+	users    int
+}
+
+// maxIdle bounds how many compiled modules are kept ready that nothing runs.
+const maxIdle = 8
+
+// New starts a Runtime. ctx bounds its making only.
+func New(ctx context.Context, options ...Option) (*Runtime, error) {
+	var c config
+	for _, o := range options {
+		o(&c)
+	}
+	e, err := engine.New(ctx, c.engine)
+	if err != nil {
+		return nil, fmt.Errorf("start engine: %w", err)
+	}
+	return &Runtime{
+		config: c, engine: e,
+		modules:    map[string]*module{},
+		containers: map[*Container]struct{}{},
+	}, nil
+}
+
+// Close stops every container of the Runtime and frees its memory.
+func (rt *Runtime) Close(ctx context.Context) error {
+	rt.mu.Lock()
+	if rt.closed {
+		rt.mu.Unlock()
+		return nil
+	}
+	rt.closed = true
+	running := make([]*Container, 0, len(rt.containers))
+	for c := range rt.containers {
+		running = append(running, c)
+	}
+	rt.mu.Unlock()
+	for _, c := range running {
+		c.Close(ctx)
+	}
+	return rt.engine.Close(ctx)
+}
+
+// Engine describes the engine: its version, the platform and the features it
+// uses, in one line.
+func (rt *Runtime) Engine() string { return rt.engine.Identity() }
+
+// prepareOptions are the passes every module goes through.
+func (rt *Runtime) prepareOptions() prepare.Options {
+	return prepare.Options{
+		EngineFixes: rt.engine.NeedsFixes(),
+		Fuel:        true,
+		Limits:      wasm.DefaultLimits(),
+		Workers:     rt.config.engine.Workers,
+	}
+}
+
+// acquire returns the compiled form of the module with this digest, reading
+// its bytes only when it is neither loaded nor cached. release gives it back.
+func (rt *Runtime) acquire(ctx context.Context, digest string, read func() ([]byte, error)) (*engine.Module, func(), error) {
+	options := rt.prepareOptions()
+	sum := sha256.Sum256([]byte(digest + "\n" + options.Key() + "\n" + rt.engine.Identity()))
+	key := hex.EncodeToString(sum[:])
+	if m := rt.reuse(key); m != nil {
+		return m, func() { rt.release(key) }, nil
+	}
+	compiled, err := rt.engine.Load(ctx, key, func(ctx context.Context) (engine.Artifact, error) {
+		bin, err := read()
+		if err != nil {
+			return engine.Artifact{}, fmt.Errorf("read module: %w", err)
+		}
+		p, err := prepare.Prepare(ctx, bin, options)
+		if err != nil {
+			return engine.Artifact{}, err
+		}
+		return engine.Artifact{Wasm: p.Wasm, Names: p.Names}, nil
+	}, rt.config.progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := rt.keep(ctx, key, compiled)
+	return m, func() { rt.release(key) }, nil
+}
+
+func (rt *Runtime) reuse(key string) *engine.Module {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	m := rt.modules[key]
+	if m == nil {
+		return nil
+	}
+	m.users++
+	for i, k := range rt.idle {
+		if k == key {
+			rt.idle = append(rt.idle[:i:i], rt.idle[i+1:]...)
+			break
+		}
+	}
+	return m.compiled
+}
+
+// keep files a loaded module; when another goroutine was faster, its copy wins.
+func (rt *Runtime) keep(ctx context.Context, key string, compiled *engine.Module) *engine.Module {
+	if m := rt.reuse(key); m != nil {
+		if m != compiled {
+			compiled.Close(ctx)
+		}
+		return m
+	}
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.modules[key] = &module{compiled: compiled, users: 1}
+	return compiled
+}
+
+func (rt *Runtime) release(key string) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	m := rt.modules[key]
+	if m.users--; m.users > 0 {
+		return
+	}
+	rt.idle = append(rt.idle, key)
+	if len(rt.idle) <= maxIdle {
+		return
+	}
+	oldest := rt.idle[0]
+	rt.idle = rt.idle[1:]
+	rt.modules[oldest].compiled.Close(context.WithoutCancel(context.TODO()))
+	delete(rt.modules, oldest)
+}
