@@ -246,15 +246,3 @@ func refuse(name string, reason error, format string, args ...any) error {
 
 // Time returns ModTime as a time.
 func (e *Entry) Time() time.Time { return time.Unix(0, e.ModTime).UTC() }
-
-// Validate checks what every reader of an index relies on: the order, clean
-// paths, known kinds, sane sizes.
-func (x *Index) Validate() error {
-	for i := range x.Entries {
-		e := &x.Entries[i]
-		if i > 0 && !Less(&x.Entries[i-1], e) {
-			return refuse(e.Path, ErrUnordered, "")
-		}
-	}
-	return nil
-}

@@ -1,8 +1,6 @@
 package layer
 
-import (
-	"strings"
-)
+import "strings"
 
 // Marks of whiteouts in file names, as image-spec has them.
 const (
@@ -41,6 +39,9 @@ func cleanName(name string, lim Limits) (string, error) {
 
 // checkPath tells whether a path is clean, and so fit for an index.
 func checkPath(path string, lim Limits) error {
+	if isClean(path, lim) {
+		return nil
+	}
 	clean, err := cleanName(path, lim)
 	if err != nil {
 		return err
@@ -49,6 +50,34 @@ func checkPath(path string, lim Limits) error {
 		return refuse(path, ErrName, "it is not in its shortest form")
 	}
 	return nil
+}
+
+// isClean is the answer for nearly every path, without building a string.
+func isClean(path string, lim Limits) bool {
+	if path == "" {
+		return true
+	}
+	if len(path) > lim.PathLen {
+		return false
+	}
+	depth, start := 1, 0
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			if path[i] == 0 {
+				return false
+			}
+			continue
+		}
+		part := path[start:i]
+		if part == "" || part == "." || part == ".." || len(part) > lim.NameLen {
+			return false
+		}
+		if i < len(path) {
+			depth++
+		}
+		start = i + 1
+	}
+	return depth <= lim.Depth
 }
 
 // mark says what a path means as a whiteout.

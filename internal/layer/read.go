@@ -37,7 +37,7 @@ func Unpack(ctx context.Context, r io.Reader, w ContentWriter, lim Limits) (*Ind
 	if src.n > lim.stream() {
 		return nil, fmt.Errorf("read layer: %w: more than %d bytes", ErrLimit, lim.stream())
 	}
-	return u.b.index(), nil
+	return u.index()
 }
 
 // Scan reads only the headers of an uncompressed layer that is kept as the blob
@@ -59,7 +59,7 @@ func Scan(ctx context.Context, r io.ReaderAt, size int64, blobDigest string, lim
 	if err := u.run(tar.NewReader(src)); err != nil {
 		return nil, err
 	}
-	return u.b.index(), nil
+	return u.index()
 }
 
 // patient stops reading when the context ends.
@@ -108,6 +108,14 @@ type unpacker struct {
 	pos   func() int64
 	bytes int64
 	last  string
+}
+
+func (u *unpacker) index() (*Index, error) {
+	x := u.b.index()
+	if err := x.Validate(); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 func (u *unpacker) run(tr *tar.Reader) error {
