@@ -233,11 +233,11 @@ func (c *call) appendFile(r *regular, bufs [][]byte) (int, errno) {
 			if c.canceled() {
 				return total, ecanceled
 			}
-			end, n, err := r.file.Append(b[:min(len(b), transferChunk)])
+			off, n, err := r.file.Append(b[:min(len(b), transferChunk)])
 			total += n
 			b = b[n:]
 			if n > 0 {
-				r.offset = end
+				r.offset = off + int64(n)
 			}
 			if err != nil {
 				return total, c.fail(err)

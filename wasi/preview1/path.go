@@ -144,7 +144,22 @@ func (h *Host) pathSymlink(c *call) errno {
 	if e != esuccess {
 		return e
 	}
+	if target[0] == '/' && !h.isRoot(at) {
+		return eperm
+	}
 	return c.fail(h.tree.Symlink(target, at, path))
+}
+
+// isRoot reports whether a directory is the root of the tree. Only beneath it
+// an absolute link means something: seen from any other directory that a guest
+// may have been given, it leads out.
+func (h *Host) isRoot(n *rootfs.Node) bool {
+	a, err := n.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := h.tree.Root().Stat()
+	return err == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }
 
 func (h *Host) pathUnlinkFile(c *call) errno {
