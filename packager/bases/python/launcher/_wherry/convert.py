@@ -70,12 +70,19 @@ def words(texts, hint):
     if len(texts) == 1:
         text = texts[0].strip()
         if text.startswith("["):
-            return _collect(_json(text, "a list"), hint)
+            return _collect(_elements(_json(text, "a list"), hint), hint)
         texts = [t for t in (t.strip() for t in text.split(",")) if t]
     element = (typing.get_args(hint) or (None,))[0]
     if _is_array(hint):
         element = float
     return _collect([word(t, element) for t in texts], hint)
+
+
+def _elements(values, hint):
+    """Numbers of a JSON list as the type of element that is wanted."""
+    if typing.get_args(hint)[:1] == (float,) and isinstance(values, list):
+        return [float(v) if type(v) is int else v for v in values]
+    return values
 
 
 def _collect(values, hint):

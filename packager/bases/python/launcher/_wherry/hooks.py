@@ -11,6 +11,7 @@ PATCHES = {
     "concurrent.futures.process": ("pools", "patch_processes"),
     "multiprocessing.pool": ("pools", "patch_multiprocessing_pool"),
     "multiprocessing.process": ("pools", "patch_multiprocessing_process"),
+    "asyncio.base_events": ("loops", "patch_base_events"),
     "asyncio.selector_events": ("loops", "patch_selector_events"),
     "matplotlib": ("data", "matplotlib_before"),
     "sklearn.neighbors._kd_tree": ("pickles", "patch_tree"),

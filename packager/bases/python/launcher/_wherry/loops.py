@@ -29,14 +29,26 @@ class _Selector:
 
     def select(self, timeout=None):
         """Ready files, or the passing of timeout."""
+        from . import threads
+
+        if timeout != 0 and threads.turn():
+            return []
         if self._selector.get_map():
             return self._selector.select(timeout)
         if timeout is None:
-            from .threads import DEADLOCK, Deadlock
-
-            raise Deadlock("the event loop has nothing to do: " + DEADLOCK)
+            raise threads.Deadlock("the event loop has nothing to do: " + threads.DEADLOCK)
         if timeout > 0:
             import time
 
             time.sleep(timeout)
         return []
+
+
+def patch_base_events(module):
+    """The default executor has no threads to wait for at the end of a loop."""
+    async def shutdown_default_executor(self, timeout=None):
+        self._executor_shutdown_called = True
+        if self._default_executor is not None:
+            self._default_executor.shutdown(wait=True)
+
+    module.BaseEventLoop.shutdown_default_executor = shutdown_default_executor

@@ -142,10 +142,22 @@ class Predictor:
 
     def usage(self):
         """The function as it may be called, for people."""
-        names = [p.name for p in self.signature.parameters.values()]
-        words = " ".join(n.upper() for n in names)
+        words = " ".join(self._word(p) for p in self.signature.parameters.values())
         return "usage: %s %s\n  predict(%s)" % (
             os.path.basename(self.path), words, ", ".join(self._shown(n) for n in names))
+
+
+    @staticmethod
+    def _word(p):
+        """A parameter in the usage line."""
+        name = p.name.upper()
+        if p.kind is p.VAR_POSITIONAL:
+            return "[%s...]" % name
+        if p.kind is p.VAR_KEYWORD:
+            return "[--NAME VALUE...]"
+        if p.kind is p.KEYWORD_ONLY:
+            name = "--%s %s" % (p.name, name)
+        return name if p.default is p.empty else "[%s]" % name
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -7,6 +7,7 @@ from . import flags, hooks
 PREFIX = "/usr/local"
 SITE = PREFIX + "/lib/python3.15/site-packages"
 HERE = PREFIX + "/lib/wherry/"
+OURS = (HERE, "<frozen importlib")  # what may stand before a program's first frame
 
 
 def prepare(o, program, argv):
@@ -258,7 +259,7 @@ def exit_code(code):
 def report(e):
     """Print an exception as the interpreter would, without our own frames."""
     tb = e.__traceback__
-    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(HERE):
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(OURS):
         tb = tb.tb_next
     e = e.with_traceback(tb)
     sys.last_exc = sys.last_value = e

@@ -36,6 +36,14 @@ def patch_queue(queue):
     queue.SimpleQueue = queue._PySimpleQueue
 
 
+def turn():
+    """Let one thread that was started run; False when there is none."""
+    if not _pending:
+        return False
+    _pending[0]._wherry_run()
+    return True
+
+
 def finish():
     """What the end of a program does: non-daemon threads run to their end."""
     while _pending:
@@ -110,8 +118,12 @@ class _Scheduler:
             _stuck.append(thread)
         except SystemExit:
             thread._wherry_done = True
-        except BaseException:
+        except BaseException as e:
             thread._wherry_done = True
+            tb = e.__traceback__
+            while tb is not None and tb.tb_frame.f_code.co_filename == __file__:
+                tb = tb.tb_next
+            e.__traceback__ = tb
             thread._invoke_excepthook(thread)
         finally:
             threading._active.pop(thread._ident, None)
