@@ -223,3 +223,28 @@ func checkHistory(c *Image) error {
 	}
 	return nil
 }
+
+// DetectDocument says what an index or manifest is: by the Content-Type that it
+// came with when that names one, else by what it says itself, else by its
+// members.
+func DetectDocument(data []byte, contentType string) (string, error) {
+	t := TrimMediaType(contentType)
+	if k := KindOf(t); k == KindIndex || k == KindManifest {
+		return t, nil
+	}
+	var doc document
+	if err := decodeStrict("manifest", data, MaxDocument, &doc); err != nil {
+		return "", err
+	}
+	switch k := KindOf(doc.MediaType); {
+	case k == KindIndex || k == KindManifest:
+		return doc.MediaType, nil
+	case doc.MediaType != "":
+		return "", refuse("manifest", "mediaType", "%s is neither an index nor a manifest", quote(doc.MediaType))
+	case doc.Manifests != nil:
+		return ispec.MediaTypeImageIndex, nil
+	case doc.Config != nil:
+		return ispec.MediaTypeImageManifest, nil
+	}
+	return "", refuse("manifest", "", "it is neither an index nor a manifest")
+}

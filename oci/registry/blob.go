@@ -1,0 +1,176 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/oci"
+)
+
+// blobReader reads a blob as if connections never broke: it asks for the rest
+// by Range and goes on where it was. Nothing is asked for before the first Read.
+type blobReader struct {
+	ctx   context.Context
+	s     *session
+	d     ispec.Descriptor
+	quiet bool // no progress is told
+
+	body    io.ReadCloser
+	off     int64
+	told    int64
+	failed  int  // attempts since bytes came last
+	broken  int  // breaks in all
+	refused bool // the registry's answer cannot be right; asking again is no use
+}
+
+// maxBreaks bounds a transfer that breaks again and again after a few bytes.
+const maxBreaks = 100
+
+// reportEvery is how many bytes pass between two events.
+const reportEvery = 512 << 10
+
+func (s *session) blob(ctx context.Context, d ispec.Descriptor) *blobReader {
+	return &blobReader{ctx: ctx, s: s, d: d}
+}
+
+// Read implements io.Reader.
+func (r *blobReader) Read(p []byte) (int, error) {
+	for {
+		n, err := r.try(p)
+		if n > 0 {
+			r.advance(n)
+		}
+		if n > 0 || err == io.EOF && r.off == r.d.Size {
+			return n, eofOnly(n, err)
+		}
+		if err == nil {
+			continue
+		}
+		if err == io.EOF {
+			err = fmt.Errorf("%w after %d of %d bytes", io.ErrUnexpectedEOF, r.off, r.d.Size)
+		}
+		if err := r.recover(err); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// eofOnly holds errors back until the bytes before them are delivered; the next
+// Read meets them again.
+func eofOnly(n int, err error) error {
+	if n == 0 {
+		return err
+	}
+	return nil
+}
+
+func (r *blobReader) try(p []byte) (int, error) {
+	if r.off > r.d.Size {
+		r.refused = true
+		return 0, &oci.MismatchError{What: "size of " + string(r.d.Digest), Want: fmt.Sprint(r.d.Size), Got: "more"}
+	}
+	if r.body == nil {
+		if err := r.connect(); err != nil {
+			return 0, err
+		}
+	}
+	return r.body.Read(p)
+}
+
+func (r *blobReader) advance(n int) {
+	r.off += int64(n)
+	r.failed = 0
+	if !r.quiet && (r.off-r.told >= reportEvery || r.off == r.d.Size) {
+		r.told = r.off
+		r.s.c.progress.Report(oci.Event{Status: oci.StatusPulling, Descriptor: r.d, Done: r.off, Total: r.d.Size})
+	}
+}
+
+// recover decides whether to go on after err and waits before it.
+func (r *blobReader) recover(err error) error {
+	r.drop()
+	r.failed++
+	r.broken++
+	if r.failed >= maxAttempts || r.broken >= maxBreaks || !temporary(r.ctx, err) {
+		return err
+	}
+	if !r.quiet {
+		r.s.c.progress.Report(oci.Event{Status: oci.StatusRetrying, Descriptor: r.d, Done: r.off, Total: r.d.Size})
+	}
+	if perr := r.s.c.pause(r.ctx, r.failed, err); perr != nil {
+		return perr
+	}
+	return nil
+}
+
+// connect asks for the blob from the present offset on.
+func (r *blobReader) connect() error {
+	ctx, dog := watch(r.ctx, r.s.c.idle)
+	resp, err := r.request(ctx)
+	if err != nil {
+		dog.stop()
+		return classify(ctx, err)
+	}
+	dog.rest()
+	r.body = &watchedBody{ReadCloser: resp.Body, ctx: ctx, dog: dog}
+	skip, err := r.position(resp)
+	if err == nil && skip > 0 {
+		_, err = io.CopyN(io.Discard, r.body, skip)
+	}
+	return err
+}
+
+func (r *blobReader) request(ctx context.Context) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.s.blobURL(r.d.Digest).String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if r.off > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.off))
+	}
+	resp, err := r.s.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	return resp, checkStatus(resp, http.StatusOK, http.StatusPartialContent)
+}
+
+// position checks what part of the blob an answer holds and returns how much of
+// it we have already: all of it, when the registry does not know Range.
+func (r *blobReader) position(resp *http.Response) (skip int64, err error) {
+	start := int64(0)
+	if resp.StatusCode == http.StatusPartialContent {
+		var end, size int64
+		header := resp.Header.Get("Content-Range")
+		if n, err := fmt.Sscanf(header, "bytes %d-%d/%d", &start, &end, &size); n < 3 || err != nil || start != r.off || size != r.d.Size {
+			r.refused = true
+			return 0, &oci.MismatchError{What: "range", Want: fmt.Sprintf("bytes %d-%d/%d", r.off, r.d.Size-1, r.d.Size), Got: header}
+		}
+	}
+	if n := resp.ContentLength; n >= 0 && start+n != r.d.Size {
+		r.refused = true
+		return 0, &oci.MismatchError{What: "size of " + string(r.d.Digest), Want: fmt.Sprint(r.d.Size), Got: fmt.Sprint(start + n)}
+	}
+	return r.off - start, nil
+}
+
+func (r *blobReader) drop() {
+	if r.body != nil {
+		r.body.Close()
+		r.body = nil
+	}
+}
+
+// Close ends the transfer.
+func (r *blobReader) Close() error {
+	r.drop()
+	return nil
+}
+
+// errNoLocation is a registry that starts an upload without saying where.
+var errNoLocation = errors.New("the registry did not say where to upload to")
