@@ -153,7 +153,7 @@ func base(name, repo, tag, digest string) (bool, From, error) {
 			Advice: fmt.Sprintf("write instead: FROM %s:%s (or the full name, docker.io/library/%s)", repo, have, name),
 		}
 	}
-	if tag != "" && tag != have && tag != "latest" {
+	if !isAlias(tag, have) {
 		return true, From{}, &BaseError{
 			Name:   name,
 			Reason: fmt.Sprintf("there is one %s that runs in the sandbox, %s:%s", repo, repo, have),
@@ -161,6 +161,17 @@ func base(name, repo, tag, digest string) (bool, From, error) {
 		}
 	}
 	return true, From{Kind: Base, Name: repo + ":" + have}, nil
+}
+
+// isAlias reports whether a tag means the version that we have: 3, 3.15 and
+// 3.15.0 are 3.15, and so is no tag at all.
+func isAlias(tag, have string) bool {
+	major, _, _ := strings.Cut(have, ".")
+	switch tag {
+	case "", "latest", have, have + ".0", major:
+		return true
+	}
+	return false
 }
 
 // toolchain reads the part after "toolchain:": a language, and for go

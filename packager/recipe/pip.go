@@ -14,6 +14,8 @@ type Part struct {
 	// Pip is what follows "pip install"; nil when the part is shell text.
 	// Words with variables are kept as they are written.
 	Pip []string
+	// Env are the NAME=value words before a pip install.
+	Env []string
 }
 
 // SplitPip cuts a script at the pip installs among its commands joined by &&,
@@ -27,8 +29,11 @@ func SplitPip(script string) (parts []Part, ok bool) {
 	if err != nil {
 		return []Part{{Shell: script}}, true
 	}
-	total := 0
+	total, heredocs := 0, 0
 	syntax.Walk(prog, func(n syntax.Node) bool {
+		if r, is := n.(*syntax.Redirect); is && r.Hdoc != nil {
+			heredocs++
+		}
 		if call, is := n.(*syntax.CallExpr); is && isPip(call) {
 			total++
 		}
@@ -37,6 +42,9 @@ func SplitPip(script string) (parts []Part, ok bool) {
 	if total == 0 {
 		return []Part{{Shell: script}}, true
 	}
+	if heredocs > 0 {
+		return nil, false
+	}
 	var flat []*syntax.Stmt
 	for _, stmt := range prog.Stmts {
 		flat = flatten(stmt, flat)
@@ -44,11 +52,11 @@ func SplitPip(script string) (parts []Part, ok bool) {
 	for _, stmt := range flat {
 		call, is := stmt.Cmd.(*syntax.CallExpr)
 		if is && isPip(call) && plain(stmt) {
-			words, all := pipWords(call)
+			part, all := pipPart(call)
 			if !all {
 				return nil, false
 			}
-			parts = append(parts, Part{Pip: words})
+			parts = append(parts, part)
 			total--
 			continue
 		}
@@ -109,23 +117,41 @@ func pipPrefix(argv []string) int {
 	return 0
 }
 
-// pipWords are the arguments of a pip install. Variables keep their $, for the
-// caller to expand.
-func pipWords(call *syntax.CallExpr) ([]string, bool) {
-	skip := pipPrefix(literals(call))
-	var words []string
-	for _, w := range call.Args[skip:] {
-		text, ok := literal(w)
-		if !ok {
-			var b strings.Builder
-			if err := syntax.NewPrinter().Print(&b, w); err != nil || strings.ContainsAny(b.String(), "`(*") {
-				return nil, false
-			}
-			text = b.String()
+// pipPart are the arguments of a pip install and the assignments before it.
+// Variables keep their $, for the caller to expand.
+func pipPart(call *syntax.CallExpr) (Part, bool) {
+	part := Part{Pip: []string{}}
+	for _, a := range call.Assigns {
+		if a.Value == nil || a.Append || a.Index != nil || a.Array != nil {
+			return part, false
 		}
-		words = append(words, text)
+		value, ok := printed(a.Value)
+		if !ok {
+			return part, false
+		}
+		part.Env = append(part.Env, a.Name.Value+"="+value)
 	}
-	return words, true
+	for _, w := range call.Args[pipPrefix(literals(call)):] {
+		text, ok := printed(w)
+		if !ok {
+			return part, false
+		}
+		part.Pip = append(part.Pip, text)
+	}
+	return part, true
+}
+
+// printed is a word whose variables are still to be expanded; patterns and
+// command substitutions need a shell and are refused.
+func printed(w *syntax.Word) (string, bool) {
+	if text, ok := literal(w); ok && !strings.ContainsAny(text, "$\"'\\") {
+		return text, true
+	}
+	var b strings.Builder
+	if err := syntax.NewPrinter().Print(&b, w); err != nil || strings.ContainsAny(b.String(), "`(") {
+		return "", false
+	}
+	return b.String(), true
 }
 
 // PipArgs is what follows "pip install" in a RUN in exec form.

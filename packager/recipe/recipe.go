@@ -55,8 +55,27 @@ type Step struct {
 	// Code is the text of the instruction, continuation lines joined.
 	Code string
 	// Command is a pointer to one of buildkit's instructions (CopyCommand,
-	// RunCommand, ...), or *Model or *Snapshot.
+	// RunCommand, ...), or *Model or *Snapshot. It is shared: expand the
+	// variables of a Fresh one.
 	Command any
+	// Unpack is set by --unpack[=PREFIX] of an ADD or COPY.
+	Unpack *Unpack
+
+	node   *parser.Node
+	escape rune
+}
+
+// Unpack makes an ADD or COPY write the members of an archive.
+type Unpack struct {
+	// Prefix is the folder (ending with /) or the member that is wanted; empty
+	// means all. The folder's own name is left away.
+	Prefix string
+}
+
+// Fresh parses the instruction again, for a caller that changes it.
+func (s Step) Fresh() (any, error) {
+	cmd, _, err := command(s.node, s.escape)
+	return cmd, err
 }
 
 // Keyword is the instruction's first word in capitals.
@@ -115,7 +134,7 @@ func Parse(name string, r io.Reader) (*File, error) {
 
 // add appends what one node of the syntax tree says.
 func (f *File) add(n *parser.Node) error {
-	cmd, err := command(n, f.Escape)
+	cmd, unpack, err := command(n, f.Escape)
 	if err != nil {
 		return err
 	}
@@ -130,7 +149,10 @@ func (f *File) add(n *parser.Node) error {
 		return fmt.Errorf("%s stands before the first FROM; only ARG may", strings.ToUpper(n.Value))
 	}
 	last := &f.Stages[len(f.Stages)-1]
-	last.Steps = append(last.Steps, Step{Line: n.StartLine, Code: strings.TrimSpace(n.Original), Command: cmd})
+	last.Steps = append(last.Steps, Step{
+		Line: n.StartLine, Code: strings.TrimSpace(n.Original), Command: cmd, Unpack: unpack,
+		node: n, escape: f.Escape,
+	})
 	return nil
 }
 
@@ -153,19 +175,49 @@ func (f *File) addStage(s *instructions.Stage, n *parser.Node) error {
 }
 
 // command turns a node into one of buildkit's instructions or one of ours.
-func command(n *parser.Node, escape rune) (any, error) {
+func command(n *parser.Node, escape rune) (any, *Unpack, error) {
 	switch strings.ToLower(n.Value) {
 	case "model":
-		return parseModel(n, escape)
+		m, err := parseModel(n, escape)
+		return m, nil, err
 	case "snapshot":
-		return parseSnapshot(n)
+		s, err := parseSnapshot(n)
+		return s, nil, err
+	case "add", "copy":
+		rest, unpack := cutUnpack(n)
+		cmd, err := instructions.ParseInstruction(rest)
+		return cmd, unpack, err
 	}
 	cmd, err := instructions.ParseInstruction(n)
 	var unknown *instructions.UnknownInstructionError
 	if errors.As(err, &unknown) {
-		return nil, fmt.Errorf("unknown instruction %s", strings.ToUpper(n.Value))
+		return nil, nil, fmt.Errorf("unknown instruction %s", strings.ToUpper(n.Value))
 	}
-	return cmd, err
+	return cmd, nil, err
+}
+
+// cutUnpack takes --unpack[=PREFIX] off an ADD or COPY: buildkit's ADD knows
+// only true and false, its COPY not the flag at all.
+func cutUnpack(n *parser.Node) (*parser.Node, *Unpack) {
+	var unpack *Unpack
+	var flags []string
+	for _, flag := range n.Flags {
+		name, value, _ := strings.Cut(flag, "=")
+		switch {
+		case name != "--unpack" || value == "false":
+			flags = append(flags, flag)
+		case value == "true":
+			unpack = &Unpack{}
+		default:
+			unpack = &Unpack{Prefix: value}
+		}
+	}
+	if unpack == nil {
+		return n, nil
+	}
+	rest := *n
+	rest.Flags = flags
+	return &rest, unpack
 }
 
 // syntaxError gives err its place in the file.

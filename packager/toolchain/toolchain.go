@@ -32,10 +32,11 @@ type Job struct {
 	Stdout, Stderr io.Writer
 }
 
-// Output is a file that a compiler made.
+// Output is a file that a compiler made, or a folder that mkdir made.
 type Output struct {
 	// Path is relative to the stage's root.
 	Path string
+	Dir  bool
 	Data []byte
 }
 
