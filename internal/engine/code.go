@@ -62,6 +62,7 @@ type code struct {
 	outline  *outline
 	names    []byte
 	shims    *shims
+	unkept   error // why the machine code could not be put on disk
 
 	mu        sync.Mutex
 	refs      int
@@ -164,7 +165,7 @@ func link(ctx context.Context, r wazero.Runtime, o *outline) (*shims, error) {
 		}
 		if first, ok := seen[[2]string{i.Module, i.Name}]; ok {
 			if signature(first.Params, first.Results) != signature(i.Params, i.Results) {
-				return nil, &InvalidModuleError{Err: fmt.Errorf("import %s.%s is wanted with two signatures", i.Module, i.Name)}
+				return nil, fmt.Errorf("import %s.%s is wanted with two signatures", i.Module, i.Name)
 			}
 			continue
 		}

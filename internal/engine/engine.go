@@ -22,8 +22,6 @@ type Config struct {
 	Interpreter bool
 	// Workers is how many goroutines compile one module; 0 means one for each processor.
 	Workers int
-	// NameOf finds a function's name in the sidecar of an Artifact. Without it traps carry indices only.
-	NameOf func(sidecar []byte, index uint32) string
 }
 
 // Engine compiles modules and makes instances of them. Its methods may be called by several goroutines at once.

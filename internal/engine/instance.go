@@ -194,12 +194,14 @@ func makeMemory(o *outline, c InstanceConfig) (*linear, error) {
 	if o.Memory.Size.HasMax {
 		most = min(most, uint64(o.Memory.Size.Max)*pageSize)
 	}
+	limit := uint64(maxPages) * pageSize
 	if c.MemoryLimit > 0 {
-		if least > c.MemoryLimit {
-			return nil, &LimitError{What: "memory", Want: least, Limit: c.MemoryLimit}
-		}
-		most = min(most, c.MemoryLimit/pageSize*pageSize)
+		limit = min(limit, c.MemoryLimit)
 	}
+	if least > limit {
+		return nil, &LimitError{What: "memory", Want: least, Limit: limit}
+	}
+	most = min(most, limit/pageSize*pageSize)
 	return newLinear(least, most, c.Quota)
 }
 

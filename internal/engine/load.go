@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ type Artifact struct {
 	// Wasm is the module. If it is metered it imports the function "wherry"."yield" and exports the mutable i64 global
 	// "wherry.fuel", which starts at 0; if exceptions were lowered it exports the mutable i32 global "wherry.pending".
 	Wasm []byte
-	// Names is the sidecar with the names of functions, in the form that Config.NameOf reads. It may be empty.
+	// Names is the sidecar with the names of functions, as [wasm.Names] writes it. It may be empty.
 	Names []byte
 }
 
@@ -226,6 +227,9 @@ func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
 	f.report.phase("load", 0, 0)
 	begin := time.Now()
 	c, err := e.build(e.life, entry.wasm, entry.names, &entry.Outline, entry.dir, f.key)
+	if errors.Is(err, ErrClosed) {
+		return nil, err
+	}
 	if err != nil {
 		e.cache.discard(f.key)
 		return nil, nil
@@ -261,12 +265,12 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 	c, err := e.compile(f, artifact, o, dir)
 	if err != nil {
 		into.dropDraft(dir)
-		if e.life.Err() != nil {
-			return nil, ErrClosed
-		}
 		return nil, err
 	}
-	if dir != "" {
+	if c.unkept != nil {
+		f.stats.CacheErr = c.unkept
+		into.dropDraft(dir)
+	} else if dir != "" {
 		f.report.phase("load", 0, 0)
 		if err := into.publish(dir, f.key, e.Identity(), artifact, o, f.stats); err != nil {
 			f.stats.CacheErr = err
@@ -336,26 +340,55 @@ const (
 )
 
 // build has wazero decode and validate the module and compile it, or load its machine code from dir.
-func (e *Engine) build(ctx context.Context, wasm, names []byte, o *outline, dir, key string) (_ *code, err error) {
+func (e *Engine) build(ctx context.Context, bin, names []byte, o *outline, dir, key string) (*code, error) {
+	c, err := e.newCode(ctx, names, o, dir, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.compile(ctx, bin); err != nil {
+		c.free()
+		return nil, err
+	}
+	return c, nil
+}
+
+// newCode makes the runtime of a module.
+func (e *Engine) newCode(ctx context.Context, names []byte, o *outline, dir, key string) (*code, error) {
 	c := &code{engine: e, key: key, outline: o, names: names, instances: map[*Instance]struct{}{}}
 	config := runtimeConfig(e.config.Interpreter)
 	if dir != "" {
+		var err error
 		if c.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
 			return nil, fmt.Errorf("open machine code: %w", err)
 		}
 		config = config.WithCompilationCache(c.cache)
 	}
 	c.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	if o.CodeBytes > littleCode {
+	return c, nil
+}
+
+// compile makes or loads the machine code, and the host's side of the imports.
+func (c *code) compile(ctx context.Context, bin []byte) (err error) {
+	workers := ctx
+	if c.outline.CodeBytes > littleCode {
 		// With at least two workers the compiler looks at its context between functions.
-		ctx = experimental.WithCompilationWorkers(ctx, max(2, e.config.Workers))
+		workers = experimental.WithCompilationWorkers(ctx, max(2, c.engine.config.Workers))
 	}
-	if c.compiled, err = c.runtime.CompileModule(ctx, wasm); err == nil {
-		c.shims, err = link(ctx, c.runtime, o)
+	c.compiled, err = c.runtime.CompileModule(workers, bin)
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		// The disk did not take the machine code. wazero has it in memory all the same, and gives it when asked again.
+		c.unkept = fmt.Errorf("keep machine code: %w", err)
+		c.compiled, err = c.runtime.CompileModule(workers, bin)
 	}
 	if err != nil {
-		c.free()
-		return nil, fmt.Errorf("compile module: %w", err)
+		if ctx.Err() != nil {
+			return ErrClosed
+		}
+		return &InvalidModuleError{Err: err}
 	}
-	return c, nil
+	if c.shims, err = link(ctx, c.runtime, c.outline); err != nil {
+		return &InvalidModuleError{Err: err}
+	}
+	return nil
 }

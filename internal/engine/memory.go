@@ -10,7 +10,9 @@ import (
 
 const (
 	pageSize = 1 << 16
-	maxPages = 1 << 16
+	// maxPages is one page less than WebAssembly allows. wazero's compiler reads the length of a memory from 32 bits,
+	// of which 4 GiB leaves zero: every access to such a memory would be out of bounds.
+	maxPages = 1<<16 - 1
 )
 
 // linear is the linear memory of one instance. Its address space is reserved once, up to the instance's limit, and
@@ -116,7 +118,7 @@ func (m Memory) bytes() []byte {
 	return m.l.buf
 }
 
-// Size gives the length of the memory in bytes, up to 4 GiB.
+// Size gives the length of the memory in bytes; it is less than 4 GiB.
 func (m Memory) Size() uint64 { return uint64(len(m.bytes())) }
 
 // Read gives the n bytes at off: not a copy, writing to it writes to the guest's memory. It is valid until the guest

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"math"
 
 	"github.com/wherry-run/wherry/internal/wasm"
@@ -44,6 +45,10 @@ func readOutline(bin []byte) (*outline, error) {
 	}
 	if len(m.Memories) > 0 {
 		o.Memory = &m.Memories[0]
+		if o.Memory.Shared {
+			// No other thread could ever wake a guest that waits on its memory, and wazero's wait cannot be ended.
+			return nil, &InvalidModuleError{Err: errors.New("its memory is shared, and guests have no threads here")}
+		}
 	}
 	return o, nil
 }

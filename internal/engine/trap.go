@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/wherry-run/wherry/internal/wasm"
 )
 
 // unwind leaves the guest. wazero passes this one kind of panic value on as it is; for all others it renders the
@@ -78,9 +80,7 @@ func (i *Instance) frames(stack string) []Frame {
 		if digits, ok := strings.CutPrefix(name, "$"); ok {
 			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
 				f = Frame{Index: uint32(n)}
-				if nameOf := i.code.engine.config.NameOf; nameOf != nil && len(i.code.names) > 0 {
-					f.Func = nameOf(i.code.names, f.Index)
-				}
+				f.Func = wasm.NameOf(i.code.names, f.Index)
 			}
 		}
 		list = append(list, f)
