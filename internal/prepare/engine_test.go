@@ -45,7 +45,9 @@ type outcome struct {
 }
 
 // String gives what two runs of one program must have in common.
-func (o outcome) String() string { return fmt.Sprintf("%s memory %x", strings.Join(o.results, "; "), o.memory) }
+func (o outcome) String() string {
+	return fmt.Sprintf("%s memory %x", strings.Join(o.results, "; "), o.memory)
+}
 
 // slice is what the host grants at every yield in tests, small so that yields happen everywhere.
 const slice = 1000

@@ -1,0 +1,78 @@
+package prepare_test
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/wherry-run/wherry/internal/prepare"
+)
+
+// programs is how many random programs a test runs; WHERRY_PROGRAMS asks for more.
+func programs(t *testing.T, n uint64) uint64 {
+	if s := os.Getenv("WHERRY_PROGRAMS"); s != "" {
+		v, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
+func programCalls(seed uint64) []call {
+	return []call{
+		{"f0", []uint64{seed & 7, seed, f32(float32(seed)), f64(-1.5)}},
+		{"f1", []uint64{seed >> 3 & 0xffff, 1 << 40, f32(-0.0), f64(float64(seed))}},
+		{"f0", []uint64{1, 2, f32(3), f64(4)}},
+	}
+}
+
+// TestRandomPrograms runs random programs as they are on the interpreter and prepared on both engines. The same
+// program is written with legacy exceptions, which only the prepared form can run, and with exnref.
+func TestRandomPrograms(t *testing.T) {
+	caught := 0
+	for seed := range programs(t, 300) {
+		throws := seed%3 > 0
+		original := generate(seed, true, throws)
+		valid(t, original)
+		want := run(t, "interpreter", original, 0, programCalls(seed)...)
+		forms := map[string][]byte{"exnref": original}
+		if throws {
+			forms["legacy"] = generate(seed, false, true)
+		}
+		for form, bin := range forms {
+			for name, o := range map[string]prepare.Options{"exceptions": {}, "fixes": {EngineFixes: true}, "fuel": {Fuel: true}, "all": all} {
+				out := prepared(t, bin, o)
+				var spent [2]int64
+				for i, engine := range []string{"interpreter", "compiler"} {
+					if engine == "compiler" && !o.EngineFixes {
+						continue
+					}
+					got := run(t, engine, out, 0, programCalls(seed)...)
+					if got.String() != want.String() {
+						t.Errorf("program %d, %s, passes %s, %s:\n got %v\nwant %v", seed, form, name, engine, got, want)
+					}
+					spent[i] = got.spent
+				}
+				if o == all && spent[0] != spent[1] {
+					t.Errorf("program %d, %s: spent %d on the interpreter, %d on the compiler", seed, form, spent[0], spent[1])
+				}
+			}
+		}
+		for _, r := range want.results {
+			if r == "uncaught" {
+				caught++
+			}
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	if caught == 0 {
+		t.Error("no program let an exception out: the generator has lost its teeth")
+	}
+}
