@@ -1,0 +1,328 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func wantEmpty(tb testing.TB, dir string) {
+	tb.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, e := range list {
+		tb.Errorf("%s is left in %s", e.Name(), filepath.Base(dir))
+	}
+}
+
+// fill puts a module into a new cache and gives its engine, closed, and the folder of the entry.
+func fill(t *testing.T, dir string, a Artifact) (entry string) {
+	t.Helper()
+	e := newEngine(t, Config{CacheDir: dir})
+	m, err := e.Load(t.Context(), keyOf(a.Wasm), func(context.Context) (Artifact, error) { return a, nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Stats().Hit || m.Stats().CacheErr != nil {
+		t.Fatalf("%+v", m.Stats())
+	}
+	m.Close(t.Context())
+	return e.cache.path("entries", keyOf(a.Wasm))
+}
+
+// nativeFile finds the machine code of an entry.
+func nativeFile(t *testing.T, entry string) string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(entry, "wazero-*", "*"))
+	if err != nil || len(list) != 1 {
+		t.Skipf("SKIPPED: no machine code here, the interpreter is used (%v)", list)
+	}
+	return list[0]
+}
+
+// TestDamage damages an entry in every way, and wants it to be noticed, replaced, and good afterwards.
+func TestDamage(t *testing.T) {
+	edit := func(name string, f func([]byte) []byte) func(*testing.T, string) {
+		return func(t *testing.T, entry string) {
+			file := filepath.Join(entry, name)
+			if name == "" {
+				file = nativeFile(t, entry)
+			}
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, f(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	flip := func(at func([]byte) int) func([]byte) []byte {
+		return func(b []byte) []byte { b[at(b)] ^= 4; return b }
+	}
+	half := func(b []byte) []byte { return b[:len(b)/2] }
+	middle := func(b []byte) int { return len(b) / 2 }
+	remove := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, entry string) {
+			if err := os.RemoveAll(filepath.Join(entry, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, damage := range map[string]func(*testing.T, string){
+		"description changed":   edit(entryFile, flip(middle)),
+		"description truncated": edit(entryFile, half),
+		"description empty":     edit(entryFile, func([]byte) []byte { return nil }),
+		"description missing":   remove(entryFile),
+		"module changed":        edit(wasmFile, flip(middle)),
+		"module truncated":      edit(wasmFile, half),
+		"module longer":         edit(wasmFile, func(b []byte) []byte { return append(b, 0) }),
+		"module missing":        remove(wasmFile),
+		"names changed":         edit(namesFile, flip(middle)),
+		"names missing":         remove(namesFile),
+		"code changed":          edit("", flip(middle)),
+		"code truncated":        edit("", half),
+		"code empty":            edit("", func([]byte) []byte { return nil }),
+		"version changed":       edit("", flip(func([]byte) int { return 8 })),
+		"offset changed":        edit("", flip(func([]byte) int { return 7 + len("dev") + 4 + 8 })),
+		"end changed":           edit("", flip(func(b []byte) int { return len(b) - 1 })),
+		"checksum changed":      edit("", flip(func(b []byte) int { return len(b) - 6 })),
+		"code missing":          func(t *testing.T, entry string) { remove(filepath.Base(filepath.Dir(nativeFile(t, entry))))(t, entry) },
+		"a file in its place": func(t *testing.T, entry string) {
+			if err := errors.Join(os.RemoveAll(entry), os.WriteFile(entry, []byte("x"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another module's entry": func(t *testing.T, entry string) {
+			other := bulky(3, 3)
+			from := fill(t, filepath.Dir(filepath.Dir(entry)), Artifact{Wasm: other})
+			if err := errors.Join(os.RemoveAll(entry), os.Rename(from, entry)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another module's code": func(t *testing.T, entry string) {
+			from := fill(t, filepath.Dir(filepath.Dir(entry)), Artifact{Wasm: bulky(3, 3)})
+			if err := os.Rename(nativeFile(t, from), nativeFile(t, entry)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			a := Artifact{Wasm: bulky(50, 20), Names: []byte("some names")}
+			entry := fill(t, dir, a)
+			damage(t, entry)
+
+			e := newEngine(t, Config{CacheDir: dir})
+			for _, hit := range []bool{false, true} {
+				m, err := e.Load(t.Context(), keyOf(a.Wasm), func(context.Context) (Artifact, error) { return a, nil }, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s := m.Stats(); s.Hit != hit || s.CacheErr != nil {
+					t.Errorf("hit %v: %+v", hit, s)
+				}
+				runs(t, e, m)
+				m.Close(t.Context())
+			}
+			wantEmpty(t, e.cache.path("drafts"))
+		})
+	}
+}
+
+// TestOtherEngine is not served with code that another engine made.
+func TestOtherEngine(t *testing.T) {
+	dir := t.TempDir()
+	a := Artifact{Wasm: bulky(1, 1)}
+	fill(t, dir, a)
+	e := newEngine(t, Config{CacheDir: dir, Interpreter: true})
+	made := false
+	m, err := e.Load(t.Context(), keyOf(a.Wasm), func(context.Context) (Artifact, error) { made = true; return a, nil }, nil)
+	if err != nil || !made {
+		t.Fatal(made, err)
+	}
+	runs(t, e, m)
+	m.Close(t.Context())
+}
+
+func TestCacheFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	newEngine(t, Config{CacheDir: dir})
+	if runtime.GOOS != "windows" {
+		st, err := os.Stat(dir)
+		if err != nil || st.Mode().Perm() != 0o700 {
+			t.Error(st.Mode(), err)
+		}
+		if os.Geteuid() == 0 {
+			if err := os.Chown(dir, 12345, -1); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := New(t.Context(), Config{CacheDir: dir}); err == nil || !strings.Contains(err.Error(), "12345") {
+				t.Error("took a folder of another user:", err)
+			}
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(t.Context(), Config{CacheDir: file}); err == nil {
+		t.Error("took a file for a folder")
+	}
+}
+
+// TestUnwritable runs a module although nothing can be kept.
+func TestUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	e := newEngine(t, Config{CacheDir: dir})
+	for _, sub := range []string{"locks", "drafts"} {
+		t.Run(sub, func(t *testing.T) {
+			if err := errors.Join(os.RemoveAll(e.cache.path(sub)), os.WriteFile(e.cache.path(sub), nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := errors.Join(os.Remove(e.cache.path(sub)), os.Mkdir(e.cache.path(sub), 0o700)); err != nil {
+					t.Fatal(err)
+				}
+			}()
+			a := Artifact{Wasm: bulky(1, 1)}
+			m := mustLoad(t, e, a)
+			if m.Stats().CacheErr == nil {
+				t.Error("no word of it")
+			}
+			runs(t, e, m)
+			m.Close(t.Context())
+		})
+	}
+	t.Run("machine code", func(t *testing.T) {
+		bin := bulky(1, 1)
+		o, err := readOutline(bin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft, err := e.cache.draft(keyOf(bin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := e.newCode(e.life, nil, o, draft, keyOf(bin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(draft); err != nil { // wazero wants to write into it
+			t.Fatal(err)
+		}
+		if err := c.compile(e.life, bin); err != nil {
+			t.Fatal(err)
+		}
+		if e.Compiles() && c.unkept == nil {
+			t.Error("no word of it")
+		}
+		c.refs = 1
+		runs(t, e, &Module{code: c})
+		c.drop()
+	})
+}
+
+// TestProcesses has two processes want one module: one makes it, the other waits and takes it.
+func TestProcesses(t *testing.T) {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "m.wasm")
+	if err := os.WriteFile(file, bulky(4000, 60), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var outs [3]bytes.Buffer
+	var cmds [3]*exec.Cmd
+	for n := range cmds {
+		cmds[n] = childCommand(t, dir, file)
+		cmds[n].Stdout = &outs[n]
+		if err := cmds[n].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := 0
+	for n := range cmds {
+		if err := cmds[n].Wait(); err != nil {
+			t.Errorf("%v: %s", err, outs[n].String())
+		}
+		if strings.Contains(outs[n].String(), "made true got 2") {
+			made++
+		} else if !strings.Contains(outs[n].String(), "made false got 2") {
+			t.Errorf("said %q", outs[n].String())
+		}
+	}
+	if made != 1 {
+		t.Errorf("made %d times", made)
+	}
+}
+
+func childCommand(t *testing.T, dir, file string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, dir, file)
+	c.Env = append(os.Environ(), childEnv+"=1")
+	c.Stderr = os.Stderr
+	return c
+}
+
+// TestKilled kills a process while it compiles: the next one is not held up by its lock, and finds no half of an entry.
+func TestKilled(t *testing.T) {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "m.wasm")
+	bin := bulky(20000, 60)
+	if err := os.WriteFile(file, bin, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := childCommand(t, dir, file)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "making" {
+	}
+	time.Sleep(200 * time.Millisecond)
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	e := newEngine(t, Config{CacheDir: dir})
+	wantEmpty(t, e.cache.path("entries"))
+	if list, _ := os.ReadDir(e.cache.path("drafts")); len(list) != 1 {
+		t.Errorf("%d drafts: the child was not killed while it compiled", len(list))
+	}
+	m := mustLoad(t, e, Artifact{Wasm: bin})
+	runs(t, e, m)
+	wantEmpty(t, e.cache.path("drafts"))
+	if s := m.Stats(); s.Hit || s.CacheErr != nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+// FuzzNative reads what is not a file of wazero's.
+func FuzzNative(f *testing.F) {
+	f.Add([]byte("WAZEVO\x03dev\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00ab0000\x00"))
+	f.Add([]byte("WAZEVO\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		at, n := codeSpan(bytes.NewReader(b), int64(len(b)))
+		if at < 0 || n < 0 || at+n > int64(len(b)) {
+			t.Fatalf("code at %d, %d bytes, in %d", at, n, len(b))
+		}
+	})
+}
