@@ -195,6 +195,9 @@ func ParseConfig(data []byte, m *ispec.Manifest) (*Image, error) {
 		if _, err := ParseDigest(string(id)); err != nil {
 			return nil, &DocumentError{Doc: "config", Path: path, Err: err}
 		}
+		if id.Algorithm() != digest.SHA256 {
+			return nil, refuse("config", path, "only sha256 is supported, not %s", id.Algorithm())
+		}
 		if comp, ok := LayerCompression(m.Layers[i].MediaType); ok && comp == Uncompressed && id.Algorithm() == m.Layers[i].Digest.Algorithm() && id != m.Layers[i].Digest {
 			return nil, &DocumentError{Doc: "config", Path: path, Err: &MismatchError{What: "diff ID of an uncompressed layer", Want: string(m.Layers[i].Digest), Got: string(id)}}
 		}

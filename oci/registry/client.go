@@ -141,3 +141,22 @@ func (s *session) url(elem ...string) *url.URL {
 }
 
 func (s *session) blobURL(d digest.Digest) *url.URL { return s.url("blobs", string(d)) }
+
+// pingAs asks /v2/ with credentials; it tells a good password from a bad one
+// where the handshake alone does not (basic authentication).
+func (c *Client) pingAs(ctx context.Context, reg name.Registry, rt http.RoundTripper) error {
+	u := url.URL{Scheme: reg.Scheme(), Host: reg.RegistryStr(), Path: "/v2/"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{Transport: rt, CheckRedirect: checkRedirect}).Do(req)
+	if err != nil {
+		return &HostError{Host: reg.Name(), Err: classify(ctx, err)}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		return &HostError{Host: reg.Name(), Err: ErrCredentials}
+	}
+	return nil
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -54,11 +53,9 @@ func (l *Lease) LayerIndex(ctx context.Context, d digest.Digest, make func(ctx c
 	return x, nil
 }
 
-// layerMagic starts a layer index file; the checksum of the rest follows.
-const layerMagic = "wherry layer index 1 sha256:"
-
+// writeLayer makes an index durable, after the files that it names.
 func (s *Store) writeLayer(d digest.Digest, x *layer.Index, touched []string) error {
-	data, err := encodeIndex(x)
+	data, err := x.MarshalBinary()
 	if err != nil {
 		return err
 	}
@@ -74,12 +71,11 @@ func (s *Store) writeLayer(d digest.Digest, x *layer.Index, touched []string) er
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(data)
-	return writeAtomic(path, append([]byte(layerMagic+hex.EncodeToString(sum[:])+"\n"), data...))
+	return writeAtomic(path, data)
 }
 
-// readLayer reads a layer index. A damaged one counts as absent: it is made
-// again from the blob.
+// readLayer reads a layer index. A damaged one (it carries a checksum) counts
+// as absent: it is made again from the blob.
 func (s *Store) readLayer(d digest.Digest) (*layer.Index, error) {
 	path, err := s.layerPath(d)
 	if err != nil {
@@ -89,13 +85,8 @@ func (s *Store) readLayer(d digest.Digest) (*layer.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, data, ok := bytes.Cut(b, []byte("\n"))
-	sum := sha256.Sum256(data)
-	if !ok || string(head) != layerMagic+hex.EncodeToString(sum[:]) {
-		return nil, &DamagedError{Digest: d, Err: errors.New("the checksum of its layer index is wrong")}
-	}
-	x, err := decodeIndex(data)
-	if err != nil {
+	x := new(layer.Index)
+	if err := x.UnmarshalBinary(b); err != nil {
 		return nil, &DamagedError{Digest: d, Err: err}
 	}
 	return x, nil
