@@ -13,6 +13,7 @@ type Checker struct {
 
 	body   Body
 	r      reader
+	op     Op // here and not in Func, where it would be allocated anew each time
 	fn     int // function index
 	sig    *FuncType
 	stack  []ValueType
@@ -63,22 +64,22 @@ func (c *Checker) Func(i int, visit func(op *Op, c *Checker) error) error {
 		return &Error{Offset: -1, Section: "code", Func: -1, Msg: fmt.Sprintf("there is no defined function %d", i)}
 	}
 	c.begin(i)
-	var op Op
+	op := &c.op
 	for c.r.pos < len(c.r.b) {
-		c.r.next(&op)
+		c.r.next(op)
 		if c.r.fault != nil {
 			break
 		}
 		if len(c.labels) == 0 {
-			c.fail(&op, "instructions after the end of the function")
+			c.fail(op, "instructions after the end of the function")
 			break
 		}
 		if visit != nil {
-			if err := visit(&op, c); err != nil {
+			if err := visit(op, c); err != nil {
 				return err
 			}
 		}
-		c.step(&op)
+		c.step(op)
 	}
 	c.finish()
 	if c.r.fault != nil {
