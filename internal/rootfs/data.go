@@ -3,6 +3,8 @@ package rootfs
 import (
 	"fmt"
 	"io"
+
+	"github.com/wherry-run/wherry/internal/layer"
 )
 
 // blockSize is the unit in which data of a layer is copied up: a write into a
@@ -28,10 +30,16 @@ type data struct {
 // base is a range of a blob. Only the first length bytes count: a file that was
 // cut shorter and grows again reads zeros.
 type base struct {
-	at     io.ReaderAt
+	at     io.ReaderAt // nil while nobody has the file open
+	from   *lower
+	digest string
 	off    int64
 	length int64
+	// cut: it was longer in the layer.
+	cut bool
 }
+
+func (b *base) ref() layer.Ref { return layer.Ref{Digest: b.digest, Offset: b.off, Size: b.length} }
 
 // storage makes places for data.
 type storage interface {
@@ -48,11 +56,13 @@ type store interface {
 	// idle: nobody has the file open.
 	idle() error
 	discard() error
+	// number names the store in the state of an upper; 0 in memory.
+	number() uint64
 }
 
 // pristine tells whether the data is exactly the base.
 func (d *data) pristine() bool {
-	return d.base != nil && d.own.n == 0 && d.size == d.base.length && d.charged == 0
+	return d.base != nil && d.own.n == 0 && d.size == d.base.length && !d.base.cut
 }
 
 func (d *data) readAt(p []byte, off int64) (int, error) {
@@ -220,7 +230,7 @@ func (d *data) truncate(fs *memFS, size int64) error {
 	}
 	d.own.cut((size + blockSize - 1) / blockSize)
 	if d.base != nil && d.base.length > size {
-		d.base.length = size
+		d.base.length, d.base.cut = size, true
 	}
 	d.size = size
 	return d.charge(fs, -1, size)

@@ -28,6 +28,8 @@ type memFS struct {
 	below *union
 	// changed counts changes, so that an unchanged upper is not written again.
 	changed atomic.Uint64
+	// placing: what is made now are mount points, not changes of the container.
+	placing bool
 }
 
 // inode is one file, directory or symbolic link.
@@ -45,9 +47,8 @@ type inode struct {
 	dir        *directory
 	nameLength int // of a directory
 	over       *mount
-	origin     *layer.Entry // the entry it was made from, for Diff
-	from       layer.Content
-	blob       layer.Blob // the origin's content while the file is open
+	origin     *layer.Entry // the entry of a layer it was made from
+	blob       layer.Blob   // the content of data.base while the file is open
 
 	// mu guards attributes and data. It is taken after fs.mu.
 	mu       sync.RWMutex
@@ -213,13 +214,14 @@ func (i *inode) open(how How) (vfile, error) {
 // acquire counts one more user of the data; fs.mu is held.
 func (i *inode) acquire() error {
 	if i.opens == 0 && i.blob == nil && i.data.base != nil {
-		blob, err := i.from.OpenContent(i.origin.Content.Digest)
+		b := i.data.base
+		blob, err := b.from.content.OpenContent(b.digest)
 		if err != nil {
 			return fmt.Errorf("%w: %w", EIO, err)
 		}
-		if blob.Size() < i.origin.Content.Offset+i.origin.Content.Size {
+		if blob.Size() < b.off+b.length {
 			blob.Close()
-			return fmt.Errorf("%w: content %s is shorter than its layer says", EIO, i.origin.Content.Digest)
+			return fmt.Errorf("%w: content %s is shorter than its layer says", EIO, b.digest)
 		}
 		i.blob = blob
 		i.mu.Lock()

@@ -120,12 +120,15 @@ func (i *inode) lookup(name string) (vnode, error) {
 
 // add puts a new inode under a name; fs.mu is held.
 func (i *inode) add(d *directory, name string, child *inode) {
-	d.insert(name, child, false)
+	e := d.insert(name, child, false)
+	e.ghost = i.fs.placing
 	if child.knd == KindDir {
 		child.parent = i
 		i.nlink++
 	}
-	i.modified(child.fs.now().UnixNano())
+	if !e.ghost {
+		i.modified(child.fs.now().UnixNano())
+	}
 }
 
 // fresh makes a new inode under name.

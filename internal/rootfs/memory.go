@@ -65,6 +65,8 @@ func (s *memoryStore) truncate(size int64) error {
 	return nil
 }
 
+func (s *memoryStore) number() uint64 { return 0 }
+
 func (s *memoryStore) sync() error { return nil }
 func (s *memoryStore) idle() error { return nil }
 

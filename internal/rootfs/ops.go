@@ -272,7 +272,7 @@ func (t *Tree) Rename(fromAt *Node, from string, toAt *Node, to string) error {
 	}
 	defer wt.close()
 	dst, err := wt.walk(to, false)
-	if err != nil && !(err == ENOTDIR && src.node == nil) {
+	if err != nil {
 		return err
 	}
 	switch {

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +53,12 @@ func (t *Tree) build(o Options, now func() time.Time) error {
 	if err := newUnion(t.union, o.Layers); err != nil {
 		return fmt.Errorf("join layers: %w", err)
 	}
-	for _, m := range o.Mounts {
+	// A mount inside another one comes after it, whatever the order.
+	mounts := slices.Clone(o.Mounts)
+	slices.SortStableFunc(mounts, func(a, b Mount) int {
+		return strings.Count(strings.Trim(a.Target, "/"), "/") - strings.Count(strings.Trim(b.Target, "/"), "/")
+	})
+	for _, m := range mounts {
 		if err := t.mount(m, now); err != nil {
 			return fmt.Errorf("mount at %q: %w", m.Target, err)
 		}
@@ -67,28 +73,71 @@ func (t *Tree) mount(m Mount, now func() time.Time) error {
 	if target == "" {
 		return EBUSY
 	}
-	fs := newMemFS(uint64(len(t.mounts)+1), now, memoryStorage{},
-		orDefault(m.MaxBytes, DefaultTmpfs), orDefault(m.MaxInodes, DefaultMaxInodes))
-	fs.root.mode = m.Mode
-	if m.Mode == 0 {
-		fs.root.mode = 0o1777
+	mnt, err := t.open(m, now)
+	if err != nil {
+		return err
 	}
-	fs.m.target = target
-	fs.m.readOnly = m.ReadOnly
+	mnt.target = target
+	t.mounts = append(t.mounts, mnt)
+	if err := t.mountPoint(target, mnt.root.kind()); err != nil {
+		return err
+	}
 	w, err := t.walker(t.rootNode)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	if err := t.MkdirAll(t.rootNode, target, 0o755); err != nil {
-		return err
-	}
 	tg, err := w.walk(target, true)
 	if err != nil {
 		return err
 	}
-	t.mounts = append(t.mounts, fs.m)
-	return tg.node.mount().points.add(tg.node, fs.m)
+	if (tg.node.kind() == KindDir) != (mnt.root.kind() == KindDir) {
+		return ENOTDIR
+	}
+	return tg.node.mount().points.add(tg.node, mnt)
+}
+
+// open opens the host's side of m, or makes a file system in memory.
+func (t *Tree) open(m Mount, now func() time.Time) (*mount, error) {
+	dev := uint64(len(t.mounts) + 1)
+	if m.Host != "" {
+		return openHost(m, dev)
+	}
+	fs := newMemFS(dev, now, memoryStorage{},
+		orDefault(m.MaxBytes, DefaultTmpfs), orDefault(m.MaxInodes, DefaultMaxInodes))
+	fs.root.mode = m.Mode & 0o1777
+	if m.Mode == 0 {
+		fs.root.mode = 0o1777
+	}
+	fs.m.readOnly = m.ReadOnly
+	return fs.m, nil
+}
+
+// mountPoint makes what is missing of the path to a mount.
+func (t *Tree) mountPoint(target string, k Kind) error {
+	t.union.placing = true
+	defer func() { t.union.placing = false }()
+	dir := target
+	if k != KindDir {
+		i := strings.LastIndexByte(target, '/')
+		dir = target[:max(i, 0)]
+	}
+	if dir != "" {
+		if err := t.MkdirAll(t.rootNode, dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if k == KindDir {
+		return nil
+	}
+	f, err := t.Open(t.rootNode, target, How{Write: true, Create: true, Excl: true, Mode: 0o644})
+	if err == EEXIST {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Root is the root directory; it needs no Close.

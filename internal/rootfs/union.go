@@ -73,7 +73,7 @@ func (u *union) setRoot() {
 			case e.Kind == layer.Opaque:
 				opaque = true
 			case e.Kind == layer.Dir && !meta:
-				root.setOrigin(e, l.content)
+				root.setOrigin(e)
 				meta = true
 			}
 		}
@@ -87,8 +87,8 @@ func (u *union) setRoot() {
 }
 
 // setOrigin takes the attributes of a layer's entry.
-func (i *inode) setOrigin(e *layer.Entry, c layer.Content) {
-	i.origin, i.from, i.touched = e, c, false
+func (i *inode) setOrigin(e *layer.Entry) {
+	i.origin, i.touched = e, false
 	i.mode, i.uid, i.gid = e.Mode&0o1777, e.UID, e.GID
 	i.atime, i.mtime, i.ctime = e.ModTime, e.ModTime, e.ModTime
 }
@@ -320,12 +320,12 @@ func (u *union) inode(s *seen) *inode {
 		i.dir.parts = s.parts
 		i.atime, i.mtime, i.ctime, i.touched = 0, 0, 0, false
 		if s.e != nil {
-			i.setOrigin(s.e, s.l.content)
+			i.setOrigin(s.e)
 		}
 		return i
 	case s.e.Kind == layer.Symlink:
 		i := u.fs.newInode(KindSymlink, 0o777)
-		i.setOrigin(s.e, s.l.content)
+		i.setOrigin(s.e)
 		i.mode = 0o777
 		i.dest = s.e.Target
 		return i
@@ -348,10 +348,10 @@ func (u *union) file(e *layer.Entry, l *lower) *inode {
 		e = l.find(at.path)
 	}
 	i := u.fs.newInode(KindFile, 0o644)
-	i.setOrigin(e, l.content)
+	i.setOrigin(e)
 	i.data = &data{size: e.Size}
 	if e.Size > 0 {
-		i.data.base = &base{off: e.Content.Offset, length: e.Size}
+		i.data.base = &base{from: l, digest: e.Content.Digest, off: e.Content.Offset, length: e.Size}
 	}
 	if g != nil {
 		g.ino = i
