@@ -39,7 +39,7 @@ var testStart = time.Date(2024, 5, 6, 7, 8, 9, 10, time.UTC)
 // newGuest is a guest with an empty tree in memory as descriptor 3.
 func newGuest(t testing.TB, change func(*Config)) *fakeGuest {
 	t.Helper()
-	tree, err := rootfs.New(rootfs.Options{Now: func() time.Time { return testStart }})
+	tree, err := rootfs.New(rootfs.Options{Now: func() time.Time { return testStart }, MaxBytes: 4 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
