@@ -135,7 +135,7 @@ func (g *generator) exprF(depth int) {
 		g.exprF(depth - 1)
 		g.exprF(depth - 1)
 		g.op(wasm.Opcode(0x92 + g.n(3)))
-		g.zeroNaN(localF+3, 0x5b, wasm.OpI32ReinterpretF32, wasm.OpF32ReinterpretI32)
+		g.zeroNaN(localF+4, 0x5b, wasm.OpI32ReinterpretF32, wasm.OpF32ReinterpretI32)
 	case 6, 7:
 		g.exprF(depth - 1)
 		g.exprF(depth - 1)
@@ -194,7 +194,7 @@ func (g *generator) exprD(depth int) {
 		g.exprD(depth - 1)
 		g.exprD(depth - 1)
 		g.op(wasm.Opcode(0xa0 + g.n(3)))
-		g.zeroNaN(localD+3, 0x61, wasm.OpI64ReinterpretF64, wasm.OpF64ReinterpretI64)
+		g.zeroNaN(localD+4, 0x61, wasm.OpI64ReinterpretF64, wasm.OpF64ReinterpretI64)
 	case 6, 7:
 		g.exprD(depth - 1)
 		g.exprD(depth - 1)

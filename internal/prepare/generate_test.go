@@ -57,11 +57,11 @@ const (
 const (
 	localI = 4  // i32 x 4
 	localL = 8  // i64 x 2
-	localF = 10 // f32 x 4
-	localD = 14 // f64 x 4
-	localV = 18 // v128 x 2
-	localT = 20 // i32 x 10: loop counters, then what a try takes and gives
-	localX = 30 // exnref x 8, in the exnref form alone
+	localF = 10 // f32 x 4, and one for results that may be NaN
+	localD = 15 // f64 x 4, and one more
+	localV = 20 // v128 x 2
+	localT = 22 // i32 x 10: loop counters, then what a try takes and gives
+	localX = 32 // exnref x 8, in the exnref form alone
 	localP = localT + 8
 	localR = localT + 9
 )
@@ -125,8 +125,8 @@ func (g *generator) end() {
 
 func (g *generator) function(i int) []byte {
 	g.self, g.budget, g.depth, g.labels, g.tries = i, 8+g.n(14), 0, nil, nil
-	groups := []wasm.LocalGroup{{Count: 4, Type: wasm.I32}, {Count: 2, Type: wasm.I64}, {Count: 4, Type: wasm.F32},
-		{Count: 4, Type: wasm.F64}, {Count: 2, Type: wasm.V128}, {Count: 10, Type: wasm.I32}}
+	groups := []wasm.LocalGroup{{Count: 4, Type: wasm.I32}, {Count: 2, Type: wasm.I64}, {Count: 5, Type: wasm.F32},
+		{Count: 5, Type: wasm.F64}, {Count: 2, Type: wasm.V128}, {Count: 10, Type: wasm.I32}}
 	if g.exnref {
 		groups = append(groups, wasm.LocalGroup{Count: 8, Type: wasm.ExnRef})
 	}
