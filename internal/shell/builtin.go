@@ -21,7 +21,7 @@ func Lookup(name string) (Builtin, bool) {
 	switch name {
 	case "sh", "bash", "dash", "ash":
 		return Sh, true
-	case "echo", "printf", "true", "false", "test", "[", "pwd", "kill":
+	case "echo", "true", "false", "test", "[", "pwd", "kill":
 		return shellBuiltin, true
 	}
 	if a, ok := applets()[name]; ok {
@@ -32,7 +32,7 @@ func Lookup(name string) (Builtin, bool) {
 
 // Names lists the programs that Lookup finds, sorted.
 func Names() []string {
-	names := []string{"sh", "bash", "dash", "ash", "echo", "printf", "true", "false", "test", "[", "pwd", "kill"}
+	names := []string{"sh", "bash", "dash", "ash", "echo", "true", "false", "test", "[", "pwd", "kill"}
 	for n := range applets() {
 		names = append(names, n)
 	}
@@ -55,7 +55,7 @@ func applets() map[string]applet {
 		"cp": cp, "cut": cut, "date": date, "dirname": dirname, "du": du, "env": env, "expr": expr,
 		"egrep": grep, "fgrep": grep, "find": find, "grep": grep, "head": head, "hostname": hostname, "id": id,
 		"install": install, "ln": ln, "ls": ls, "md5sum": sums, "mkdir": mkdir, "mktemp": mktemp, "mv": mv,
-		"nl": nl, "nproc": nproc, "paste": paste, "printenv": printenv, "readlink": readlink, "realpath": realpath,
+		"nl": nl, "nproc": nproc, "paste": paste, "printenv": printenv, "printf": printf, "readlink": readlink, "realpath": realpath,
 		"rev": rev, "rm": rm, "rmdir": rmdir, "sed": sed, "seq": seq, "sha1sum": sums, "sha256sum": sums,
 		"sha512sum": sums, "sleep": sleep, "sort": sortLines, "stat": stat, "sync": syncDisks, "tac": tac, "tail": tail,
 		"tee": tee, "touch": touch, "tr": tr, "truncate": truncate, "uname": uname, "uniq": uniq, "wc": wc,

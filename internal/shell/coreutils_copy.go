@@ -59,7 +59,7 @@ func cp(c *call) error {
 
 // copier copies files and trees of the container.
 type copier struct {
-	c                                   *call
+	c                                  *call
 	deep, keep, follow, keepOld, newer bool
 }
 
@@ -206,4 +206,3 @@ func removeTree(c *call, p string) error {
 func isCrossDevice(err error) bool {
 	return strings.Contains(err.Error(), "cross-device") || strings.Contains(err.Error(), "EXDEV")
 }
-

@@ -288,8 +288,8 @@ func tr(c *call) error {
 }
 
 type translation struct {
-	from                         map[rune]int
-	to                           []rune
+	from                        map[rune]int
+	to                          []rune
 	complement, delete, squeeze bool
 }
 

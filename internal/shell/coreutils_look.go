@@ -391,4 +391,3 @@ func mktemp(c *call) error {
 func uniqueName(width, n int) string {
 	return fmt.Sprintf("%0*s", width, strconv.FormatInt(int64(n), 36))
 }
-

@@ -463,4 +463,3 @@ func (w *wrapper) end() error {
 	_, err := fmt.Fprintln(w.w)
 	return err
 }
-

@@ -32,6 +32,8 @@ func xargs(c *call) error {
 			case a != "-P":
 				perCall = n
 			}
+		case strings.HasPrefix(a, "-I"):
+			replace = a[2:]
 		case strings.HasPrefix(a, "-n") || strings.HasPrefix(a, "-P"):
 			n, err := strconv.Atoi(a[2:])
 			if err != nil || n < 0 {
@@ -147,4 +149,3 @@ func xargsRun(c *call, args, items []string, perCall int, replace string) error 
 	}
 	return nil
 }
-

@@ -36,5 +36,5 @@ func (h *handlers) call(ctx context.Context, args []string) ([]string, error) {
 	case "pwd":
 		return []string{"echo", guestPath(interp.HandlerCtx(ctx).Dir)}, nil
 	}
-	return args, nil
+	return ownPrintf(args), nil
 }
