@@ -240,6 +240,11 @@ func (b *builder) step(ctx context.Context, s *state, step recipe.Step) (cached 
 			return false, err
 		}
 	}
+	if e, ok := cmd.(instructions.SupportsSingleWordExpansionRaw); ok {
+		if err := e.ExpandRaw(s.rawExpander()); err != nil {
+			return false, err
+		}
+	}
 	switch c := cmd.(type) {
 	case *instructions.CopyCommand:
 		return b.copy(ctx, s, step, c)

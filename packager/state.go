@@ -170,6 +170,17 @@ func (s *state) expander(escape rune) instructions.SingleWordExpander {
 	}
 }
 
+// rawExpander is for the text of heredocs, where quotes mean nothing.
+func (s *state) rawExpander() instructions.SingleWordExpander {
+	env := shell.EnvsFromSlice(s.environment())
+	return func(word string) (string, error) {
+		lex := shell.NewLex('\\')
+		lex.SkipProcessQuotes = true
+		out, _, err := lex.ProcessWord(word, env)
+		return out, err
+	}
+}
+
 // absolute joins a path of the recipe to the working directory.
 func (s *state) absolute(name string) string {
 	name = strings.ReplaceAll(name, `\`, `/`)
