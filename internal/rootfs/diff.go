@@ -56,7 +56,7 @@ func (fs *memFS) loadTouchedLinks() error {
 		return nil
 	}
 	for _, g := range fs.below.groups {
-		if g.ino == nil || !g.ino.touched {
+		if g.ino == nil || !g.ino.isTouched() {
 			continue
 		}
 		for _, p := range g.names {
@@ -152,7 +152,7 @@ func (d *differ) name(e *dirent, path string, full, hidden bool) error {
 	whole := full || !e.lower
 	i := e.ino
 	if i.knd != KindDir {
-		if (whole || i.touched) && !e.ghost {
+		if (whole || i.isTouched()) && !e.ghost {
 			d.out = append(d.out, change{i.entry(path), i})
 		}
 		return nil
@@ -162,7 +162,7 @@ func (d *differ) name(e *dirent, path string, full, hidden bool) error {
 		return err
 	}
 	inside := len(d.out) > before
-	if e.ghost && !inside || !e.ghost && !whole && !i.touched && !inside {
+	if e.ghost && !inside || !e.ghost && !whole && !i.isTouched() && !inside {
 		return nil
 	}
 	if !full && !e.lower && hidden && !e.ghost {

@@ -134,6 +134,12 @@ func (i *inode) change(t int64) {
 	i.fs.changed.Add(1)
 }
 
+func (i *inode) isTouched() bool {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	return i.touched
+}
+
 func (i *inode) setTimes(t Times) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -34,10 +34,10 @@ func (t *Tree) walker(at *Node) (*walker, error) {
 	if at == nil || at.tree != t {
 		return nil, EBADF
 	}
-	d, ok := at.v.(vdir)
-	if !ok {
+	if at.v.kind() != KindDir {
 		return nil, ENOTDIR
 	}
+	d := at.v.(vdir)
 	d.retain()
 	return &walker{tree: t, stack: []vdir{d}, rooted: at == t.rootNode || at.v == t.rootNode.v}, nil
 }
@@ -148,8 +148,7 @@ func (w *walker) walk(path string, follow bool) (target, error) {
 			}
 			return target{dir: w.top(), name: name, slash: rest != "", node: v}, nil
 		}
-		d, ok := v.(vdir)
-		if !ok {
+		if v.kind() != KindDir {
 			v.release()
 			return target{}, ENOTDIR
 		}
@@ -157,7 +156,7 @@ func (w *walker) walk(path string, follow bool) (target, error) {
 			v.release()
 			return target{}, ENAMETOOLONG
 		}
-		w.stack = append(w.stack, d)
+		w.stack = append(w.stack, v.(vdir))
 		path = rest
 	}
 }

@@ -16,7 +16,7 @@ func TestFirst(t *testing.T) {
 	b := &layer.Index{Entries: []layer.Entry{{Path: "a/x", Kind: layer.Whiteout}, file("a/z", "z"), file("b/c-d", "q")}}
 	a.Sort()
 	b.Sort()
-	tr, err := New(Options{Layers: []Layer{{a, &c}, {b, &c}}})
+	tr, err := New(Options{Layers: []Layer{{Index: a, Content: &c}, {Index: b, Content: &c}}})
 	if err != nil {
 		t.Fatal(err)
 	}
