@@ -179,9 +179,10 @@ func (c *Container) Stats() Stats {
 }
 
 // Changes lists what the container wrote to its image's files, as the entries
-// of a layer, and opens their data. Mounts are not part of it.
-func (c *Container) Changes(ctx context.Context) (*layer.Index, layer.Content, error) {
-	return nil, nil, nil //DEV return c.tree.Diff(ctx)
+// of a layer to be put on top of them, and opens their data while the container
+// is open. Mounts are not part of it.
+func (c *Container) Changes(ctx context.Context) ([]layer.Entry, layer.OpenFunc, error) {
+	return c.tree.Diff(ctx)
 }
 
 // Close ends the container's programs and frees what it holds. What it wrote

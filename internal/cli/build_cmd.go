@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/spf13/cobra"
+
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/packager"
+	"github.com/wherry-run/wherry/packager/recipe"
+)
+
+// buildOptions are the flags of wherry build.
+type buildOptions struct {
+	tags    []string
+	file    string
+	target  string
+	args    []string
+	labels  []string
+	secrets []string
+	iidfile string
+	noCache bool
+	pull    bool
+	quiet   bool
+}
+
+func (a *app) buildCommand() *cobra.Command {
+	var o buildOptions
+	cmd := &cobra.Command{
+		Use:   "build [-t NAME[:TAG]] [-f FILE] FOLDER",
+		Short: "Build an image from a folder and its Wasmfile",
+		Long: `Build an image from a folder and its Wasmfile.
+
+Without a Wasmfile the folder is looked at: a Go module, a C file, a .wasm, or a
+requirements.txt with a Python file is built as such; "wherry init" writes down
+how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.`,
+		Args: exactly(1, "a folder to build from"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.quiet = o.quiet
+			ctx := cmd.Context()
+			w, err := a.workshop(ctx)
+			if err != nil {
+				return err
+			}
+			defer w.close(context.WithoutCancel(ctx))
+			result, err := a.build(ctx, w, args[0], o)
+			if err != nil {
+				return err
+			}
+			return a.finishBuild(ctx, w, result, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.tags, "tag", "t", nil, "name for the image, NAME[:TAG]; may be given again")
+	f.StringVarP(&o.file, "file", "f", "", "recipe (default FOLDER/Wasmfile)")
+	f.StringVar(&o.target, "target", "", "stage to build")
+	f.StringArrayVar(&o.args, "build-arg", nil, "value for an ARG, NAME=VALUE")
+	f.StringArrayVar(&o.labels, "label", nil, "label for the image, NAME=VALUE")
+	f.StringArrayVar(&o.secrets, "secret", nil, "secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE")
+	f.StringVar(&o.iidfile, "iidfile", "", "file to write the image ID to")
+	f.BoolVar(&o.noCache, "no-cache", false, "build every step anew")
+	f.BoolVar(&o.pull, "pull", false, "fetch the images that FROM names anew")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the image ID only")
+	return cmd
+}
+
+func (a *app) finishBuild(ctx context.Context, w *workshop, r *packager.Result, o buildOptions) error {
+	if len(o.tags) == 0 {
+		if err := w.store.Add(ctx, r.Index); err != nil {
+			return err
+		}
+	}
+	for _, t := range o.tags {
+		ref, err := parseRef(t)
+		if err != nil {
+			return err
+		}
+		if err := w.store.Tag(ctx, ref, r.Index); err != nil {
+			return err
+		}
+		a.talk().Line("built %s", ref.Familiar())
+	}
+	if o.iidfile != "" {
+		if err := os.WriteFile(o.iidfile, []byte(r.Config.Digest.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	a.talk().Clear()
+	_, err := fmt.Fprintln(a.Out, r.Config.Digest)
+	return err
+}
+
+// build reads the recipe of a folder and builds it.
+func (a *app) build(ctx context.Context, w *workshop, folder string, o buildOptions) (*packager.Result, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, contextError(folder, err)
+	}
+	defer root.Close()
+	file, err := a.readRecipe(root.FS(), folder, o.file)
+	if err != nil {
+		return nil, err
+	}
+	options := w.options
+	options.Context, options.Recipe = root.FS(), file
+	options.Target, options.NoCache, options.Pull = o.target, o.noCache, o.pull
+	if options.BuildArgs, err = pairs(o.args, a.env); err != nil {
+		return nil, err
+	}
+	if options.Labels, err = pairs(o.labels, nil); err != nil {
+		return nil, err
+	}
+	if options.Secrets, err = readSecrets(o.secrets, a.env); err != nil {
+		return nil, err
+	}
+	if problems := recipe.Problems(file, options.BuildArgs); len(problems) > 0 {
+		return nil, problemList(file.Name, problems)
+	}
+	return packager.Build(ctx, options)
+}
+
+func contextError(folder string, err error) error {
+	if strings.Contains(folder, "://") || strings.HasPrefix(folder, "git@") {
+		return &hinted{&ux.UsageError{Text: folder + " is not a folder of this machine"}, "clone it first: git clone " + folder}
+	}
+	return fmt.Errorf("open build context %s: %w", folder, err)
+}
+
+// readRecipe finds the recipe: the file named by -f, else the folder's
+// Wasmfile, else one made from what the folder holds.
+func (a *app) readRecipe(context fs.FS, folder, name string) (*recipe.File, error) {
+	if name != "" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return recipe.Parse(filepath.ToSlash(name), f)
+	}
+	f, err := context.Open("Wasmfile")
+	if err == nil {
+		defer f.Close()
+		return recipe.Parse("Wasmfile", f)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	guess, err := packager.Recognise(context)
+	if err != nil {
+		return nil, noRecipe(context, folder, err)
+	}
+	a.talk().Line("%s (wherry init %s writes this down)", guess.Why, folder)
+	return recipe.Parse("Wasmfile", strings.NewReader(guess.Recipe))
+}
+
+func noRecipe(context fs.FS, folder string, err error) error {
+	hint := "write a Wasmfile, or see: wherry init --help"
+	if _, statErr := fs.Stat(context, "Dockerfile"); statErr == nil {
+		hint = "build its Dockerfile: wherry build -f " + filepath.Join(folder, "Dockerfile") + " " + folder
+	}
+	return &hinted{fmt.Errorf("%s: no Wasmfile: %w", folder, err), hint}
+}
+
+// problemList shows at once everything in a recipe that cannot work.
+func problemList(name string, problems []recipe.Problem) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d lines cannot work here:", name, len(problems))
+	for _, p := range problems {
+		fmt.Fprintf(&b, "\n  line %d: %s", p.Line, p.Text)
+		if p.Advice != "" {
+			fmt.Fprintf(&b, "\n    instead: %s", p.Advice)
+		}
+	}
+	return errors.New(b.String())
+}
+
+// pairs reads NAME=VALUE flags; NAME alone takes its value from env, when
+// there is one.
+func pairs(list []string, env func(string) string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, kv := range list {
+		name, value, ok := strings.Cut(kv, "=")
+		switch {
+		case name == "":
+			return nil, &ux.UsageError{Text: fmt.Sprintf("%q: write NAME=VALUE", kv)}
+		case !ok && env == nil:
+			value = ""
+		case !ok:
+			value = env(name)
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+// readSecrets reads --secret flags, as Docker writes them.
+func readSecrets(list []string, env func(string) string) (map[string]packager.Secret, error) {
+	out := map[string]packager.Secret{}
+	for _, text := range list {
+		fields := map[string]string{}
+		for _, part := range strings.Split(text, ",") {
+			k, v, _ := strings.Cut(part, "=")
+			fields[k] = v
+		}
+		id := fields["id"]
+		src := fields["src"]
+		if src == "" {
+			src = fields["source"]
+		}
+		variable := fields["env"]
+		if variable == "" && src == "" {
+			variable = id
+		}
+		switch {
+		case id == "":
+			return nil, &ux.UsageError{Text: fmt.Sprintf("secret %q: write id=NAME,src=FILE or id=NAME,env=VARIABLE", text)}
+		case src != "":
+			out[id] = func() ([]byte, error) { return os.ReadFile(src) }
+		default:
+			out[id] = func() ([]byte, error) { return []byte(env(variable)), nil }
+		}
+	}
+	return out, nil
+}
+
+// buildFolder builds a folder for run, and names the result after it so that
+// building again replaces it.
+func (a *app) buildFolder(ctx context.Context, folder string) (ispec.Descriptor, error) {
+	w, err := a.workshop(ctx)
+	if err != nil {
+		return ispec.Descriptor{}, err
+	}
+	defer w.close(context.WithoutCancel(ctx))
+	result, err := a.build(ctx, w, folder, buildOptions{})
+	if err != nil {
+		return ispec.Descriptor{}, err
+	}
+	ref, err := parseRef(folderName(folder))
+	if err != nil {
+		return ispec.Descriptor{}, err
+	}
+	return result.Index, w.store.Tag(ctx, ref, result.Index)
+}

@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/oci/store"
+	"github.com/wherry-run/wherry/packager"
+	"github.com/wherry-run/wherry/packager/source"
+	"github.com/wherry-run/wherry/packager/toolchain"
+	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// workshop is what builds need from outside, joined from the rooms below:
+// storage, images, a sandbox, a cache. Close it when the build is done.
+type workshop struct {
+	store   *store.Store
+	lease   *store.Lease
+	finder  *finder
+	runtime *runtime.Runtime
+	options packager.Options
+}
+
+// workshop opens what a build needs.
+func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
+	p, err := locate(a.env)
+	if err != nil {
+		return nil, err
+	}
+	w = &workshop{}
+	defer func() {
+		if err != nil {
+			w.close(ctx)
+		}
+	}()
+	if w.store, err = store.Open(ctx, p.Data); err != nil {
+		return nil, err
+	}
+	if w.lease, err = w.store.Lease(ctx); err != nil {
+		return nil, err
+	}
+	if w.runtime, err = a.runtime(ctx); err != nil {
+		return nil, err
+	}
+	client, _ := a.client()
+	w.finder = &finder{store: w.store, fetcher: client}
+	w.options = packager.Options{
+		Store: w.lease, Images: w.finder, Mirror: a.env("WHERRY_BASE_MIRROR"),
+		Runner: sandbox{w.runtime}, Toolchain: toolchain.New(), Fetcher: source.New(),
+		Pip:    packager.NewPip(),
+		Cache:  buildCache{filepath.Join(p.Cache, "build")},
+		Stdout: a.Err, Stderr: a.Err, Progress: newBuilding(a.talk),
+	}
+	return w, nil
+}
+
+func (w *workshop) close(ctx context.Context) {
+	if w.finder != nil {
+		w.finder.close()
+	}
+	if w.runtime != nil {
+		w.runtime.Close(ctx)
+	}
+	if w.lease != nil {
+		w.lease.Release()
+	}
+	if w.store != nil {
+		w.store.Close()
+	}
+}
+
+// finder opens the images that a recipe names, and keeps them open until the
+// build is done.
+type finder struct {
+	store   *store.Store
+	fetcher images.Fetcher
+	opened  []*images.Image
+}
+
+func (f *finder) close() {
+	for _, i := range f.opened {
+		i.Close()
+	}
+}
+
+func (f *finder) Find(ctx context.Context, ref string) (*packager.Image, error) {
+	return f.open(ctx, ref, images.Options{Pull: images.PullNever})
+}
+
+func (f *finder) Pull(ctx context.Context, ref string) (*packager.Image, error) {
+	return f.open(ctx, ref, images.Options{Fetcher: f.fetcher, Pull: images.PullAlways})
+}
+
+func (f *finder) open(ctx context.Context, ref string, o images.Options) (*packager.Image, error) {
+	img, err := images.Open(ctx, f.store, ref, o)
+	if err != nil {
+		return nil, err
+	}
+	f.opened = append(f.opened, img)
+	out := &packager.Image{Ref: ref, Digest: img.Digest(), Config: *img.Document()}
+	files := img.Layers()
+	for i, d := range img.LayerDescriptors() {
+		out.Layers = append(out.Layers, packager.ImageLayer{Layer: d, Files: files[i]})
+	}
+	return out, nil
+}
+
+func (f *finder) Keep(ctx context.Context, ref string, index ispec.Descriptor) error {
+	name, err := oci.ParseReference(ref)
+	if err != nil {
+		return err
+	}
+	return f.store.Tag(ctx, name, index)
+}
+
+// sandbox runs the RUN lines of a build: no network, no host files, one clock,
+// randomness from the build's inputs.
+type sandbox struct{ rt *runtime.Runtime }
+
+func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Changes, error) {
+	temp, err := os.MkdirTemp("", "wherry-run-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	mounts, err := runFiles(temp, spec.Files)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.rt.Create(ctx, stage{spec.Layers}, runtime.Spec{
+		Entrypoint: spec.Args, Args: []string{}, Env: spec.Env, WorkingDir: spec.Dir,
+		Stdout: spec.Stdout, Stderr: spec.Stderr, Mounts: mounts,
+		Clock:  wasi.NewFixedClock(spec.Epoch),
+		Random: wasi.SeededRandom(spec.Seed[:]),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Run(ctx); err != nil {
+		c.Close(ctx)
+		return nil, err
+	}
+	entries, open, err := c.Changes(ctx)
+	if err != nil {
+		c.Close(ctx)
+		return nil, fmt.Errorf("read changes: %w", err)
+	}
+	return &packager.Changes{
+		Entries: entries, Open:    open,
+		Close: func() error { return c.Close(context.WithoutCancel(ctx)) },
+	}, nil
+}
+
+// stage is the rootfs of a build's stage as the runtime takes images.
+type stage struct{ layers []layer.Layer }
+
+func (s stage) Config() ispec.ImageConfig { return ispec.ImageConfig{} }
+func (s stage) Layers() []layer.Layer     { return s.layers }
+
+// runFiles lays a step's secrets and scripts out as mounts.
+func runFiles(temp string, files []packager.RunFile) ([]runtime.Mount, error) {
+	var mounts []runtime.Mount
+	for i, f := range files {
+		if f.Dir {
+			mounts = append(mounts, runtime.Mount{Target: f.Path})
+			continue
+		}
+		name := filepath.Join(temp, fmt.Sprintf("%d-%s", i, path.Base(f.Path)))
+		if err := os.WriteFile(name, f.Data, os.FileMode(f.Mode)&0o777|0o400); err != nil {
+			return nil, err
+		}
+		mounts = append(mounts, runtime.Mount{Source: name, Target: f.Path, ReadOnly: true})
+	}
+	return mounts, nil
+}
+
+// buildCache keeps the small records of steps, one file each.
+type buildCache struct{ dir string }
+
+func (c buildCache) file(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	hex := hex.EncodeToString(sum[:])
+	return filepath.Join(c.dir, hex[:2], hex)
+}
+
+func (c buildCache) Get(_ context.Context, key string) ([]byte, error) {
+	return os.ReadFile(c.file(key))
+}
+
+func (c buildCache) Put(_ context.Context, key string, record []byte) error {
+	name := c.file(key)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.Write(record); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// sweep forgets records that nobody asked for in a long time.
+func (c buildCache) sweep(older time.Duration) error {
+	return filepath.WalkDir(c.dir, func(p string, d os.DirEntry, err error) error {
+		if err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && !d.IsDir() && time.Since(info.ModTime()) > older {
+			return os.Remove(p)
+		}
+		return nil
+	})
+}
+
+func dirOf(name string) string { return filepath.Dir(name) }

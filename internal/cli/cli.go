@@ -1,0 +1,180 @@
+// Package cli is the command line: one file per command, each an options
+// struct, its flags and a run function. It joins the rooms below - store,
+// registry, packager, runtime - and knows how their results look. It does not
+// know the engine, archives or HTTP.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/version"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/oci/registry"
+	"github.com/wherry-run/wherry/oci/store"
+	"github.com/wherry-run/wherry/runtime"
+)
+
+// Main runs one command line and returns the exit code of the process. env
+// looks variables up, as os.Getenv does.
+func Main(ctx context.Context, args []string, env func(string) string, s ux.Streams) int {
+	a := &app{env: env, Streams: s, log: slog.New(slog.DiscardHandler)}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	err := root.ExecuteContext(ctx)
+	if a.progress != nil {
+		a.progress.Clear()
+	}
+	code, message := judge(err)
+	if message.Text != "" {
+		ux.PrintError(s.Err, message)
+	}
+	return code
+}
+
+// app is one invocation: its streams, its folders, and what it opened.
+type app struct {
+	ux.Streams
+	env      func(string) string
+	log      *slog.Logger
+	quiet    bool // no progress
+	progress *ux.Progress
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "wherry",
+		Short:         "Package models and apps as WebAssembly images, and run them anywhere in a sandbox",
+		Version:       version.Get().Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &hinted{&ux.UsageError{Text: err.Error()}, "see: " + cmd.CommandPath() + " --help"}
+	})
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and build:"}, &cobra.Group{ID: "image", Title: "Images and registries:"}, &cobra.Group{ID: "system", Title: "This machine:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("run", a.runCommand(), a.buildCommand(), a.initCommand())
+	add("image", a.imagesCommand(), a.pullCommand(), a.pushCommand(), a.tagCommand(), a.rmiCommand(), a.historyCommand(),
+		a.inspectCommand(), a.saveCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
+	add("system", a.doctorCommand(), a.infoCommand(), a.systemCommand(), a.versionCommand())
+	root.SetHelpCommandGroupID("system")
+	root.SetCompletionCommandGroupID("system")
+	return root
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	hint := "see: wherry --help"
+	root.SuggestionsMinimumDistance = 2
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		hint = "did you mean: wherry " + strings.Join(near, ", wherry ")
+	}
+	return &hinted{&ux.UsageError{Text: fmt.Sprintf("no such command: %s", name)}, hint}
+}
+
+// talk is the progress display, made when it is first needed.
+func (a *app) talk() *ux.Progress {
+	if a.progress == nil {
+		a.progress = ux.NewProgress(a.Err, a.quiet)
+	}
+	return a.progress
+}
+
+// store opens the content store of this user.
+func (a *app) store(ctx context.Context) (*store.Store, error) {
+	p, err := locate(a.env)
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, p.Data)
+}
+
+// client talks to registries, showing transfers.
+func (a *app) client() (*registry.Client, *transfers) {
+	t := newTransfers(a.talk)
+	return registry.New(registry.WithProgress(t.event), registry.WithUserAgent("wherry/" + version.Release)), t
+}
+
+// runtime starts the engine with this user's cache.
+func (a *app) runtime(ctx context.Context, options ...runtime.Option) (*runtime.Runtime, error) {
+	p, err := locate(a.env)
+	if err != nil {
+		return nil, err
+	}
+	options = append([]runtime.Option{
+		runtime.WithCacheDir(moduleCache(p)),
+		runtime.WithProgress(&compiling{talk: a.talk}),
+	}, options...)
+	return runtime.New(ctx, options...)
+}
+
+// complete offers the names of local images to the shell.
+func (a *app) complete(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	s, err := a.store(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	defer s.Close()
+	entries, err := s.List(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.Ref.IsZero() {
+			names = append(names, e.Ref.Familiar())
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// exactly wants n arguments and says what they are.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return &hinted{&ux.UsageError{Text: fmt.Sprintf("%s needs %s", cmd.CommandPath(), what)}, "usage: " + cmd.UseLine()}
+	}
+}
+
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return &hinted{&ux.UsageError{Text: fmt.Sprintf("%s needs %s", cmd.CommandPath(), what)}, "usage: " + cmd.UseLine()}
+	}
+}
+
+var errSilent = errors.New("said already")
+
+func parseRef(name string) (oci.Reference, error) {
+	ref, err := oci.ParseReference(name)
+	if err != nil {
+		return ref, &hinted{err, "write it as [HOST[:PORT]/]NAME[:TAG], such as iris:1 or localhost:5000/iris:1"}
+	}
+	return ref, nil
+}

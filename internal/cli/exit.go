@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/runtime"
+)
+
+// hinted is an error with what to type next.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
+// exited is the end of a container's program: its status is ours.
+type exited struct {
+	code int
+	text string
+}
+
+func (e *exited) Error() string { return e.text }
+
+// judge turns an error into the exit code and the message for people. It is
+// the one place that does.
+func judge(err error) (int, ux.Message) {
+	var end *exited
+	var usage *ux.UsageError
+	var hint *hinted
+	var missing *images.NotFoundError
+	m := ux.Message{}
+	if err != nil {
+		m.Text = err.Error()
+	}
+	if errors.As(err, &hint) {
+		m.Hint = hint.hint
+	}
+	switch {
+	case err == nil, errors.Is(err, errSilent):
+		return codeOf(err), ux.Message{}
+	case errors.As(err, &end):
+		return end.code, ux.Message{Text: end.text, Hint: m.Hint}
+	case errors.Is(err, context.Canceled):
+		return 130, ux.Message{Text: "interrupted"}
+	case errors.As(err, &usage):
+		return 2, m
+	case errors.As(err, &missing) && m.Hint == "":
+		m.Hint = "wherry images lists what is here; wherry pull " + missing.Name + " fetches it"
+	case errors.Is(err, syscall.ENOSPC) && m.Hint == "":
+		m.Hint = "the disk is full: wherry system prune frees what no image uses, or set WHERRY_HOME to another disk"
+	case errors.Is(err, os.ErrPermission) && m.Hint == "":
+		m.Hint = "check who owns the folder, or set WHERRY_HOME to one of yours"
+	}
+	return 1, m
+}
+
+func codeOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	return 1
+}
+
+// ended turns the end of a container's run into an exit code, and keeps quiet
+// about a program that spoke for itself.
+func ended(err error) error {
+	if err == nil {
+		return nil
+	}
+	code, text := runtime.Status(err)
+	e := &exited{code, text}
+	var format *runtime.FormatError
+	var missing *runtime.NotFoundError
+	var trap *runtime.TrapError
+	switch {
+	case errors.As(err, &missing):
+		return &hinted{e, "look inside with: wherry run --rm -it --entrypoint sh IMAGE"}
+	case errors.As(err, &trap):
+		for _, line := range trap.Backtrace {
+			e.text += "\n    at " + line
+		}
+		return e
+	case errors.As(err, &format), errors.Is(err, fs.ErrNotExist):
+		return e
+	}
+	return e
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/packager"
+)
+
+func moduleCache(p places) string { return filepath.Join(p.Cache, "modules") }
+
+// transfers shows blobs that move, one bar each.
+type transfers struct {
+	talk func() *ux.Progress
+	mu   sync.Mutex
+	bars map[digest.Digest]*ux.Task
+}
+
+func newTransfers(talk func() *ux.Progress) *transfers {
+	return &transfers{talk: talk, bars: map[digest.Digest]*ux.Task{}}
+}
+
+func (t *transfers) event(e oci.Event) {
+	if e.Descriptor.Digest == "" || e.Status == oci.StatusWaiting {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	bar := t.bars[e.Descriptor.Digest]
+	name := fmt.Sprintf("%s: %s", short(e.Descriptor.Digest), e.Status)
+	switch e.Status {
+	case oci.StatusPulled, oci.StatusPushed, oci.StatusExists, oci.StatusMounted:
+		if bar == nil {
+			bar = t.talk().Start(name, true)
+		}
+		bar.Rename(fmt.Sprintf("%s:", short(e.Descriptor.Digest)))
+		bar.End(string(e.Status))
+		delete(t.bars, e.Descriptor.Digest)
+	default:
+		if bar == nil {
+			bar = t.talk().Start(name, true)
+			t.bars[e.Descriptor.Digest] = bar
+		}
+		bar.Rename(name)
+		bar.Update(e.Done, e.Total)
+	}
+}
+
+// short is a digest as people see it: the first 12 digits.
+func short(d digest.Digest) string {
+	hex := d.Encoded()
+	if len(hex) > 12 {
+		hex = hex[:12]
+	}
+	return hex
+}
+
+// compiling shows the preparation of a module when it takes long enough to be
+// noticed.
+type compiling struct {
+	talk  func() *ux.Progress
+	mu    sync.Mutex
+	phase string
+	task  *ux.Task
+}
+
+func (c *compiling) Report(phase string, done, total int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if phase != c.phase {
+		if c.task != nil {
+			c.task.End("")
+			c.task = nil
+		}
+		c.phase = phase
+		name := map[string]string{
+			"wait": "waiting for another wherry that compiles this module", "prepare": "checking the module",
+			"compile": "compiling the module (once)",
+		}[phase]
+		if name == "" { // loading is quick
+			return
+		}
+		c.task = c.talk().Start(name, false)
+	}
+	if c.task == nil {
+		return
+	}
+	c.task.Update(done, total)
+	if total > 0 && done >= total {
+		c.task.End("")
+		c.task, c.phase = nil, ""
+	}
+}
+
+// building shows the steps of a build.
+type building struct {
+	talk func() *ux.Progress
+	mu   sync.Mutex
+	step map[string]*ux.Task
+}
+
+func newBuilding(talk func() *ux.Progress) *building {
+	return &building{talk: talk, step: map[string]*ux.Task{}}
+}
+
+func (b *building) Report(e packager.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.Note != "" {
+		b.talk().Line("%s", e.Note)
+		return
+	}
+	name := fmt.Sprintf("[%s %d/%d] %s", e.Stage, e.Step, e.Total, firstLine(e.Text))
+	if !e.Done {
+		b.step[name] = b.talk().Start(name, false)
+		return
+	}
+	task := b.step[name]
+	if task == nil {
+		task = b.talk().Start(name, false)
+	}
+	delete(b.step, name)
+	note := "done"
+	if e.Cached {
+		note = "cached"
+	}
+	task.End(note)
+}
+
+func firstLine(s string) string {
+	for i, r := range s {
+		if r == '\n' || i > 100 {
+			return s[:i] + " ..."
+		}
+	}
+	return s
+}

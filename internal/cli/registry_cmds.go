@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/internal/cli/ux"
+)
+
+func (a *app) pullCommand() *cobra.Command {
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "pull IMAGE...",
+		Short: "Fetch images from their registries",
+		Args:  atLeast(1, "at least one image"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.quiet = quiet
+			ctx := cmd.Context()
+			s, err := a.store(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			client, _ := a.client()
+			for _, name := range args {
+				ref, err := parseRef(name)
+				if err != nil {
+					return err
+				}
+				desc, err := images.Pull(ctx, s, ref, client)
+				if err != nil {
+					return registryError(ref.Registry, err)
+				}
+				a.talk().Clear()
+				if !quiet {
+					fmt.Fprintln(a.Err, "Digest:", desc.Digest)
+				}
+				fmt.Fprintln(a.Out, ref)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
+	return cmd
+}
+
+func (a *app) pushCommand() *cobra.Command {
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:               "push IMAGE...",
+		Short:             "Send images to their registries",
+		Args:              atLeast(1, "at least one image"),
+		ValidArgsFunction: a.complete,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.quiet = quiet
+			ctx := cmd.Context()
+			s, err := a.store(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			client, _ := a.client()
+			for _, name := range args {
+				ref, err := parseRef(name)
+				if err != nil {
+					return err
+				}
+				entry, err := images.Find(ctx, s, name)
+				if err != nil {
+					return err
+				}
+				if err := client.Push(ctx, ref, entry.Descriptor, s); err != nil {
+					return registryError(ref.Registry, err)
+				}
+				a.talk().Clear()
+				if !quiet {
+					fmt.Fprintf(a.Err, "%s: digest: %s size: %d\n", ref.Tag, entry.Descriptor.Digest, entry.Descriptor.Size)
+				}
+				fmt.Fprintln(a.Out, ref)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
+	return cmd
+}
+
+func (a *app) loginCommand() *cobra.Command {
+	var user, password string
+	var fromStdin bool
+	cmd := &cobra.Command{
+		Use:   "login [-u USER] [--password-stdin] [REGISTRY]",
+		Short: "Remember credentials for a registry (where Docker keeps them)",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			host := "docker.io"
+			if len(args) == 1 {
+				host = args[0]
+			}
+			in := bufio.NewReader(a.In)
+			if user == "" {
+				var err error
+				if user, err = a.ask(in, "Username: "); err != nil {
+					return err
+				}
+			}
+			switch {
+			case fromStdin:
+				data, err := io.ReadAll(io.LimitReader(in, 64<<10))
+				if err != nil {
+					return err
+				}
+				password = strings.TrimRight(string(data), "\r\n")
+			case password == "":
+				var err error
+				if password, err = a.askPassword(in); err != nil {
+					return err
+				}
+			}
+			client, _ := a.client()
+			if err := client.Login(cmd.Context(), host, user, password); err != nil {
+				return registryError(host, err)
+			}
+			fmt.Fprintln(a.Err, "Login Succeeded")
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&user, "username", "u", "", "user name")
+	f.StringVarP(&password, "password", "p", "", "password (others on this machine can see it: better --password-stdin)")
+	f.BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
+	return cmd
+}
+
+func (a *app) ask(in *bufio.Reader, prompt string) (string, error) {
+	fmt.Fprint(a.Err, prompt)
+	line, err := in.ReadString('\n')
+	if err != nil && line == "" {
+		return "", &hinted{&ux.UsageError{Text: "no user name was typed"}, "wherry login -u USER --password-stdin REGISTRY"}
+	}
+	return strings.TrimSpace(line), nil
+}
+
+func (a *app) askPassword(in *bufio.Reader) (string, error) {
+	f, ok := a.In.(*os.File)
+	if !ok || !ux.IsTerminal(a.In) {
+		return a.ask(in, "Password: ")
+	}
+	fmt.Fprint(a.Err, "Password: ")
+	b, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(a.Err)
+	return string(b), err
+}
+
+func (a *app) logoutCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "logout [REGISTRY]",
+		Short: "Forget the credentials for a registry",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			host := "docker.io"
+			if len(args) == 1 {
+				host = args[0]
+			}
+			client, _ := a.client()
+			if err := client.Logout(host); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.Err, "Removed the credentials for", host)
+			return nil
+		},
+	}
+}
+
+// registryError adds what to type next to an error of a registry.
+func registryError(host string, err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "UNAUTHORIZED") || strings.Contains(text, "401") || strings.Contains(text, "DENIED"):
+		return &hinted{err, "wherry login " + host}
+	case strings.Contains(text, "connection refused"):
+		return &hinted{err, "is the registry at " + host + " running?"}
+	}
+	return err
+}

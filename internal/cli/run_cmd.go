@@ -1,0 +1,290 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/packager"
+	"github.com/wherry-run/wherry/packager/bases"
+	"github.com/wherry-run/wherry/runtime"
+)
+
+// runOptions are the flags of wherry run.
+type runOptions struct {
+	env, envFiles          []string
+	volumes, mounts, tmpfs []string
+	entrypoint, workdir    string
+	pull                   string
+	memory                 string
+	fuel                   uint64
+	timeout                time.Duration
+	interactive, tty       bool
+	readOnly, stats        bool
+	unknownImports         string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run [OPTIONS] IMAGE|FOLDER|FILE.wasm [ARG...]",
+		Short: "Run an image, a folder with a Wasmfile, or a WebAssembly program",
+		Long: `Run an image, a folder with a Wasmfile, or a WebAssembly program, in a sandbox
+that has no files, variables or network of this machine but those you name.
+
+IMAGE is a name as with Docker; one that is not here is pulled. What starts with
+".", "/", "\" or a drive letter is a path: a folder is built and run, a .wasm
+file is run as it is (with your standard input).`,
+		Example: `  wherry run iris:1 5.1 3.5 1.4 0.2
+  wherry run ./examples/iris 5.1 3.5 1.4 0.2
+  wherry run -it python
+  wherry run -v ./data:/data:ro ./program.wasm /data/input.csv`,
+		Args:              atLeast(1, "an image, a folder or a .wasm file"),
+		ValidArgsFunction: a.complete,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd.Context(), args[0], args[1:], o)
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	f.StringArrayVarP(&o.env, "env", "e", nil, "variable for the program, NAME=VALUE, or NAME to pass yours on")
+	f.StringArrayVar(&o.envFiles, "env-file", nil, "file of variables, one NAME=VALUE a line")
+	f.StringArrayVarP(&o.volumes, "volume", "v", nil, "folder or file to mount, HOST:CONTAINER[:ro]")
+	f.StringArrayVar(&o.mounts, "mount", nil, "mount, type=bind|tmpfs,source=HOST,target=CONTAINER[,readonly]")
+	f.StringArrayVar(&o.tmpfs, "tmpfs", nil, "empty folder in memory, CONTAINER[:size=BYTES]")
+	f.StringVar(&o.entrypoint, "entrypoint", "", "program to run instead of the image's")
+	f.StringVarP(&o.workdir, "workdir", "w", "", "working directory in the container")
+	f.StringVar(&o.pull, "pull", "missing", "when to pull the image: always, missing or never")
+	f.StringVarP(&o.memory, "memory", "m", "", "limit of memory, such as 512m (default 4g)")
+	f.Uint64Var(&o.fuel, "fuel", 0, "limit of work, in units of about one instruction")
+	f.DurationVar(&o.timeout, "timeout", 0, "limit of time, such as 30s")
+	f.BoolVarP(&o.interactive, "interactive", "i", false, "give the program your standard input")
+	f.BoolVarP(&o.tty, "tty", "t", false, "tell the program that it runs in a terminal")
+	f.BoolVar(&o.readOnly, "read-only", false, "let nothing in the image be changed")
+	f.BoolVar(&o.stats, "stats", false, "print what the run used")
+	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
+	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
+	return cmd
+}
+
+// isPath tells paths from image names: by their first character, or a drive.
+func isPath(name string) bool {
+	return name != "" && (strings.ContainsRune(`./\`, rune(name[0])) || len(name) > 2 && name[1] == ':' && (name[2] == '\\' || name[2] == '/'))
+}
+
+func (a *app) run(ctx context.Context, what string, args []string, o runOptions) error {
+	spec, err := a.spec(o)
+	if err != nil {
+		return err
+	}
+	if len(args) > 0 {
+		spec.Args = args
+	}
+	image, done, err := a.openTarget(ctx, what, &spec, o)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rt, err := a.runtime(ctx)
+	if err != nil {
+		return err
+	}
+	defer rt.Close(context.WithoutCancel(ctx))
+	c, err := rt.Create(ctx, image, spec)
+	if err != nil {
+		return err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	started := time.Now()
+	err = c.Run(ctx)
+	if o.stats {
+		printStats(a, c.Stats(), time.Since(started))
+	}
+	return ended(err)
+}
+
+func printStats(a *app, s runtime.Stats, total time.Duration) {
+	fmt.Fprintf(a.Err, "fuel %d, peak memory %s, load %s, start %s, run %s, total %s\n",
+		s.Fuel, units.BytesSize(float64(s.PeakMemory)), s.Load.Round(time.Millisecond), s.Start.Round(time.Millisecond),
+		s.Run.Round(time.Millisecond), total.Round(time.Millisecond))
+}
+
+// openTarget opens what is to run. done frees it.
+func (a *app) openTarget(ctx context.Context, what string, spec *runtime.Spec, o runOptions) (runtime.Image, func(), error) {
+	if !isPath(what) {
+		return a.openImage(ctx, what, o)
+	}
+	info, err := os.Stat(what)
+	if err != nil {
+		return nil, nil, &exited{127, err.Error()}
+	}
+	if info.IsDir() {
+		index, err := a.buildFolder(ctx, what)
+		if err != nil {
+			return nil, nil, err
+		}
+		a.talk().Clear()
+		o.pull = string(images.PullNever)
+		_ = index
+		return a.openImage(ctx, folderName(what), o)
+	}
+	data, err := os.ReadFile(what)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec.Stdin = a.In // a program of one's own reads what is piped to it
+	return runtime.Program(filepath.Base(what), data), func() {}, nil
+}
+
+func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime.Image, func(), error) {
+	if base, ok := bases.Lookup(name); ok {
+		return a.openBase(ctx, base)
+	}
+	s, err := a.store(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, _ := a.client()
+	policy := images.PullPolicy(o.pull)
+	switch policy {
+	case images.PullAlways, images.PullMissing, images.PullNever:
+	default:
+		s.Close()
+		return nil, nil, &ux.UsageError{Text: "--pull takes always, missing or never"}
+	}
+	image, err := images.Open(ctx, s, name, images.Options{Fetcher: client, Pull: policy})
+	if err != nil {
+		s.Close()
+		return nil, nil, &hinted{fmt.Errorf("%w", err), notFoundHint(name)}
+	}
+	a.talk().Clear()
+	return image, func() { image.Close(); s.Close() }, nil
+}
+
+func notFoundHint(name string) string {
+	if _, err := os.Stat(name); err == nil {
+		return "to run the path of that name, write it as ." + string(filepath.Separator) + name
+	}
+	return "wherry images lists what is here"
+}
+
+// openBase opens one of our own images, building it when it is not here yet.
+func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, func(), error) {
+	w, err := a.workshop(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := packager.ResolveBase(ctx, w.options, base)
+	if err != nil {
+		w.close(context.WithoutCancel(ctx))
+		return nil, nil, err
+	}
+	a.talk().Clear()
+	return baseImage{img}, func() { w.close(context.WithoutCancel(ctx)) }, nil
+}
+
+// spec turns the flags into what the container is given.
+func (a *app) spec(o runOptions) (runtime.Spec, error) {
+	spec := runtime.Spec{
+		Stdout: a.Out, Stderr: a.Err, Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
+		Limits: runtime.Limits{Fuel: o.fuel, Timeout: o.timeout},
+	}
+	if o.interactive {
+		spec.Stdin = a.In
+	}
+	if o.tty && !ux.IsTerminal(a.In) && o.interactive {
+		return spec, &hinted{&ux.UsageError{Text: "the input is not a terminal"}, "leave -t away"}
+	}
+	if o.entrypoint != "" {
+		spec.Entrypoint = []string{o.entrypoint}
+	}
+	switch o.unknownImports {
+	case "trap":
+		spec.UnknownImports = true
+	case "refuse":
+	default:
+		return spec, &ux.UsageError{Text: "--unknown-imports takes refuse or trap"}
+	}
+	if o.memory != "" {
+		n, err := units.RAMInBytes(o.memory)
+		if err != nil || n <= 0 {
+			return spec, &ux.UsageError{Text: fmt.Sprintf("--memory %q: write a size such as 512m or 2g", o.memory)}
+		}
+		spec.Limits.Memory = uint64(n)
+	}
+	var err error
+	if spec.Env, err = a.variables(o); err != nil {
+		return spec, err
+	}
+	spec.Mounts, err = parseMounts(o)
+	return spec, err
+}
+
+func (a *app) variables(o runOptions) ([]string, error) {
+	var list []string
+	for _, name := range o.envFiles {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		scanner := bufio.NewScanner(bytes.NewReader(data))
+		for scanner.Scan() {
+			line := strings.TrimLeft(scanner.Text(), " \t")
+			if line == "" || line[0] == '#' {
+				continue
+			}
+			list = append(list, a.variable(line)...)
+		}
+		if err := scanner.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+	for _, kv := range o.env {
+		if kv == "" || kv[0] == '=' {
+			return nil, &ux.UsageError{Text: fmt.Sprintf("-e %q: write NAME=VALUE, or NAME", kv)}
+		}
+		list = append(list, a.variable(kv)...)
+	}
+	return list, nil
+}
+
+// variable is NAME=VALUE, or NAME with the value it has here, if any.
+func (a *app) variable(kv string) []string {
+	if strings.Contains(kv, "=") {
+		return []string{kv}
+	}
+	if v := a.env(kv); v != "" {
+		return []string{kv + "=" + v}
+	}
+	return nil
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// folderName is the image name under which run keeps what it built of a
+// folder: the folder's own name, and a digest of where it is.
+func folderName(folder string) string {
+	abs, err := filepath.Abs(folder)
+	if err != nil {
+		abs = folder
+	}
+	sum := sha256.Sum256([]byte(abs))
+	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(filepath.Base(abs)), "-"), "-")
+	if name == "" {
+		name = "root"
+	}
+	return "folder/" + name + ":" + hex.EncodeToString(sum[:6])
+}

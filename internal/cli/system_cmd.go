@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/internal/cli/ux"
+)
+
+func (a *app) systemCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "system", Short: "Look after the store and the caches"}
+	cmd.AddCommand(a.dfCommand(), a.pruneCommand())
+	return cmd
+}
+
+// usageRow is a line of wherry system df, by Docker's names of the fields.
+type usageRow struct {
+	Type       string
+	TotalCount string
+	Size       string
+}
+
+func (a *app) dfCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "df",
+		Short: "Show how much disk is used",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			p, err := locate(a.env)
+			if err != nil {
+				return err
+			}
+			s, err := a.store(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			list, err := s.List(ctx)
+			if err != nil {
+				return err
+			}
+			usage, err := s.Usage(ctx)
+			if err != nil {
+				return err
+			}
+			modules, files, err := treeSize(moduleCache(p))
+			if err != nil {
+				return err
+			}
+			records, steps, err := treeSize(filepath.Join(p.Cache, "build"))
+			if err != nil {
+				return err
+			}
+			rows := []usageRow{
+				{"Images", fmt.Sprint(len(list)), units.HumanSize(float64(usage.Blobs.Bytes))},
+				{"Unpacked files", fmt.Sprint(usage.Files.Count), units.HumanSize(float64(usage.Files.Bytes))},
+				{"Compiled modules", fmt.Sprint(files), units.HumanSize(float64(modules))},
+				{"Build cache", fmt.Sprint(steps), units.HumanSize(float64(records))},
+			}
+			return ux.List(a.Out, format, []ux.Column{{Heading: "TYPE", Field: "Type"}, {Heading: "TOTAL", Field: "TotalCount"}, {Heading: "SIZE", Field: "Size"}}, rows)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "", "Go template, table TEMPLATE, or json")
+	return cmd
+}
+
+func treeSize(dir string) (bytes int64, count int, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil // what goes away meanwhile does not count
+		}
+		if info, err := d.Info(); err == nil {
+			bytes += info.Size()
+			count++
+		}
+		return nil
+	})
+	return bytes, count, err
+}
+
+func (a *app) pruneCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Remove images without a name, and old records of builds",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			p, err := locate(a.env)
+			if err != nil {
+				return err
+			}
+			s, err := a.store(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			removed, freed, err := images.Prune(ctx, s, all, images.RemoveOptions{})
+			if err != nil {
+				return err
+			}
+			for _, r := range removed {
+				if r.Untagged != "" {
+					fmt.Fprintln(a.Out, "Untagged:", r.Untagged)
+				} else {
+					fmt.Fprintln(a.Out, "Deleted:", r.Deleted)
+				}
+			}
+			old := 30 * 24 * time.Hour
+			if all {
+				old = 0
+			}
+			if err := (buildCache{filepath.Join(p.Cache, "build")}).sweep(old); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.Out, "Total reclaimed space:", units.HumanSize(float64(freed)))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "remove every image")
+	cmd.Flags().BoolP("force", "f", true, "accepted for Docker's sake")
+	return cmd
+}
