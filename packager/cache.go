@@ -113,9 +113,12 @@ func (b *builder) loadIndex(digest string) (part, bool) {
 	if blob.Size() > maxIndex {
 		return part{}, false
 	}
+	data, err := io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
+	if err != nil {
+		return part{}, false
+	}
 	var x layer.Index
-	dec := json.NewDecoder(io.NewSectionReader(blob, 0, blob.Size()))
-	if err := dec.Decode(&x); err != nil {
+	if err := x.UnmarshalBinary(data); err != nil {
 		return part{}, false
 	}
 	seen := map[string]bool{}
@@ -142,7 +145,7 @@ func (b *builder) loadIndex(digest string) (part, bool) {
 func (b *builder) newPart(ctx context.Context, entries []layer.Entry) (part, error) {
 	x := &layer.Index{Entries: entries}
 	x.Sort()
-	data, err := json.Marshal(x)
+	data, err := x.MarshalBinary()
 	if err != nil {
 		return part{}, err
 	}

@@ -189,7 +189,9 @@ type PipRequest struct {
 	Root   fs.FS
 	// Files are the secrets that the RUN mounts (a pip.conf, a netrc).
 	Files []RunFile
-	// Run runs a program over Layers plus what the installer adds, for a first
+	// Store keeps the files that are installed.
+	Store Store
+	// Runner runs a program over Layers and what the installer adds, for a first
 	// import; nil when there is no sandbox.
 	Runner         Runner
 	Epoch          time.Time

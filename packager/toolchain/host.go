@@ -20,6 +20,9 @@ type Host struct {
 	Env []string
 }
 
+// New gives compilers the environment of this process.
+func New() *Host { return &Host{Env: os.Environ()} }
+
 // maxOutput bounds a file that a compiler made.
 const maxOutput = 1 << 30
 
