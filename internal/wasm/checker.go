@@ -1,6 +1,9 @@
 package wasm
 
-import "fmt"
+import (
+	"fmt"
+	"sort"
+)
 
 // Checker type-checks functions of a module, one at a time, in one pass over their instructions and without building
 // anything: an operand stack of types, a stack of open blocks. A visitor sees every instruction before it takes
@@ -13,7 +16,7 @@ type Checker struct {
 
 	body   Body
 	r      reader
-	op     Op // here and not in Func, where it would be allocated anew each time
+	op     Op  // here and not in Func, where it would be allocated anew each time
 	fn     int // function index
 	sig    *FuncType
 	stack  []ValueType
@@ -22,6 +25,7 @@ type Checker struct {
 	dead   bool // the innermost block is unreachable from here on
 
 	locals    []ValueType // parameters and the first locals
+	ends      []uint32    // for each group of locals, the index after its last
 	numLocals uint32
 
 	mustSet bool     // some local has no default value
@@ -93,7 +97,7 @@ func (c *Checker) begin(i int) {
 	c.fn = c.m.importedFuncs + i
 	f := c.m.readBody(i, &c.body)
 	c.r = reader{b: c.body.Bytes, pos: c.body.Expr}
-	c.stack, c.labels, c.locals, c.setLog = c.stack[:0], c.labels[:0], c.locals[:0], c.setLog[:0]
+	c.stack, c.labels, c.locals, c.ends, c.setLog = c.stack[:0], c.labels[:0], c.locals[:0], c.ends[:0], c.setLog[:0]
 	c.base, c.dead, c.mustSet, c.numLocals, c.traffic = 0, false, false, 0, 0
 	if f != nil {
 		c.r.failWith(f)
@@ -105,20 +109,21 @@ func (c *Checker) begin(i int) {
 		return
 	}
 	c.declareLocals()
-	c.gauge.begin(c.m.Limits, len(c.sig.Params)+int(c.numLocals))
-	c.numLocals += uint32(len(c.sig.Params))
+	c.gauge.begin(c.m.Limits, int(c.numLocals))
 	c.labels = append(c.labels, Label{Code: OpBlock, Params: nil, Results: c.sig.Results})
 }
 
 // declareLocals spreads out the parameters and the first locals.
 func (c *Checker) declareLocals() {
 	c.locals = append(c.locals, c.sig.Params...)
+	c.numLocals = uint32(len(c.sig.Params))
 	for _, g := range c.body.Locals {
 		if err := checkTypeRef(g.Type, len(c.m.Types)); err != nil {
 			c.r.fail(0, "local of %s", err)
 			return
 		}
 		c.numLocals += g.Count
+		c.ends = append(c.ends, c.numLocals)
 		c.mustSet = c.mustSet || !g.Type.hasDefault()
 		for n := min(int(g.Count), eagerLocals-len(c.locals)); n > 0; n-- {
 			c.locals = append(c.locals, g.Type)
@@ -127,7 +132,7 @@ func (c *Checker) declareLocals() {
 	if !c.mustSet {
 		return
 	}
-	c.set = append(c.set[:0], make([]uint64, (int(c.numLocals)+len(c.sig.Params))/64+1)...)
+	c.set = append(c.set[:0], make([]uint64, c.numLocals/64+1)...)
 	for i := range c.sig.Params {
 		c.set[i/64] |= 1 << (i % 64)
 	}
@@ -187,14 +192,8 @@ func (c *Checker) LocalType(i uint32) (ValueType, bool) {
 	if i >= c.numLocals {
 		return Bottom, false
 	}
-	i -= uint32(len(c.sig.Params))
-	for _, g := range c.body.Locals {
-		if i < g.Count {
-			return g.Type, true
-		}
-		i -= g.Count
-	}
-	return Bottom, false
+	group := sort.Search(len(c.ends), func(n int) bool { return i < c.ends[n] })
+	return c.body.Locals[group].Type, true
 }
 
 // NumLocals returns how many locals the function has, parameters included.

@@ -56,6 +56,10 @@ func bombs() map[string]struct {
 		lodgers.funcs = append(lodgers.funcs, 0)
 		lodgers.bodies = append(lodgers.bodies, []byte{1, 0xa0, 0x9c, 0x01, 0x7f, 0x0b}) // 20,000 locals
 	}
+	empty := make([]LocalGroup, 1_000_000)
+	for i := range empty {
+		empty[i].Type = I32
+	}
 	// 1000 results pushed by two bytes and dropped by a branch, over and over
 	traffic := new(mod).fn(thousand, nil, 0x00).fn(none, nil, rep(5000, 0x02, 0x40, 0x10, 0x00, 0x00, 0x0b)...)
 
@@ -72,6 +76,7 @@ func bombs() map[string]struct {
 		"huge br_table":       {"BrTable", fn1(one, nil, table(200_000)...)},
 		"many br_tables":      {"BrTables", fn1(one, nil, manyTables(500)...)},
 		"many locals":         {"Locals", fn1(none, locals(1<<32-1))},
+		"empty groups":        {"Locals", fn1(none, empty)},
 		"straight line":       {"Body", fn1(none, nil, rep(9<<20, 0x01)...)},
 		"many functions":      {"Functions", crowd.bytes()},
 		"many imports":        {"Imports", strangers.bytes()},

@@ -323,14 +323,17 @@ func (m *Module) readBody(i int, b *Body) *fault {
 	*b = Body{Bytes: m.Bytes(s), Offset: int(s.Start), Locals: b.Locals[:0]}
 	r := reader{b: b.Bytes}
 	n := r.count(2, "groups of locals")
+	if f := atMost(0, "Locals", "groups of locals in one function", n, m.Limits.Locals); f != nil {
+		return f // groups may be empty, so that the number of locals does not bound them
+	}
 	var total int64
 	for ; n > 0 && r.fault == nil; n-- {
 		at := r.pos
 		g := LocalGroup{Count: r.u32()}
 		g.Type = r.valueType()
 		total += int64(g.Count)
-		if most := m.Limits.Locals; total > int64(most) && r.fault == nil {
-			r.failWith(over(at, "Locals", "locals in one function", total, int64(most)))
+		if most := int64(min(m.Limits.Locals, 1<<30)); total > most && r.fault == nil {
+			r.failWith(over(at, "Locals", "locals in one function", total, most))
 		}
 		b.Locals = append(b.Locals, g)
 	}

@@ -298,6 +298,8 @@ func knownDifference(bin []byte, ours error, theirs bool) bool {
 		"the function ends within",    // a function that ends in the middle of a block
 		"not expected in a catch_all", // a catch behind the catch_all
 		"custom section",              // a custom section without a name
+		"select with 0 types",         // or any number of them
+		"data segment flags",          // flags 5 and 7, as if they were bits
 	} {
 		if strings.Contains(ours.Error(), part) {
 			return true

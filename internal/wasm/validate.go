@@ -37,8 +37,8 @@ func CheckLimits(ctx context.Context, m *Module, workers int) error {
 	return sums.check(m.Limits)
 }
 
-// chunk is how many functions a goroutine takes at once: few enough to share the work evenly and to notice a
-// cancelled context soon, enough to make the sharing free.
+// chunk is how many functions a goroutine takes at once: few enough to share the work evenly, enough to make the
+// sharing free.
 const chunk = 64
 
 // eachFunc runs a check over all functions. Every goroutine makes its own check, and the sums are those of all.
@@ -61,13 +61,13 @@ func eachFunc(ctx context.Context, m *Module, workers int, make func() (func(i i
 	}
 	work := func() {
 		check, result := make()
-		for ctx.Err() == nil {
+		for {
 			end := int(next.Add(chunk))
 			start := end - chunk
-			if start >= len(m.Code) {
+			if start >= len(m.Code) || ctx.Err() != nil {
 				break
 			}
-			for i := start; i < min(end, len(m.Code)); i++ {
+			for i := start; i < min(end, len(m.Code)) && ctx.Err() == nil; i++ {
 				if e := check(i); e != nil {
 					report(i, e)
 					break
