@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
@@ -232,19 +231,19 @@ func readSecrets(list []string, env func(string) string) (map[string]packager.Se
 
 // buildFolder builds a folder for run, and names the result after it so that
 // building again replaces it.
-func (a *app) buildFolder(ctx context.Context, folder string) (ispec.Descriptor, error) {
+func (a *app) buildFolder(ctx context.Context, folder string) error {
 	w, err := a.workshop(ctx)
 	if err != nil {
-		return ispec.Descriptor{}, err
+		return err
 	}
 	defer w.close(context.WithoutCancel(ctx))
 	result, err := a.build(ctx, w, folder, buildOptions{})
 	if err != nil {
-		return ispec.Descriptor{}, err
+		return err
 	}
 	ref, err := parseRef(folderName(folder))
 	if err != nil {
-		return ispec.Descriptor{}, err
+		return err
 	}
-	return result.Index, w.store.Tag(ctx, ref, result.Index)
+	return w.store.Tag(ctx, ref, result.Index)
 }

@@ -159,7 +159,7 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 		return nil, fmt.Errorf("read changes: %w", err)
 	}
 	return &packager.Changes{
-		Entries: entries, Open:    open,
+		Entries: entries, Open: open,
 		Close: func() error { return c.Close(context.WithoutCancel(ctx)) },
 	}, nil
 }

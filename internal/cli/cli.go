@@ -114,7 +114,7 @@ func (a *app) store(ctx context.Context) (*store.Store, error) {
 // client talks to registries, showing transfers.
 func (a *app) client() (*registry.Client, *transfers) {
 	t := newTransfers(a.talk)
-	return registry.New(registry.WithProgress(t.event), registry.WithUserAgent("wherry/" + version.Release)), t
+	return registry.New(registry.WithProgress(t.event), registry.WithUserAgent("wherry/"+version.Release)), t
 }
 
 // runtime starts the engine with this user's cache.

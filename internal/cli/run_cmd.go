@@ -47,7 +47,7 @@ that has no files, variables or network of this machine but those you name.
 
 IMAGE is a name as with Docker; one that is not here is pulled. What starts with
 ".", "/", "\" or a drive letter is a path: a folder is built and run, a .wasm
-file is run as it is (with your standard input).`,
+file is run as it is, both with your standard input.`,
 		Example: `  wherry run iris:1 5.1 3.5 1.4 0.2
   wherry run ./examples/iris 5.1 3.5 1.4 0.2
   wherry run -it python
@@ -132,13 +132,12 @@ func (a *app) openTarget(ctx context.Context, what string, spec *runtime.Spec, o
 		return nil, nil, &exited{127, err.Error()}
 	}
 	if info.IsDir() {
-		index, err := a.buildFolder(ctx, what)
-		if err != nil {
+		if err := a.buildFolder(ctx, what); err != nil {
 			return nil, nil, err
 		}
 		a.talk().Clear()
 		o.pull = string(images.PullNever)
-		_ = index
+		spec.Stdin = a.In
 		return a.openImage(ctx, folderName(what), o)
 	}
 	data, err := os.ReadFile(what)
