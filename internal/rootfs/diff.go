@@ -179,11 +179,10 @@ func under(dir, name string) string {
 	return dir + "/" + name
 }
 
-// Diff is what the container changed against its layers, as entries of a layer
-// to be put on top of them: mounts and mount points are left out. Entries are
-// sorted and complete; open gives their data for as long as the tree is open
-// and nothing is written to it.
-func (t *Tree) Diff(ctx context.Context) (entries []layer.Entry, open layer.OpenFunc, err error) {
+// Diff is what the container changed against its layers, as a layer to be put on
+// top of them: mounts and mount points are left out. The content gives the data
+// for as long as the tree is open and nothing is written to it.
+func (t *Tree) Diff(ctx context.Context) (*layer.Index, layer.Content, error) {
 	fs := t.union
 	fs.mu.Lock()
 	all, err := fs.changes()
@@ -191,73 +190,92 @@ func (t *Tree) Diff(ctx context.Context) (entries []layer.Entry, open layer.Open
 	if err != nil {
 		return nil, nil, fmt.Errorf("compare with layers: %w", err)
 	}
-	files := make(map[layer.Ref]*inode)
-	entries = make([]layer.Entry, len(all))
+	x := &layer.Index{Entries: make([]layer.Entry, len(all))}
+	content := &diffContent{layers: make(map[string]layer.Content), files: make(map[string]*inode)}
 	for k, c := range all {
 		if c.e.Kind == layer.File && c.e.Link == "" && c.e.Size > 0 {
-			if c.e.Content.Digest == "" {
+			if c.e.Content.Digest != "" {
+				content.layers[c.e.Content.Digest] = c.i.data.base.from.content
+			} else {
 				if c.e.Content, err = hashInode(ctx, c.i, c.e.Size); err != nil {
 					return nil, nil, fmt.Errorf("read %q: %w", c.e.Path, err)
 				}
+				content.files[c.e.Content.Digest] = c.i
 			}
-			files[c.e.Content] = c.i
 		}
-		entries[k] = c.e
+		x.Entries[k] = c.e
 	}
-	return entries, func(ref layer.Ref) (io.ReadCloser, error) {
-		i := files[ref]
-		if i == nil {
-			return nil, ENOENT
-		}
-		return openInode(i, ref.Size)
-	}, nil
+	if err := x.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("compare with layers: %w", err)
+	}
+	return x, content, nil
 }
 
-// inodeReader reads an inode whatever its names are.
-type inodeReader struct {
-	*io.SectionReader
-	f vfile
+// diffContent opens the data of a Diff: in the layers where it is unchanged, in
+// the inodes where it is not.
+type diffContent struct {
+	layers map[string]layer.Content
+	files  map[string]*inode
 }
 
-func (r *inodeReader) Close() error { return r.f.close() }
-
-func openInode(i *inode, size int64) (*inodeReader, error) {
+// OpenContent opens the data with that digest.
+func (c *diffContent) OpenContent(digest string) (layer.Blob, error) {
+	if l := c.layers[digest]; l != nil {
+		return l.OpenContent(digest)
+	}
+	i := c.files[digest]
+	if i == nil {
+		return nil, fmt.Errorf("open content %s: %w", digest, ENOENT)
+	}
 	f, err := i.open(How{Read: true})
 	if err != nil {
 		return nil, err
 	}
-	return &inodeReader{io.NewSectionReader(readerAt{f}, 0, size), f}, nil
+	st, err := f.stat()
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	return &inodeBlob{io.NewSectionReader(readerAt{f}, 0, st.Size), f}, nil
 }
+
+// inodeBlob reads an inode whatever its names are.
+type inodeBlob struct {
+	*io.SectionReader
+	f vfile
+}
+
+// Close ends the use of the inode.
+func (b *inodeBlob) Close() error { return b.f.close() }
 
 type readerAt struct{ f vfile }
 
-func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r.f.readAt(p, off) }
+func (r readerAt) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.f.readAt(p, off)
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
 
 func hashInode(ctx context.Context, i *inode, size int64) (layer.Ref, error) {
-	r, err := openInode(i, size)
+	f, err := i.open(How{Read: true})
 	if err != nil {
 		return layer.Ref{}, err
 	}
-	defer r.Close()
+	defer f.close()
 	h := sha256.New()
 	buf := make([]byte, 1<<20)
-	var n int64
-	for {
+	for off := int64(0); off < size; {
 		if err := ctx.Err(); err != nil {
 			return layer.Ref{}, err
 		}
-		k, err := r.Read(buf)
-		h.Write(buf[:k])
-		n += int64(k)
-		if err == io.EOF {
-			break
+		n, err := f.readAt(buf[:min(int64(len(buf)), size-off)], off)
+		if n == 0 {
+			return layer.Ref{}, fmt.Errorf("%w: %d of %d bytes: %w", EIO, off, size, err)
 		}
-		if err != nil {
-			return layer.Ref{}, err
-		}
-	}
-	if n != size {
-		return layer.Ref{}, fmt.Errorf("%w: %d of %d bytes", io.ErrUnexpectedEOF, n, size)
+		h.Write(buf[:n])
+		off += int64(n)
 	}
 	return layer.Ref{Digest: "sha256:" + hex.EncodeToString(h.Sum(nil)), Size: size}, nil
 }

@@ -177,6 +177,8 @@ func (i info) Mode() fs.FileMode {
 		m |= fs.ModeDir
 	case KindSymlink:
 		m |= fs.ModeSymlink
+	case KindDevice:
+		m |= fs.ModeDevice | fs.ModeCharDevice
 	case KindOther:
 		m |= fs.ModeIrregular
 	}

@@ -28,6 +28,9 @@ type memFS struct {
 	below *union
 	// changed counts changes, so that an unchanged upper is not written again.
 	changed atomic.Uint64
+	// saving is held while a state is written; saved is what it was of.
+	saving sync.Mutex
+	saved  uint64
 	// placing: what is made now are mount points, not changes of the container.
 	placing bool
 }
@@ -39,6 +42,8 @@ type inode struct {
 	knd Kind
 	// dest is what a symbolic link points to.
 	dest string
+	// device is what a device does.
+	device device
 
 	// Guarded by fs.mu.
 	nlink      uint64
@@ -194,8 +199,11 @@ func (i *inode) renamed(t int64) {
 }
 
 func (i *inode) open(how How) (vfile, error) {
-	if i.knd == KindDir {
+	switch i.knd {
+	case KindDir:
 		return &memDirFile{memFile{i: i}}, nil
+	case KindDevice:
+		return &deviceFile{i: i, device: i.device}, nil
 	}
 	i.fs.mu.Lock()
 	if i.nlink == 0 && i.opens == 0 {

@@ -73,6 +73,10 @@ func checkOpen(v vnode, how How) error {
 		return ELOOP
 	case KindOther:
 		return ENOTSUP
+	case KindDevice:
+		if how.Dir {
+			return ENOTDIR
+		}
 	case KindDir:
 		if how.Write || how.Create || how.Trunc || how.Append {
 			return EISDIR

@@ -15,6 +15,7 @@
 package rootfs
 
 import (
+	"io"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/layer"
@@ -45,6 +46,9 @@ type Mount struct {
 	// Host is a directory or a regular file of the host. Empty means a new
 	// file system in memory.
 	Host string
+	// Devices makes it a directory of the devices that need no hardware: null,
+	// zero, full, random and urandom.
+	Devices bool
 	// ReadOnly refuses every change through this mount.
 	ReadOnly bool
 	// MaxBytes and MaxInodes bound a file system in memory; zero is the default.
@@ -62,6 +66,8 @@ type Options struct {
 	// ReadOnly refuses every change of the union; mounts have their own flag.
 	ReadOnly bool
 	Mounts   []Mount
+	// Random is where the devices random and urandom read; nil is the system's.
+	Random io.Reader
 	// Now is the clock of time stamps; nil is the real one.
 	Now func() time.Time
 	// MaxBytes and MaxInodes bound what the container adds; zero is the default.
@@ -88,6 +94,8 @@ const (
 	KindDir
 	KindSymlink
 	KindOther
+	// KindDevice is one of the character devices of a Devices mount.
+	KindDevice
 )
 
 // Stat describes a file. Times have nanoseconds.

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,10 @@ type Tree struct {
 	union    *memFS
 	mounts   []*mount
 	rootNode *Node
+
+	upper *upper
+	// stop ends the goroutine that saves now and then.
+	stop, stopped chan struct{}
 
 	closeOnce sync.Once
 	closeErr  error
@@ -46,6 +51,12 @@ func (t *Tree) build(o Options, now func() time.Time) error {
 	var store storage = memoryStorage{}
 	if o.Upper.Dir == "" {
 		maxBytes = orDefault(o.MaxBytes, DefaultTmpfs)
+	} else {
+		var err error
+		if t.upper, err = openUpper(o.Upper.Dir); err != nil {
+			return err
+		}
+		store = t.upper
 	}
 	t.union = newMemFS(1, now, store, maxBytes, orDefault(o.MaxInodes, DefaultMaxInodes))
 	t.mounts = append(t.mounts, t.union.m)
@@ -53,13 +64,20 @@ func (t *Tree) build(o Options, now func() time.Time) error {
 	if err := newUnion(t.union, o.Layers); err != nil {
 		return fmt.Errorf("join layers: %w", err)
 	}
+	if t.upper != nil {
+		if err := t.union.restore(t.upper); err != nil {
+			return err
+		}
+		t.union.m.syncer = t.Sync
+		t.startSaving()
+	}
 	// A mount inside another one comes after it, whatever the order.
 	mounts := slices.Clone(o.Mounts)
 	slices.SortStableFunc(mounts, func(a, b Mount) int {
 		return strings.Count(strings.Trim(a.Target, "/"), "/") - strings.Count(strings.Trim(b.Target, "/"), "/")
 	})
 	for _, m := range mounts {
-		if err := t.mount(m, now); err != nil {
+		if err := t.mount(m, o.Random, now); err != nil {
 			return fmt.Errorf("mount at %q: %w", m.Target, err)
 		}
 	}
@@ -68,12 +86,12 @@ func (t *Tree) build(o Options, now func() time.Time) error {
 }
 
 // mount makes the file system of m and puts it in its place.
-func (t *Tree) mount(m Mount, now func() time.Time) error {
+func (t *Tree) mount(m Mount, random io.Reader, now func() time.Time) error {
 	target := strings.Trim(m.Target, "/")
 	if target == "" {
 		return EBUSY
 	}
-	mnt, err := t.open(m, now)
+	mnt, err := t.open(m, random, now)
 	if err != nil {
 		return err
 	}
@@ -98,9 +116,14 @@ func (t *Tree) mount(m Mount, now func() time.Time) error {
 }
 
 // open opens the host's side of m, or makes a file system in memory.
-func (t *Tree) open(m Mount, now func() time.Time) (*mount, error) {
+func (t *Tree) open(m Mount, random io.Reader, now func() time.Time) (*mount, error) {
 	dev := uint64(len(t.mounts) + 1)
-	if m.Host != "" {
+	switch {
+	case m.Devices && m.Host != "":
+		return nil, EINVAL
+	case m.Devices:
+		return newDevices(dev, random, now), nil
+	case m.Host != "":
 		return openHost(m, dev)
 	}
 	fs := newMemFS(dev, now, memoryStorage{},
@@ -143,9 +166,48 @@ func (t *Tree) mountPoint(target string, k Kind) error {
 // Root is the root directory; it needs no Close.
 func (t *Tree) Root() *Node { return t.rootNode }
 
+// Sync writes the state of the upper, when it lives on a disk and changed.
+func (t *Tree) Sync() error {
+	if t.upper == nil {
+		return nil
+	}
+	return t.union.save(t.upper)
+}
+
+// saveEvery bounds what is lost when the process is killed; writing never takes
+// more than a twentieth of the time.
+const saveEvery = 2 * time.Second
+
+func (t *Tree) startSaving() {
+	t.stop, t.stopped = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(t.stopped)
+		wait := saveEvery
+		for {
+			select {
+			case <-t.stop:
+				return
+			case <-time.After(wait):
+			}
+			start := time.Now()
+			// A failure shows again, and is reported, when the tree is closed.
+			t.Sync()
+			wait = max(saveEvery, 20*time.Since(start))
+		}
+	}()
+}
+
 // Close writes the upper's state and gives all handles back.
 func (t *Tree) Close() error {
 	t.closeOnce.Do(func() {
+		if t.stop != nil {
+			close(t.stop)
+			<-t.stopped
+			t.closeErr = t.Sync()
+		}
+		if t.upper != nil {
+			t.closeErr = errors.Join(t.closeErr, t.upper.close())
+		}
 		for _, m := range t.mounts {
 			if m.closer != nil {
 				t.closeErr = errors.Join(t.closeErr, m.closer())
