@@ -92,7 +92,7 @@ func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock) (*rootfs.T
 		ReadOnly: spec.ReadOnly,
 		MaxBytes: limits.Disk,
 		Now:      clock.Now,
-		//DEV Random:   spec.Random,
+		Random:   spec.Random,
 	}
 	targets := map[string]bool{}
 	for _, m := range spec.Mounts {
@@ -111,7 +111,7 @@ func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock) (*rootfs.T
 	}
 	// What every program may expect of a system, where the image has nothing.
 	if !targets["/dev"] {
-		//DEV o.Mounts = append(o.Mounts, rootfs.Mount{Target: "dev", Devices: true})
+		o.Mounts = append(o.Mounts, rootfs.Mount{Target: "dev", Devices: true})
 	}
 	if !targets["/tmp"] && !hasPath(image, "tmp") {
 		o.Mounts = append(o.Mounts, rootfs.Mount{Target: "tmp", MaxBytes: limits.Disk})
@@ -178,10 +178,10 @@ func (c *Container) Stats() Stats {
 	return s
 }
 
-// Changes lists what the container wrote to its image's files, as the entries
-// of a layer to be put on top of them, and opens their data while the container
-// is open. Mounts are not part of it.
-func (c *Container) Changes(ctx context.Context) ([]layer.Entry, layer.OpenFunc, error) {
+// Changes lists what the container wrote to its image's files, as a layer to be
+// put on top of them, and opens their data while the container is open. Mounts
+// are not part of it.
+func (c *Container) Changes(ctx context.Context) (*layer.Index, layer.Content, error) {
 	return c.tree.Diff(ctx)
 }
 

@@ -195,3 +195,6 @@ func (rt *Runtime) release(key string) {
 	rt.modules[oldest].compiled.Close(context.WithoutCancel(context.TODO()))
 	delete(rt.modules, oldest)
 }
+
+// Compiles tells whether guests run as native code; else they are interpreted.
+func (rt *Runtime) Compiles() bool { return rt.engine.Compiles() }

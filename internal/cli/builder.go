@@ -153,13 +153,13 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 		c.Close(ctx)
 		return nil, err
 	}
-	entries, open, err := c.Changes(ctx)
+	index, content, err := c.Changes(ctx)
 	if err != nil {
 		c.Close(ctx)
 		return nil, fmt.Errorf("read changes: %w", err)
 	}
 	return &packager.Changes{
-		Entries: entries, Open: open,
+		Entries: index.Entries, Open: layer.OpenFrom(content),
 		Close: func() error { return c.Close(context.WithoutCancel(ctx)) },
 	}, nil
 }
