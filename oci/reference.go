@@ -38,6 +38,9 @@ func ParseReference(s string) (Reference, error) {
 	if len(s) > 1024 {
 		return Reference{}, fmt.Errorf("read image name %s: it is longer than 1024 bytes", quote(s))
 	}
+	if _, err := ParseDigest(s); err == nil {
+		return Reference{}, fmt.Errorf("read image name %s: a digest alone is an image ID, not a name", quote(s))
+	}
 	var r Reference
 	rest := s
 	if name, dig, ok := strings.Cut(rest, "@"); ok {
