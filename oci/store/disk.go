@@ -10,10 +10,13 @@ import (
 	"github.com/rogpeppe/go-internal/robustio"
 )
 
+// newPrefix begins the names of files that are about to replace others.
+const newPrefix = ".new-"
+
 // writeAtomic replaces a file: readers see the old bytes or the new ones, also
 // after the power failed.
 func writeAtomic(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), newPrefix+"*")
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,24 @@ func (s *Store) GC(ctx context.Context) (Swept, error) {
 		return swept, fmt.Errorf("collect garbage in store %s: %w", s.dir, err)
 	}
 	s.sweepLocks()
-	return swept, nil
+	return swept, s.sweepUnfinished()
+}
+
+// sweepUnfinished removes what killed processes left of files they were about
+// to replace. Every writer has the gc lock, so none is at work.
+func (s *Store) sweepUnfinished() error {
+	for _, dir := range []string{".", pinsDir, filepath.Join(layersDir, "*")} {
+		left, err := filepath.Glob(s.path(dir, newPrefix+"*"))
+		if err != nil {
+			return err
+		}
+		for _, path := range left {
+			if _, err := remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Pin keeps content under a name until Unpin, also when no process runs: what a
