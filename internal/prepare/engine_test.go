@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/crc32"
 	"math"
 	"os"
 	"os/exec"
@@ -39,7 +39,7 @@ type call struct {
 // outcome is all that can be seen of a run.
 type outcome struct {
 	results []string // per call: the values, or the first line of the trap
-	memory  uint64   // hash
+	memory  uint32   // checksum
 	spent   int64
 	yields  int
 }
@@ -64,14 +64,13 @@ func run(t testing.TB, engine string, bin []byte, budget int64, calls ...call) (
 	_, err := r.NewHostModuleBuilder(prepare.ReservedModule).NewFunctionBuilder().
 		WithFunc(func(_ context.Context, m api.Module) {
 			g := m.ExportedGlobal(prepare.FuelExport).(api.MutableGlobal)
-			granted += slice - int64(g.Get())
+			left := int64(g.Get())
 			out.yields++
-			if budget > 0 && granted > budget {
+			if budget > 0 && granted-left > budget {
 				panic(errBudget)
 			}
-			// What was overdrawn is paid from the new slice.
-			granted += int64(g.Get())
-			g.Set(uint64(slice + int64(g.Get())))
+			granted += slice
+			g.Set(uint64(left + slice)) // what was overdrawn is paid from the new slice
 		}).Export(prepare.YieldImport).Instantiate(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -101,10 +100,8 @@ func run(t testing.TB, engine string, bin []byte, budget int64, calls ...call) (
 		}
 	}
 	if mem := m.Memory(); len(m.ExportedMemoryDefinitions()) > 0 {
-		h := fnv.New64a()
 		b, _ := mem.Read(0, mem.Size())
-		h.Write(b)
-		out.memory = h.Sum64()
+		out.memory = crc32.ChecksumIEEE(b)
 	}
 	if g := m.ExportedGlobal(prepare.FuelExport); g != nil {
 		out.spent = granted - int64(g.Get())
