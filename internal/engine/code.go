@@ -59,6 +59,7 @@ type code struct {
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache // nil in memory-only mode
 	compiled wazero.CompiledModule
+	config   wazero.ModuleConfig
 	outline  *outline
 	names    []byte
 	shims    *shims
@@ -143,6 +144,8 @@ type shims struct {
 	modules map[string]api.Module
 	// slots are the functions the module imports, each once; a shim knows the number of its own.
 	slots []Import
+	// numbers finds a slot by the names of module and function.
+	numbers map[string]map[string]int
 }
 
 // resolve is wazero's ImportResolver.
@@ -155,27 +158,27 @@ func (s *shims) resolve(name string) api.Module {
 
 // link makes the shims. An import that no host function could satisfy gets none, and Instantiate will name it.
 func link(ctx context.Context, r wazero.Runtime, o *outline) (*shims, error) {
-	s := &shims{modules: map[string]api.Module{}}
+	s := &shims{modules: map[string]api.Module{}, numbers: map[string]map[string]int{}}
 	builders := map[string]wazero.HostModuleBuilder{}
 	order := []string{}
-	seen := map[[2]string]Import{}
 	for _, i := range o.Imports {
 		if i.Kind != KindFunc {
 			continue
 		}
-		if first, ok := seen[[2]string{i.Module, i.Name}]; ok {
-			if signature(first.Params, first.Results) != signature(i.Params, i.Results) {
+		if n, ok := s.numbers[i.Module][i.Name]; ok {
+			if first := s.slots[n]; !sameTypes(first.Params, i.Params) || !sameTypes(first.Results, i.Results) {
 				return nil, fmt.Errorf("import %s.%s is wanted with two signatures", i.Module, i.Name)
 			}
 			continue
 		}
-		seen[[2]string{i.Module, i.Name}] = i
 		b, ok := builders[i.Module]
 		if !ok {
 			b = r.NewHostModuleBuilder(fmt.Sprintf("host%d", len(order)))
 			builders[i.Module] = b
 			order = append(order, i.Module)
+			s.numbers[i.Module] = map[string]int{}
 		}
+		s.numbers[i.Module][i.Name] = len(s.slots)
 		var f api.GoModuleFunction = shim(len(s.slots))
 		if ownImport(i) {
 			f = yieldShim{}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// hostCall makes a host function that calls back into the guest.
-func hostCall(f func(g *Guest, call func(string, ...uint64) ([]uint64, error))) func(context.Context, *Guest, []uint64) {
+// callBack makes a host function that calls back into the guest.
+func callBack(f func(g *Guest, call func(string, ...uint64) ([]uint64, error))) func(context.Context, *Guest, []uint64) {
 	return func(ctx context.Context, g *Guest, _ []uint64) {
 		f(g, func(name string, args ...uint64) ([]uint64, error) { return g.Call(ctx, name, args...) })
 	}
@@ -266,7 +266,7 @@ func TestCollector(t *testing.T) {
 	cancel()
 	wg.Wait()
 	t.Log("longest collection", longest)
-	if longest > 2*time.Second {
+	if longest > 30*time.Second { // without yields it would take for ever; the machine may be crowded
 		t.Errorf("a collection took %v", longest)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 )
@@ -45,7 +44,7 @@ type Instance struct {
 	code  *code
 	guest Guest
 	mem   *linear // nil: no memory
-	table []func(ctx context.Context, g *Guest, stack []uint64)
+	table []hostCall
 	meter meter
 	spent atomic.Uint64
 
@@ -115,37 +114,43 @@ func (e *Engine) Instantiate(ctx context.Context, m *Module, c InstanceConfig) (
 	return i, nil
 }
 
+// hostCall is a host function as it stands in the table of an instance.
+type hostCall = func(ctx context.Context, g *Guest, stack []uint64)
+
 // bindImports finds the host function of every import.
-func bindImports(c *code, config InstanceConfig) ([]func(context.Context, *Guest, []uint64), error) {
-	offered := map[[2]string]*HostFunc{}
+func bindImports(c *code, config InstanceConfig) ([]hostCall, error) {
+	slots := c.shims.slots
+	table := make([]hostCall, len(slots))
+	var problems []ImportProblem
 	for _, m := range config.Imports {
+		numbers := c.shims.numbers[m.Name]
 		for n := range m.Funcs {
-			key := [2]string{m.Name, m.Funcs[n].Name}
-			if offered[key] != nil {
-				return nil, fmt.Errorf("host function %s.%s is given twice", m.Name, m.Funcs[n].Name)
+			f := &m.Funcs[n]
+			slot, wanted := numbers[f.Name]
+			if !wanted || ownImport(slots[slot]) {
+				continue
 			}
-			offered[key] = &m.Funcs[n]
+			if table[slot] != nil {
+				return nil, fmt.Errorf("host function %s.%s is given twice", m.Name, f.Name)
+			}
+			table[slot] = f.Call
+			if i := slots[slot]; !sameTypes(f.Params, i.Params) || !sameTypes(f.Results, i.Results) {
+				problems = append(problems, ImportProblem{Import: i, Offered: signature(f.Params, f.Results)})
+			}
 		}
 	}
-	var problems []ImportProblem
 	for _, i := range c.outline.Imports {
 		if i.Kind != KindFunc {
 			problems = append(problems, ImportProblem{Import: i})
 		}
 	}
-	table := make([]func(context.Context, *Guest, []uint64), len(c.shims.slots))
-	for n, i := range c.shims.slots {
-		f := offered[[2]string{i.Module, i.Name}]
+	for n, i := range slots {
 		switch {
-		case ownImport(i):
-		case f == nil && config.UnknownImports == TrapCalls:
+		case table[n] != nil || ownImport(i):
+		case config.UnknownImports == TrapCalls:
 			table[n] = unknownImport(i)
-		case f == nil:
-			problems = append(problems, ImportProblem{Import: i})
-		case !sameTypes(f.Params, i.Params) || !sameTypes(f.Results, i.Results):
-			problems = append(problems, ImportProblem{Import: i, Offered: signature(f.Params, f.Results)})
 		default:
-			table[n] = f.Call
+			problems = append(problems, ImportProblem{Import: i})
 		}
 	}
 	if problems != nil {
@@ -166,7 +171,7 @@ func sameTypes(a, b []ValueType) bool {
 	return true
 }
 
-func unknownImport(i Import) func(context.Context, *Guest, []uint64) {
+func unknownImport(i Import) hostCall {
 	return func(_ context.Context, g *Guest, _ []uint64) {
 		g.Fail(&Trap{Kind: TrapUnknownImport, Message: fmt.Sprintf("call of %s.%s, which this host does not offer", i.Module, i.Name)})
 	}
@@ -218,8 +223,7 @@ func (i *Instance) start(ctx context.Context) (err error) {
 			func(uint64, uint64) experimental.LinearMemory { return i.mem }))
 	}
 	outer := &call{Context: inner, instance: i}
-	mod, err := i.code.runtime.InstantiateModule(outer, i.code.compiled,
-		wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	mod, err := i.code.runtime.InstantiateModule(outer, i.code.compiled, i.code.config)
 	if mod != nil && err == nil {
 		i.bind(mod)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -355,6 +356,8 @@ func (e *Engine) build(ctx context.Context, bin, names []byte, o *outline, dir, 
 // newCode makes the runtime of a module.
 func (e *Engine) newCode(ctx context.Context, names []byte, o *outline, dir, key string) (*code, error) {
 	c := &code{engine: e, key: key, outline: o, names: names, instances: map[*Instance]struct{}{}}
+	// The source of randomness is one that nothing here reads; wazero would seed one for each instance.
+	c.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
 	config := runtimeConfig(e.config.Interpreter)
 	if dir != "" {
 		var err error

@@ -69,7 +69,7 @@ func TestUncaughtException(t *testing.T) {
 	  (func (export "run") (call $f)))`
 	var nested error
 	e := newEngine(t, Config{})
-	f := HostFunc{Name: "f", Call: hostCall(func(g *Guest, call func(string, ...uint64) ([]uint64, error)) {
+	f := HostFunc{Name: "f", Call: callBack(func(g *Guest, call func(string, ...uint64) ([]uint64, error)) {
 		_, nested = call("throw", 3)
 	})}
 	i := instance(t, e, load(t, e, wat(t, text)), InstanceConfig{Imports: env(f)})
