@@ -33,7 +33,7 @@ type Checker struct {
 	setLog  []uint32 // in the order they were set
 
 	gauge   gauge
-	traffic int64 // operands moved in bulk
+	traffic int64 // how many operands calls, blocks and branches may still move
 }
 
 // Label is an open block, or the body of the function itself.
@@ -98,7 +98,9 @@ func (c *Checker) begin(i int) {
 	f := c.m.readBody(i, &c.body)
 	c.r = reader{b: c.body.Bytes, pos: c.body.Expr}
 	c.stack, c.labels, c.locals, c.ends, c.setLog = c.stack[:0], c.labels[:0], c.locals[:0], c.ends[:0], c.setLog[:0]
-	c.base, c.dead, c.mustSet, c.numLocals, c.traffic = 0, false, false, 0, 0
+	c.base, c.dead, c.mustSet, c.numLocals = 0, false, false, 0
+	// A few thousand more, for short functions of types with very many results.
+	c.traffic = int64(c.m.Limits.OperandsPer64)*int64(len(c.body.Bytes))/64 + 4096
 	if f != nil {
 		c.r.failWith(f)
 		return
@@ -149,10 +151,6 @@ func (c *Checker) finish() {
 	}
 	if f := c.gauge.end(len(c.body.Bytes)); f != nil {
 		c.r.failWith(f)
-	}
-	most := int64(c.m.Limits.OperandsPer64)*int64(len(c.body.Bytes))/64 + 4096
-	if c.traffic > most && c.r.fault == nil {
-		c.r.failWith(over(0, "OperandsPer64", "operands moved by calls, blocks and branches", c.traffic, most))
 	}
 }
 
@@ -207,8 +205,25 @@ func (c *Checker) fail(op *Op, format string, args ...any) {
 func (c *Checker) push(t ValueType) { c.stack = append(c.stack, t) }
 
 func (c *Checker) pushAll(ts []ValueType) {
-	c.stack = append(c.stack, ts...)
-	c.traffic += int64(len(ts))
+	if most := c.m.Limits.Operands; len(ts) > 0 && len(c.stack)+len(ts) > int(most) {
+		c.r.failWith(over(c.op.Start, "Operands", "operands on the stack", int64(len(c.stack)+len(ts)), int64(most)))
+		return
+	}
+	if c.move(len(ts)) {
+		c.stack = append(c.stack, ts...)
+	}
+}
+
+// move counts operands that one instruction moves together. A call of two bytes may push a thousand of them; without
+// a bound that is as many times the time and memory that the size of the code suggests.
+func (c *Checker) move(n int) bool {
+	if c.traffic -= int64(n); c.traffic >= 0 {
+		return true
+	}
+	most := c.m.Limits.OperandsPer64
+	c.r.failWith(&fault{at: c.op.Start, limit: "OperandsPer64",
+		msg: fmt.Sprintf("calls, blocks and branches move more than %d operands per 64 bytes of the function", most)})
+	return false
 }
 
 // pop takes an operand of the wanted type.
@@ -252,15 +267,19 @@ func (c *Checker) popRef(op *Op) ValueType {
 }
 
 func (c *Checker) popAll(op *Op, ts []ValueType) {
+	if !c.move(len(ts)) {
+		return
+	}
 	for i := len(ts) - 1; i >= 0; i-- {
 		c.pop(op, ts[i])
 	}
-	c.traffic += int64(len(ts))
 }
 
 // check tells that the top operands have the wanted types and leaves them as they are.
 func (c *Checker) check(op *Op, want []ValueType) {
-	c.traffic += int64(len(want))
+	if !c.move(len(want)) {
+		return
+	}
 	for i := range want {
 		w, n := want[len(want)-1-i], len(c.stack)-1-i
 		switch {

@@ -194,10 +194,9 @@ func (c *Checker) catches(op *Op) {
 			}
 		}
 		want, ok := c.label(op, k.Label)
-		if !ok {
+		if !ok || !c.move(len(want)) {
 			return
 		}
-		c.traffic += int64(len(want))
 		if k.Kind == CatchTagRef || k.Kind == CatchAnyRef {
 			n := len(want) - 1
 			if n < 0 || !c.m.matches(ExnRef.AsNonNull(), want[n]) {
@@ -239,7 +238,9 @@ func (c *Checker) brTable(op *Op) {
 			continue
 		}
 		last = &want[0]
-		c.check(op, want)
+		if c.check(op, want); c.r.fault != nil {
+			return
+		}
 	}
 	for range arity {
 		c.popAny(op)

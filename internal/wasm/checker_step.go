@@ -219,10 +219,9 @@ func (c *Checker) call(op *Op) {
 	case OpCall, OpCallIndirect, OpCallRef:
 		c.pushAll(t.Results)
 	default:
-		if !c.m.matchAll(t.Results, c.sig.Results) {
+		if c.move(len(t.Results)) && !c.m.matchAll(t.Results, c.sig.Results) {
 			c.fail(op, "results %s are not those of the function, %s", typeList(t.Results), typeList(c.sig.Results))
 		}
-		c.traffic += int64(len(t.Results))
 		c.unreachable()
 	}
 }

@@ -38,6 +38,7 @@ type Limits struct {
 	ModuleLocals  uint64 // locals of all functions, parameters included
 	ModuleLoops   uint64 // sum over functions of loops x locals
 	ModuleBlocks  uint64 // sum over functions of (blocks and conditional branches) x locals
+	Operands      uint32 // on the stack of one function, where a call or block puts more there
 	OperandsPer64 uint32 // operands pushed and popped by calls, blocks and branches per 64 bytes of a function
 }
 
@@ -79,6 +80,7 @@ func DefaultLimits() Limits {
 		ModuleLocals:  8_000_000,
 		ModuleLoops:   20_000_000,
 		ModuleBlocks:  1_000_000_000,
+		Operands:      50_000,
 		OperandsPer64: 256,
 	}
 }

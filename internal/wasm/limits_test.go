@@ -83,6 +83,7 @@ func bombs() map[string]struct {
 		"many results":        {"Results", fn1(wide, nil, 0x00)},
 		"locals everywhere":   {"ModuleLocals", lodgers.bytes()},
 		"wide calls":          {"OperandsPer64", traffic.bytes()},
+		"growing stack":       {"Operands", new(mod).fn(thousand, nil, 0x00).fn(none, nil, rep(1_500_000, 0x10, 0x00)...).bytes()},
 		"large table":         {"TableMin", (&mod{tables: []TableType{{FuncRef, Size{Min: 1 << 31}}}}).bytes()},
 	}
 }
@@ -103,7 +104,7 @@ func TestBombs(t *testing.T) {
 			}
 			t.Logf("%d bytes, %v: %v", len(b.bin), took, err)
 
-			if m, err := Decode(b.bin, DefaultLimits()); err == nil && b.limit != "OperandsPer64" {
+			if m, err := Decode(b.bin, DefaultLimits()); err == nil && b.limit != "OperandsPer64" && b.limit != "Operands" {
 				if err := CheckLimits(context.Background(), m, 1); !errors.As(err, &e) || e.Limit != b.limit {
 					t.Errorf("CheckLimits gives %v, want limit %s", err, b.limit)
 				}
