@@ -91,7 +91,7 @@ func (c *cache) path(elem ...string) string {
 
 // lock waits until this process is the only one that makes this entry. wait is called when it has to.
 func (c *cache) lock(ctx context.Context, key string, wait func()) (unlock func(), err error) {
-	l := flock.New(c.path("locks", key), flock.SetPermissions(0o600))
+	l := c.lockFile(key)
 	ok, err := l.TryLock()
 	if err == nil && !ok {
 		wait()
@@ -104,6 +104,10 @@ func (c *cache) lock(ctx context.Context, key string, wait func()) (unlock func(
 		return nil, errors.New("lock cache entry: not granted")
 	}
 	return func() { _ = l.Close() }, nil
+}
+
+func (c *cache) lockFile(key string) *flock.Flock {
+	return flock.New(c.path("locks", key), flock.SetPermissions(0o600))
 }
 
 // open reads an entry and checks all of it except the machine code itself, whose checksum wazero checks as it loads it.
@@ -133,6 +137,8 @@ func (c *cache) open(key, engine string) (*entry, error) {
 	if e.wasm, err = e.Wasm.read(filepath.Join(dir, wasmFile)); err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(dir, entryFile), now, now) // when it was used last, for those who tidy up
 	return e, nil
 }
 
@@ -152,12 +158,19 @@ func (c *cache) draft(key string) (string, error) {
 	return os.MkdirTemp(c.path("drafts"), key+".")
 }
 
+// sweep removes the drafts of this key, whose lock we hold, and of keys that nobody has locked.
 func (c *cache) sweep(key string) {
-	old, _ := os.ReadDir(c.path("drafts"))
-	for _, d := range old {
-		if strings.HasPrefix(d.Name(), key+".") {
-			_ = os.RemoveAll(c.path("drafts", d.Name()))
+	drafts, _ := os.ReadDir(c.path("drafts"))
+	for _, d := range drafts {
+		owner, _, _ := strings.Cut(d.Name(), ".")
+		if owner != key {
+			l := c.lockFile(owner)
+			if ok, err := l.TryLock(); err != nil || !ok {
+				continue
+			}
+			defer l.Close()
 		}
+		_ = os.RemoveAll(c.path("drafts", d.Name()))
 	}
 }
 

@@ -286,6 +286,18 @@ func TestKilled(t *testing.T) {
 	if err := os.WriteFile(file, bin, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// A draft of a key that nobody makes any more, and one of a key that somebody does.
+	e := newEngine(t, Config{CacheDir: dir})
+	stale, busy := keyOf([]byte("stale")), keyOf([]byte("busy"))
+	unlock, err := e.cache.lock(t.Context(), busy, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{stale, busy} {
+		if err := os.Mkdir(e.cache.path("drafts", key+".123"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := childCommand(t, dir, file)
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -302,16 +314,49 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Wait()
-	e := newEngine(t, Config{CacheDir: dir})
 	wantEmpty(t, e.cache.path("entries"))
-	if list, _ := os.ReadDir(e.cache.path("drafts")); len(list) != 1 {
+	if list, _ := filepath.Glob(e.cache.path("drafts", keyOf(bin)+".*")); len(list) != 1 {
 		t.Errorf("%d drafts: the child was not killed while it compiled", len(list))
 	}
+	if _, err := os.Stat(e.cache.path("drafts", busy+".123")); err != nil {
+		t.Error("swept away the draft of a key that is locked:", err)
+	}
+	unlock()
 	m := mustLoad(t, e, Artifact{Wasm: bin})
 	runs(t, e, m)
 	wantEmpty(t, e.cache.path("drafts"))
 	if s := m.Stats(); s.Hit || s.CacheErr != nil {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestCached(t *testing.T) {
+	dir := t.TempDir()
+	a := Artifact{Wasm: bulky(50, 20)}
+	entry := fill(t, dir, a)
+	fill(t, dir, Artifact{Wasm: bulky(2, 2)})
+	e := newEngine(t, Config{CacheDir: dir})
+	list, err := e.Cached()
+	if err != nil || len(list) != 2 {
+		t.Fatal(list, err)
+	}
+	for _, c := range list {
+		if !c.Usable || c.Size < c.Native+int64(len(bulky(2, 2))) || c.Compile <= 0 || time.Since(c.Used) > time.Minute {
+			t.Errorf("%+v", c)
+		}
+	}
+	other := newEngine(t, Config{CacheDir: dir, Interpreter: true})
+	if list, _ := other.Cached(); len(list) != 2 || list[0].Usable || list[1].Usable {
+		t.Errorf("another engine can use them: %+v", list)
+	}
+	if err := os.WriteFile(filepath.Join(entry, entryFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Forget(keyOf(bulky(2, 2))); err != nil {
+		t.Error(err)
+	}
+	if list, _ := e.Cached(); len(list) != 1 || list[0].Usable || list[0].Size == 0 {
+		t.Errorf("a damaged one: %+v", list)
 	}
 }
 

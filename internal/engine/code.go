@@ -2,12 +2,10 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 )
 
 // Module is a compiled module, ready for any number of instances. It is one holder's share: several Modules of one key
@@ -136,76 +134,4 @@ func (c *code) dismiss(i *Instance) {
 	delete(c.instances, i)
 	c.mu.Unlock()
 	c.drop()
-}
-
-// shims are the host modules that the compiled module is linked to. They are made once; which instance's functions
-// they call is found through the context of the call.
-type shims struct {
-	modules map[string]api.Module
-	// slots are the functions the module imports, each once; a shim knows the number of its own.
-	slots []Import
-	// numbers finds a slot by the names of module and function.
-	numbers map[string]map[string]int
-}
-
-// resolve is wazero's ImportResolver.
-func (s *shims) resolve(name string) api.Module {
-	if m, ok := s.modules[name]; ok {
-		return m
-	}
-	return nil
-}
-
-// link makes the shims. An import that no host function could satisfy gets none, and Instantiate will name it.
-func link(ctx context.Context, r wazero.Runtime, o *outline) (*shims, error) {
-	s := &shims{modules: map[string]api.Module{}, numbers: map[string]map[string]int{}}
-	builders := map[string]wazero.HostModuleBuilder{}
-	order := []string{}
-	for _, i := range o.Imports {
-		if i.Kind != KindFunc {
-			continue
-		}
-		if n, ok := s.numbers[i.Module][i.Name]; ok {
-			if first := s.slots[n]; !sameTypes(first.Params, i.Params) || !sameTypes(first.Results, i.Results) {
-				return nil, fmt.Errorf("import %s.%s is wanted with two signatures", i.Module, i.Name)
-			}
-			continue
-		}
-		b, ok := builders[i.Module]
-		if !ok {
-			b = r.NewHostModuleBuilder(fmt.Sprintf("host%d", len(order)))
-			builders[i.Module] = b
-			order = append(order, i.Module)
-			s.numbers[i.Module] = map[string]int{}
-		}
-		s.numbers[i.Module][i.Name] = len(s.slots)
-		var f api.GoModuleFunction = shim(len(s.slots))
-		if ownImport(i) {
-			f = yieldShim{}
-		}
-		b.NewFunctionBuilder().WithGoModuleFunction(f, apiTypes(i.Params), apiTypes(i.Results)).
-			WithName(i.Name).Export(i.Name)
-		s.slots = append(s.slots, i)
-	}
-	for n, name := range order {
-		compiled, err := builders[name].Compile(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("compile host functions of %s: %w", name, err)
-		}
-		config := wazero.NewModuleConfig().WithName(fmt.Sprintf("host%d", n)).WithStartFunctions()
-		mod, err := r.InstantiateModule(ctx, compiled, config)
-		if err != nil {
-			return nil, fmt.Errorf("make host functions of %s: %w", name, err)
-		}
-		s.modules[name] = mod
-	}
-	return s, nil
-}
-
-func apiTypes(types []ValueType) []api.ValueType {
-	list := make([]api.ValueType, len(types))
-	for i, t := range types {
-		list[i] = api.ValueType(t)
-	}
-	return list
 }

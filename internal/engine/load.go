@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// Artifact is a prepared module. The engine keeps neither slice for long, but they must not change until Load is done.
+// Artifact is a prepared module. Its slices are the engine's from now on: a Load that was cancelled may still compile
+// them in the background, so they must not lie in memory that the caller takes away.
 type Artifact struct {
 	// Wasm is the module. If it is metered it imports the function "wherry"."yield" and exports the mutable i64 global
 	// "wherry.fuel", which starts at 0; if exceptions were lowered it exports the mutable i32 global "wherry.pending".
@@ -32,22 +32,6 @@ var errLeft = errors.New("the caller that prepared the module has left")
 
 // keyBytes is the length of a key.
 const keyBytes = 32
-
-// flight is a module on its way, for all in this process who wait for it.
-type flight struct {
-	key      string
-	waiters  int           // guarded by the engine's mu
-	prepared chan struct{} // closed when make has returned, or will not be called
-	done     chan struct{} // closed when code, stats and err are set
-	report   reporter
-
-	once  sync.Once
-	code  *code
-	stats LoadStats
-	err   error
-}
-
-func (f *flight) setPrepared() { f.once.Do(func() { close(f.prepared) }) }
 
 // Load gives the module with this key, which is the hex SHA-256 of everything that shapes the compiled code: the
 // module's digest, how it was prepared, and Identity.
@@ -105,7 +89,7 @@ func (e *Engine) board(ctx context.Context, key string, make MakeFunc) (m *Modul
 	}
 	if f = e.flights[key]; f == nil {
 		leader = true
-		f = newFlight(key)
+		f = e.newFlight(key)
 		e.flights[key] = f
 		e.jobs.Add(1)
 		go e.fly(ctx, f, make)
@@ -114,19 +98,13 @@ func (e *Engine) board(ctx context.Context, key string, make MakeFunc) (m *Modul
 	return nil, f, leader, nil
 }
 
-func newFlight(key string) *flight {
-	f := &flight{key: key, prepared: make(chan struct{}), done: make(chan struct{})}
-	f.report.done = f.done
-	return f
-}
-
 // await waits for a flight to land.
 func (e *Engine) await(ctx context.Context, f *flight, leader bool) (*Module, error) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		if leader {
-			<-f.prepared // make may use what our caller owns
+			f.leave()
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -136,7 +114,9 @@ func (e *Engine) await(ctx context.Context, f *flight, leader bool) (*Module, er
 				go f.code.drop() // our share; it may be the last
 			}
 		default:
-			f.waiters--
+			if f.waiters--; f.waiters == 0 && e.cache == nil {
+				f.abort()
+			}
 		}
 		return nil, ctx.Err()
 	}
@@ -152,11 +132,13 @@ func (e *Engine) fly(caller context.Context, f *flight, make MakeFunc) {
 	defer e.jobs.Done()
 	go f.report.run()
 	c, err := e.bring(caller, f, make)
-	f.setPrepared()
+	f.abort()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.flights, f.key)
 	switch {
+	case c == nil && errors.Is(err, ErrClosed) && !e.closed:
+		err = errLeft // aborted, and boarded again too late
 	case c == nil:
 	case f.waiters == 0 || e.closed:
 		go c.free()
@@ -182,7 +164,7 @@ func (e *Engine) bring(caller context.Context, f *flight, make MakeFunc) (c *cod
 	}()
 	ctx, cancel := context.WithCancel(caller)
 	defer cancel()
-	defer context.AfterFunc(e.life, cancel)()
+	defer context.AfterFunc(f.life, cancel)()
 
 	if e.cache == nil {
 		return e.produce(ctx, f, make, nil)
@@ -195,7 +177,7 @@ func (e *Engine) bring(caller context.Context, f *flight, make MakeFunc) (c *cod
 	f.stats.Wait = time.Since(wait)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, e.left(caller)
+			return nil, e.left()
 		}
 		f.stats.CacheErr = err
 		return e.produce(ctx, f, make, nil)
@@ -208,11 +190,11 @@ func (e *Engine) bring(caller context.Context, f *flight, make MakeFunc) (c *cod
 }
 
 // left says why a flight ended before anything was compiled.
-func (e *Engine) left(caller context.Context) error {
-	if caller.Err() != nil {
-		return errLeft
+func (e *Engine) left() error {
+	if e.life.Err() != nil {
+		return ErrClosed
 	}
-	return ErrClosed
+	return errLeft
 }
 
 // recall loads a module from the cache; it gives nil when the cache has none that can be used.
@@ -224,10 +206,9 @@ func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
 	if err != nil {
 		return nil, nil // produce, which holds the lock, replaces what is there
 	}
-	f.setPrepared()
 	f.report.phase("load", 0, 0)
 	begin := time.Now()
-	c, err := e.build(e.life, entry.wasm, entry.names, &entry.Outline, entry.dir, f.key)
+	c, err := e.build(f.life, entry.wasm, entry.names, &entry.Outline, entry.dir, f.key)
 	if errors.Is(err, ErrClosed) {
 		return nil, err
 	}
@@ -243,11 +224,11 @@ func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
 func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *cache) (*code, error) {
 	f.report.phase("prepare", 0, 0)
 	begin := time.Now()
-	artifact, err := make(ctx)
+	artifact, err := f.make(ctx, make)
 	f.stats.Prepare = time.Since(begin)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, e.left(ctx)
+			return nil, e.left()
 		}
 		return nil, err
 	}
@@ -255,7 +236,6 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 	if err != nil {
 		return nil, err
 	}
-	f.setPrepared()
 
 	var dir string
 	if into != nil {
@@ -296,7 +276,7 @@ func (e *Engine) compile(f *flight, a Artifact, o *outline, dir string) (*code, 
 	}
 	begin := time.Now()
 	stop := f.report.estimate("compile", o.CodeBytes, e.rate())
-	c, err := e.build(e.life, a.Wasm, a.Names, o, dir, f.key)
+	c, err := e.build(f.life, a.Wasm, a.Names, o, dir, f.key)
 	stop()
 	f.stats.Compile = time.Since(begin)
 	if err == nil {
@@ -313,15 +293,15 @@ func (e *Engine) queue(f *flight) (leave func(), err error) {
 		f.report.phase("wait", 0, 0)
 		select {
 		case e.large <- struct{}{}:
-		case <-e.life.Done():
+		case <-f.life.Done():
 			return nil, ErrClosed
 		}
 	}
 	unlock := func() {}
 	if e.cache != nil {
-		if u, err := e.cache.lock(e.life, compileLock, func() { f.report.phase("wait", 0, 0) }); err == nil {
+		if u, err := e.cache.lock(f.life, compileLock, func() { f.report.phase("wait", 0, 0) }); err == nil {
 			unlock = u
-		} else if e.life.Err() != nil {
+		} else if f.life.Err() != nil {
 			<-e.large
 			return nil, ErrClosed
 		}

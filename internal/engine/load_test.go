@@ -171,6 +171,32 @@ func TestCancelCompile(t *testing.T) {
 	runs(t, e, m)
 }
 
+// TestAbort cancels the only Load of a module that could not be kept: the compiler is stopped, and a second Load is
+// not harmed by that.
+func TestAbort(t *testing.T) {
+	e := newEngine(t, Config{})
+	bin := bulky(20000, 60)
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := e.Load(ctx, keyOf(bin), func(context.Context) (Artifact, error) {
+			time.AfterFunc(30*time.Millisecond, cancel)
+			return Artifact{Wasm: bin}, nil
+		}, nil)
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	begin := time.Now()
+	e.jobs.Wait()
+	t.Log("the compiler stopped after", time.Since(begin))
+	small := bulky(1, 1)
+	m, err := e.Load(t.Context(), keyOf(bin), func(context.Context) (Artifact, error) { return Artifact{Wasm: small}, nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Close(t.Context())
+}
+
 // TestCloseWhileCompiling gives the compile up.
 func TestCloseWhileCompiling(t *testing.T) {
 	dir := t.TempDir()
