@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/internal/shell"
+	"github.com/wherry-run/wherry/internal/wasm"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
 	"github.com/wherry-run/wherry/wasi/preview1"
@@ -209,9 +211,22 @@ func (c *Container) load(ctx context.Context, x *executable) (*engine.Module, fu
 	}
 	m, release, err := c.rt.acquire(ctx, digest, read)
 	if err != nil {
-		return nil, nil, c.translate(x, err)
+		return nil, nil, refuse(x, err)
 	}
 	return m, release, nil
+}
+
+// refuse says of a module that could not be loaded why, in words that name the
+// file when the fault lies in it.
+func refuse(x *executable, err error) error {
+	var malformed *wasm.Error
+	var unsupported *prepare.Unsupported
+	var invalid *engine.InvalidModuleError
+	var limit *engine.LimitError
+	if errors.As(err, &malformed) || errors.As(err, &unsupported) || errors.As(err, &invalid) || errors.As(err, &limit) {
+		return &FormatError{x.path, "exec format error: " + err.Error()}
+	}
+	return err
 }
 
 // digestOf is the digest of a file's content; the layer already knows it for a
@@ -289,7 +304,10 @@ func (c *Container) translate(x *executable, err error) error {
 		}
 		return &ExitError{Code: exit.Code}
 	case errors.As(err, &trap):
-		t := &TrapError{Trap: trap.Message}
+		t := &TrapError{Trap: string(trap.Kind)}
+		if trap.Message != "" {
+			t.Trap += ": " + trap.Message
+		}
 		for _, f := range trap.Frames {
 			t.Backtrace = append(t.Backtrace, f.String())
 		}

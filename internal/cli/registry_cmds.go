@@ -12,6 +12,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci/registry"
 )
 
 func (a *app) pullCommand() *cobra.Command {
@@ -76,7 +77,7 @@ func (a *app) pushCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := client.Push(ctx, ref, entry.Descriptor, s); err != nil {
+				if err := client.Push(ctx, ref, entry.Descriptor, s, registry.PushOptions{}); err != nil {
 					return registryError(ref.Registry, err)
 				}
 				a.talk().Clear()
@@ -125,10 +126,11 @@ func (a *app) loginCommand() *cobra.Command {
 				}
 			}
 			client, _ := a.client()
-			if err := client.Login(cmd.Context(), host, user, password); err != nil {
+			stored, err := client.Login(cmd.Context(), host, user, password)
+			if err != nil {
 				return registryError(host, err)
 			}
-			fmt.Fprintln(a.Err, "Login Succeeded")
+			fmt.Fprintf(a.Err, "Login Succeeded (kept in %s)\n", stored)
 			return nil
 		},
 	}

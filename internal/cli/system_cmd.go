@@ -60,8 +60,8 @@ func (a *app) dfCommand() *cobra.Command {
 				return err
 			}
 			rows := []usageRow{
-				{"Images", fmt.Sprint(len(list)), units.HumanSize(float64(usage.Blobs.Bytes))},
-				{"Unpacked files", fmt.Sprint(usage.Files.Count), units.HumanSize(float64(usage.Files.Bytes))},
+				{"Images", fmt.Sprint(len(list)), units.HumanSize(float64(usage.BlobBytes))},
+				{"Unpacked files", fmt.Sprint(usage.Files), units.HumanSize(float64(usage.FileBytes))},
 				{"Compiled modules", fmt.Sprint(files), units.HumanSize(float64(modules))},
 				{"Build cache", fmt.Sprint(steps), units.HumanSize(float64(records))},
 			}

@@ -70,18 +70,32 @@ func (h *handlers) exec(ctx context.Context, args []string) error {
 	return nil
 }
 
-// exported lists the variables that a program started now is given.
+// exported lists the variables that a program started now is given. Each may
+// name a variable again when an inner scope changed it; the last word counts.
 func exported(env expand.Environ, dir string) []string {
-	var list []string
+	var names []string
+	values := map[string]string{}
 	env.Each(func(name string, v expand.Variable) bool {
-		switch {
-		case name == "PWD":
-			list = append(list, "PWD="+dir)
-		case v.IsSet() && v.Exported && v.Kind == expand.String:
-			list = append(list, name+"="+v.String())
+		if _, known := values[name]; !known {
+			names = append(names, name)
+		}
+		delete(values, name)
+		if v.IsSet() && v.Exported && v.Kind == expand.String {
+			values[name] = v.String()
 		}
 		return true
 	})
+	values["PWD"] = dir
+	var list []string
+	for _, name := range names {
+		if v, ok := values[name]; ok {
+			delete(values, name)
+			list = append(list, name+"="+v)
+		}
+	}
+	if v, ok := values["PWD"]; ok {
+		list = append(list, "PWD="+v)
+	}
 	return list
 }
 
