@@ -167,7 +167,7 @@ type Limits struct {
 // DefaultLimits suit images with tens of gigabytes of weights and no bomb.
 func DefaultLimits() Limits {
 	return Limits{
-		Bytes: 256 << 30, Entries: 2_000_000, PathLen: 4096, NameLen: 255, Depth: 256,
+		Bytes: 256 << 30, Entries: 2_000_000, PathLen: 4096, NameLen: 255, Depth: 1024,
 		Ratio: 200, RatioFree: 64 << 20,
 	}
 }

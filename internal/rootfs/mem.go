@@ -114,6 +114,13 @@ func (i *inode) release()      {}
 func (i *inode) stat() (Stat, error) {
 	i.fs.mu.RLock()
 	nlink := i.nlink
+	if i.knd == KindDir {
+		// As on btrfs: how many directories are inside may not be known yet.
+		nlink = min(nlink, 1)
+		if i.parent == nil {
+			nlink = 0
+		}
+	}
 	i.fs.mu.RUnlock()
 	i.mu.RLock()
 	defer i.mu.RUnlock()

@@ -1,6 +1,9 @@
 package rootfs
 
-import "sort"
+import (
+	"sort"
+	"strings"
+)
 
 // directory holds names in two ways: by name, and in the order they came, which
 // is what cookies count.
@@ -141,10 +144,8 @@ func (i *inode) fresh(name string, k Kind, mode uint32, prepare func(*inode) err
 	if d.names[name] != nil {
 		return nil, EEXIST
 	}
-	if k == KindDir {
-		if err := i.roomBelow(name); err != nil {
-			return nil, err
-		}
+	if err := i.roomBelow(name, extent{}); err != nil {
+		return nil, err
 	}
 	if err := i.fs.quota.inode(1); err != nil {
 		return nil, err
@@ -158,18 +159,44 @@ func (i *inode) fresh(name string, k Kind, mode uint32, prepare func(*inode) err
 	return child, nil
 }
 
-// roomBelow bounds the path of a new directory, so that every file of the tree
-// can be named by one path.
-func (i *inode) roomBelow(name string) error {
-	length, depth := len(name)+1, 1
+// roomBelow bounds where a new name may be, with size more below it, so that
+// every file of the tree can be named by one path and be kept in a layer.
+func (i *inode) roomBelow(name string, size extent) error {
+	size = size.below(name)
 	for d := i; d != d.fs.root && d.parent != nil; d = d.parent {
-		length += d.nameLength + 1
-		depth++
+		size.length += d.nameLength + 1
+		size.depth++
 	}
-	if length > MaxPath || depth > maxDepth-2 {
+	if size.length >= MaxPath || size.depth > maxDepth-8 {
 		return ENAMETOOLONG
 	}
 	return nil
+}
+
+// extent is how long and how deep the longest paths below a directory are.
+type extent struct{ length, depth int }
+
+func (e extent) below(name string) extent { return extent{e.length + len(name) + 1, e.depth + 1} }
+
+func (e extent) or(o extent) extent { return extent{max(e.length, o.length), max(e.depth, o.depth)} }
+
+// extent measures what is below an inode; fs.mu is held.
+func (i *inode) extent() extent {
+	var e extent
+	if i.knd != KindDir {
+		return e
+	}
+	for _, p := range i.dir.parts {
+		for k := p.lo; k < p.hi; k++ {
+			if path := p.l.entries[k].Path; len(path) > p.prefix {
+				e = e.or(extent{len(path) - p.prefix + 1, strings.Count(path[p.prefix:], "/") + 1})
+			}
+		}
+	}
+	for name, c := range i.dir.names {
+		e = e.or(c.ino.extent().below(name))
+	}
+	return e
 }
 
 func (i *inode) create(name string, how How) (vnode, vfile, error) {
@@ -218,6 +245,9 @@ func (i *inode) link(name string, v vnode) error {
 		return EEXIST
 	case src.nlink >= maxNlink:
 		return EMLINK
+	}
+	if err := i.roomBelow(name, extent{}); err != nil {
+		return err
 	}
 	src.nlink++
 	i.add(d, name, src)
@@ -341,11 +371,9 @@ func (i *inode) mayRename(child, dst *inode, toName string, old *dirent) error {
 				break
 			}
 		}
-		if dst != i {
-			if err := dst.roomBelow(toName); err != nil {
-				return err
-			}
-		}
+	}
+	if err := dst.roomBelow(toName, child.extent()); err != nil {
+		return err
 	}
 	if old == nil {
 		return nil
