@@ -144,7 +144,7 @@ class Predictor:
         """The function as it may be called, for people."""
         words = " ".join(self._word(p) for p in self.signature.parameters.values())
         return "usage: %s %s\n  predict(%s)" % (
-            os.path.basename(self.path), words, ", ".join(self._shown(n) for n in names))
+            os.path.basename(self.path), words, ", ".join(map(self._shown, self.signature.parameters)))
 
 
     @staticmethod
