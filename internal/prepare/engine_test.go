@@ -179,5 +179,6 @@ func need(t testing.TB, tool string) string {
 	return path
 }
 
+func hex(v int) string     { return fmt.Sprintf("[%#x]", v) }
 func f32(v float32) uint64 { return uint64(math.Float32bits(v)) }
 func f64(v float64) uint64 { return math.Float64bits(v) }
