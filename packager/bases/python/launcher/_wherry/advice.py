@@ -21,7 +21,8 @@ def after(e):
 def _advice(e):
     if isinstance(e, ModuleNotFoundError) and e.name:
         return _module(e.name, _unpickling(e))
-    if isinstance(e, AttributeError) and "Can't get attribute" in str(e):
+    if isinstance(e, AttributeError) and (
+            "Can't get attribute" in str(e) or "'__main__' has no" in str(e)) and _unpickling(e):
         return ("the model was saved with a class that is not there now. Define it in a module "
                 "file of its own, import it where you train and where you predict, COPY it into "
                 "the image, and save the model again.")
@@ -65,17 +66,12 @@ def _versions(what):
 
 def _unpickling(e):
     """Whether the exception came out of reading a pickle."""
-    tb = e.__traceback__
-    while tb is not None:
-        code = tb.tb_frame.f_code
-        name = code.co_filename.replace("\\", "/")
-        if name.endswith(("joblib/numpy_pickle.py", "/pickle.py")):
-            return True
-        if not name.startswith(("<frozen", "/usr/local/lib/python315.zip/importlib")):
-            import linecache
+    import traceback
 
-            line = linecache.getline(code.co_filename, tb.tb_lineno)
-            if "load(" in line or "loads(" in line or "read_pickle(" in line:
-                return True
-        tb = tb.tb_next
+    for frame in traceback.extract_tb(e.__traceback__):
+        if frame.filename.endswith(("joblib/numpy_pickle.py", "/pickle.py")):
+            return True
+        line = frame.line or ""
+        if "load(" in line or "loads(" in line or "read_pickle(" in line:
+            return True
     return False

@@ -2,26 +2,31 @@
 
 
 def patch_tree(module):
-    """KD trees and ball trees pickled on 64 bits hold index arrays of 64 bits.
+    """Make KD trees and ball trees cross between 32 and 64 bits.
 
-    Their classes are closed, so what a pickle makes is a subclass that casts
-    the arrays to the guest's index type before the tree takes them.
+    Their pickles hold index arrays as wide as the machine that made them, and
+    their classes are closed. So what a pickle makes here is a subclass that
+    casts the arrays before the tree takes them, and what is pickled here has
+    the 64-bit arrays that everybody else reads.
     """
+    import copyreg
+
+    shims = {}
+
+    def newObj(cls):
+        shim = shims.get(cls, cls)
+        return shim.__new__(shim)
+
+    newObj.__module__, newObj.__qualname__ = module.__name__, "newObj"
     for name in ("BinaryTree", "KDTree", "BallTree"):
         for suffix in ("", "32", "64"):
             base = getattr(module, name + suffix, None)
-            if isinstance(base, type):
-                _shims[base] = _subclass(base)
-    module.newObj = _new
-
-
-_shims = {}
-
-
-def _new(cls):
-    """What the pickle calls to make an empty tree."""
-    shim = _shims.get(cls, cls)
-    return shim.__new__(shim)
+            if isinstance(base, type) and base not in shims:
+                shim = shims[base] = _subclass(base)
+                for cls in (base, shim):
+                    copyreg.pickle(cls, lambda tree, base=base: (
+                        newObj, (base,), tuple(map(_wide, tree.__getstate__()))))
+    module.newObj = newObj
 
 
 def _subclass(base):
@@ -30,10 +35,7 @@ def _subclass(base):
         __slots__ = ()
 
         def __setstate__(self, state):
-            super().__setstate__(tuple(_narrow(value) for value in state))
-
-        def __reduce__(self):
-            return (_new, (base,), self.__getstate__())
+            super().__setstate__(tuple(map(_narrow, state)))
 
     Tree.__name__ = base.__name__
     Tree.__qualname__ = base.__qualname__
@@ -45,26 +47,31 @@ def _narrow(value):
     """An array with 64-bit integers as one with the guest's index type."""
     import numpy as np
 
-    if not isinstance(value, np.ndarray):
-        return value
-    dtype = value.dtype
-    if dtype.names:
-        narrow = np.dtype([(n, _narrow_type(dtype.fields[n][0])) for n in dtype.names],
-                          align=True)
-        if narrow == dtype:
-            return value
-        out = np.empty(value.shape, narrow)
-        for name in dtype.names:
-            out[name] = value[name]
-        return out
-    narrow = _narrow_type(dtype)
-    return value if narrow == dtype else np.ascontiguousarray(value, narrow)
+    return _cast(value, np.dtype(np.int64), np.dtype(np.intp))
 
 
-def _narrow_type(dtype):
+def _wide(value):
+    """An array with integers of the guest's index type as one with 64-bit ones."""
     import numpy as np
 
-    return np.dtype(np.intp) if dtype == np.dtype(np.int64) else dtype
+    return _cast(value, np.dtype(np.intp), np.dtype(np.int64))
+
+
+def _cast(value, old, new):
+    """An array with its integers of type old, fields included, as type new."""
+    import numpy as np
+
+    if not isinstance(value, np.ndarray) or old == new:
+        return value
+    dtype = value.dtype
+    if not dtype.names:
+        return np.ascontiguousarray(value, new) if dtype == old else value
+    fields = [(n, new if dtype.fields[n][0] == old else dtype.fields[n][0])
+              for n in dtype.names]
+    cast = np.empty(value.shape, np.dtype(fields, align=True))
+    for name in dtype.names:
+        cast[name] = value[name]
+    return cast
 
 
 def patch_exceptions(module):
