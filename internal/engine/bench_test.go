@@ -90,7 +90,7 @@ func BenchmarkInstantiate(b *testing.B) {
 
 // BenchmarkLoad loads a module of some 2 MB of code that is in the cache.
 func BenchmarkLoad(b *testing.B) {
-	e := newEngine(b, Config{CacheDir: b.TempDir()})
+	e := newEngine(b, Config{CacheDir: tempDir(b)})
 	a := Artifact{Wasm: bulky(2000, 200)}
 	make := func(context.Context) (Artifact, error) { return a, nil }
 	b.SetBytes(int64(len(a.Wasm)))

@@ -149,7 +149,7 @@ func (c *cache) discard(key string) {
 		return
 	}
 	_ = os.Rename(c.path("entries", key), filepath.Join(dead, "entry"))
-	_ = os.RemoveAll(dead)
+	removeAll(dead)
 }
 
 // draft makes the folder of a new entry, under the entry's lock, and clears away those of processes that died.
@@ -170,14 +170,14 @@ func (c *cache) sweep(key string) {
 			}
 			defer l.Close()
 		}
-		_ = os.RemoveAll(c.path("drafts", d.Name()))
+		removeAll(c.path("drafts", d.Name()))
 	}
 }
 
 // dropDraft removes a draft that will not become an entry.
 func (c *cache) dropDraft(dir string) {
 	if dir != "" {
-		_ = os.RemoveAll(dir)
+		removeAll(dir)
 	}
 }
 

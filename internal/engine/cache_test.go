@@ -74,7 +74,7 @@ func TestDamage(t *testing.T) {
 	middle := func(b []byte) int { return len(b) / 2 }
 	remove := func(name string) func(*testing.T, string) {
 		return func(t *testing.T, entry string) {
-			if err := os.RemoveAll(filepath.Join(entry, name)); err != nil {
+			if err := removeNow(filepath.Join(entry, name)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -99,14 +99,14 @@ func TestDamage(t *testing.T) {
 		"checksum changed":      edit("", flip(func(b []byte) int { return len(b) - 6 })),
 		"code missing":          func(t *testing.T, entry string) { remove(filepath.Base(filepath.Dir(nativeFile(t, entry))))(t, entry) },
 		"a file in its place": func(t *testing.T, entry string) {
-			if err := errors.Join(os.RemoveAll(entry), os.WriteFile(entry, []byte("x"), 0o600)); err != nil {
+			if err := errors.Join(removeNow(entry), os.WriteFile(entry, []byte("x"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"another module's entry": func(t *testing.T, entry string) {
 			other := bulky(3, 3)
 			from := fill(t, filepath.Dir(filepath.Dir(entry)), Artifact{Wasm: other})
-			if err := errors.Join(os.RemoveAll(entry), os.Rename(from, entry)); err != nil {
+			if err := errors.Join(removeNow(entry), os.Rename(from, entry)); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -118,7 +118,7 @@ func TestDamage(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := tempDir(t)
 			a := Artifact{Wasm: bulky(50, 20), Names: []byte("some names")}
 			entry := fill(t, dir, a)
 			damage(t, entry)
@@ -142,7 +142,7 @@ func TestDamage(t *testing.T) {
 
 // TestOtherEngine is not served with code that another engine made.
 func TestOtherEngine(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	a := Artifact{Wasm: bulky(1, 1)}
 	fill(t, dir, a)
 	e := newEngine(t, Config{CacheDir: dir, Interpreter: true})
@@ -156,7 +156,7 @@ func TestOtherEngine(t *testing.T) {
 }
 
 func TestCacheFolder(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
+	dir := filepath.Join(tempDir(t), "a", "b")
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestCacheFolder(t *testing.T) {
 			}
 		}
 	}
-	file := filepath.Join(t.TempDir(), "file")
+	file := filepath.Join(tempDir(t), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -186,11 +186,11 @@ func TestCacheFolder(t *testing.T) {
 
 // TestUnwritable runs a module although nothing can be kept.
 func TestUnwritable(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	e := newEngine(t, Config{CacheDir: dir})
 	for _, sub := range []string{"locks", "drafts"} {
 		t.Run(sub, func(t *testing.T) {
-			if err := errors.Join(os.RemoveAll(e.cache.path(sub)), os.WriteFile(e.cache.path(sub), nil, 0o600)); err != nil {
+			if err := errors.Join(removeNow(e.cache.path(sub)), os.WriteFile(e.cache.path(sub), nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
@@ -221,7 +221,7 @@ func TestUnwritable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.RemoveAll(draft); err != nil { // wazero wants to write into it
+		if err := removeNow(draft); err != nil { // wazero wants to write into it
 			t.Fatal(err)
 		}
 		if err := c.compile(e.life, bin); err != nil {
@@ -238,7 +238,7 @@ func TestUnwritable(t *testing.T) {
 
 // TestProcesses has two processes want one module: one makes it, the other waits and takes it.
 func TestProcesses(t *testing.T) {
-	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "m.wasm")
+	dir, file := tempDir(t), filepath.Join(tempDir(t), "m.wasm")
 	if err := os.WriteFile(file, bulky(4000, 60), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func childCommand(t *testing.T, dir, file string) *exec.Cmd {
 
 // TestKilled kills a process while it compiles: the next one is not held up by its lock, and finds no half of an entry.
 func TestKilled(t *testing.T) {
-	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "m.wasm")
+	dir, file := tempDir(t), filepath.Join(tempDir(t), "m.wasm")
 	bin := bulky(20000, 60)
 	if err := os.WriteFile(file, bin, 0o600); err != nil {
 		t.Fatal(err)
@@ -331,7 +331,7 @@ func TestKilled(t *testing.T) {
 }
 
 func TestCached(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	a := Artifact{Wasm: bulky(50, 20)}
 	entry := fill(t, dir, a)
 	fill(t, dir, Artifact{Wasm: bulky(2, 2)})

@@ -2,7 +2,12 @@
 
 package engine
 
-import "github.com/rogpeppe/go-internal/robustio"
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/robustio"
+)
 
 // makePrivate leaves the folder as it is: a folder made in a user's profile on Windows is that user's by inheritance.
 func makePrivate(string) error { return nil }
@@ -11,3 +16,20 @@ func syncDir(string) {}
 
 // rename tries again while a virus scanner has one of the new files open.
 func rename(from, to string) error { return robustio.Rename(from, to) }
+
+// removeAll removes a folder of the cache. Wine lacks the call by which os.RemoveAll removes folders; one file after the
+// other works there too.
+func removeAll(dir string) {
+	if os.RemoveAll(dir) == nil {
+		return
+	}
+	list, _ := os.ReadDir(dir)
+	for _, e := range list {
+		if path := filepath.Join(dir, e.Name()); e.IsDir() {
+			removeAll(path)
+		} else {
+			_ = os.Remove(path)
+		}
+	}
+	_ = os.Remove(dir)
+}

@@ -32,3 +32,5 @@ func syncDir(dir string) {
 }
 
 func rename(from, to string) error { return os.Rename(from, to) }
+
+func removeAll(dir string) { _ = os.RemoveAll(dir) }

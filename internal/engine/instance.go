@@ -185,7 +185,7 @@ func (i *Instance) leave() {
 // Call calls an exported function. It returns *ExitError when the guest exits, with code 0 too, *Trap when it traps,
 // the context's error when ctx ends first, and the error that a host function or the Meter failed with.
 func (i *Instance) Call(ctx context.Context, name string, args ...uint64) ([]uint64, error) {
-	if err := ctx.Err(); err != nil {
+	if err := contextError(ctx); err != nil {
 		return nil, err
 	}
 	c, err := i.enter(ctx)
@@ -240,19 +240,24 @@ func (i *Instance) uncaught() error {
 
 // cancelled says why the running call is to end, if it is.
 func (i *Instance) cancelled(ctx context.Context) error {
-	err := ctx.Err()
+	err := contextError(ctx)
 	if err == nil && i.calling != nil {
-		ctx = i.calling
-		err = ctx.Err()
+		err = contextError(i.calling)
 	}
+	return err
+}
+
+// contextError is the context's error together with its cause, if that says more.
+func contextError(ctx context.Context) error {
+	err := ctx.Err()
 	if err == nil {
 		return nil
 	}
 	cause := context.Cause(ctx)
-	if cause == nil || errors.Is(err, cause) {
+	switch {
+	case errors.Is(err, cause):
 		return err
-	}
-	if errors.Is(cause, ErrClosed) {
+	case errors.Is(cause, ErrClosed):
 		return ErrClosed
 	}
 	return fmt.Errorf("%w: %w", err, cause)

@@ -257,7 +257,7 @@ func TestStartFunction(t *testing.T) {
 // TestC runs a guest built by clang.
 func TestC(t *testing.T) {
 	clang := need(t, "clang", "clang, lld")
-	dir := t.TempDir()
+	dir := tempDir(t)
 	src := filepath.Join(dir, "m.c")
 	if err := os.WriteFile(src, []byte(`
 __attribute__((import_module("env"), import_name("print"))) void print(const char *p, int n);

@@ -24,7 +24,7 @@ func runs(tb testing.TB, e *Engine, m *Module) {
 }
 
 func TestLoadOnce(t *testing.T) {
-	for _, dir := range []string{"", t.TempDir()} {
+	for _, dir := range []string{"", tempDir(t)} {
 		e := newEngine(t, Config{CacheDir: dir})
 		bin := bulky(2000, 40)
 		var made atomic.Int32
@@ -114,7 +114,7 @@ func TestLoadErrors(t *testing.T) {
 		{"ill-typed", key, gives(Artifact{Wasm: append([]byte(nil), strings.Replace(string(valid), "\x41\x01\x6a", "\x6a\x6a\x6a", 1)...)}, nil), isInvalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, dir := range []string{"", t.TempDir()} {
+			for _, dir := range []string{"", tempDir(t)} {
 				e := newEngine(t, Config{CacheDir: dir})
 				if m, err := e.Load(t.Context(), c.key, c.make, nil); m != nil || !c.want(err) {
 					t.Errorf("got %v", err)
@@ -139,7 +139,7 @@ func TestLoadErrors(t *testing.T) {
 
 // TestCancelCompile cancels a Load while the compiler works: it returns at once, and the work is not lost.
 func TestCancelCompile(t *testing.T) {
-	e := newEngine(t, Config{CacheDir: t.TempDir()})
+	e := newEngine(t, Config{CacheDir: tempDir(t)})
 	bin := bulky(8000, 60)
 	ctx, cancel := context.WithCancel(t.Context())
 	prepared := make(chan struct{})
@@ -199,7 +199,7 @@ func TestAbort(t *testing.T) {
 
 // TestCloseWhileCompiling gives the compile up.
 func TestCloseWhileCompiling(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	e, err := New(t.Context(), Config{CacheDir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func TestCloseWhileCompiling(t *testing.T) {
 
 // TestLeaderLeaves cancels the Load whose make is running: it waits for its make, and another caller takes over.
 func TestLeaderLeaves(t *testing.T) {
-	for _, dir := range []string{"", t.TempDir()} {
+	for _, dir := range []string{"", tempDir(t)} {
 		e := newEngine(t, Config{CacheDir: dir})
 		bin := bulky(1, 1)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -294,7 +294,7 @@ func (r *recorder) Report(phase string, done, total int64) {
 }
 
 func TestProgress(t *testing.T) {
-	e := newEngine(t, Config{CacheDir: t.TempDir(), Workers: 1})
+	e := newEngine(t, Config{CacheDir: tempDir(t), Workers: 1})
 	bin := bulky(1, 1)
 	r := &recorder{t: t}
 	m, err := e.Load(t.Context(), keyOf(bin), func(context.Context) (Artifact, error) {

@@ -62,6 +62,25 @@ func child(dir, file string) int {
 	return 0
 }
 
+// tempDir is TempDir with our own way to remove it, which works in Wine too.
+func tempDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "engine")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { removeAll(dir) })
+	return dir
+}
+
+func removeNow(path string) error {
+	removeAll(path)
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s is still there", path)
+	}
+	return nil
+}
+
 // need finds a tool of the build machine; without it the test is skipped, but not in CI.
 func need(tb testing.TB, tool, of string) string {
 	tb.Helper()
@@ -79,7 +98,7 @@ func need(tb testing.TB, tool, of string) string {
 func wat(tb testing.TB, text string) []byte {
 	tb.Helper()
 	tool := need(tb, "wat2wasm", "wabt")
-	dir := tb.TempDir()
+	dir := tempDir(tb)
 	in, out := filepath.Join(dir, "m.wat"), filepath.Join(dir, "m.wasm")
 	if err := os.WriteFile(in, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
