@@ -196,3 +196,13 @@ func (p *plan) eachConstFunc(fn func(f uint32)) error {
 	}
 	return nil
 }
+
+// names returns the names of all functions by their new indices.
+func (p *plan) names() []byte {
+	names := wasm.Names(p.mod, func(f uint32) (uint32, bool) { return p.newIndex(f), true })
+	added := make([]string, len(p.added))
+	for i, f := range p.added {
+		added[i] = f.name
+	}
+	return wasm.AddNames(names, p.newIndex(p.imported)+uint32(len(p.facts)), added)
+}

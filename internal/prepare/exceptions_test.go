@@ -98,6 +98,12 @@ func TestLegacyExceptions(t *testing.T) {
 				(loop $l (result i32)
 					(try (result i32) (do (drop (call $maybe (local.get 0))) (br $out (i32.const 1)))
 						(catch $e (drop) (local.set 0 (i32.add (local.get 0) (i32.const 1))) (br $l))))))`, 3, "[0x1]"},
+		{"branch to the function's own label", `(func (export "t") (param i32) (result i32)
+			(try (do (call $throw (i32.const 3))) (catch $e (i32.add (i32.const 1)) (br 1)))
+			(i32.const 1))`, 0, "[0x4]"},
+		{"br_table to the function's own label", `(func (export "t") (param i32) (result i32)
+			(i32.add (i32.const 1) (block (result i32)
+				(try (do (try (do (br_table 2 3 (i32.const 9) (local.get 0))) (catch_all))) (catch_all)) (i32.const 3))))`, 1, "[0x9]"},
 		{"br_table over tries", `(func (export "t") (param i32) (result i32)
 			(block $a (block $b (try (do (try (do (br_table 0 1 $b $a (local.get 0))) (catch_all))) (catch_all)) (return (i32.const 1))) (return (i32.const 2)))
 			(i32.const 3))`, 2, "[0x2]"},

@@ -387,11 +387,15 @@ func (e *emitter) lowerThrow() {
 }
 
 // endFunction ends the body and the block round it. Behind that block the function unwinds: it returns zeros, which
-// no caller looks at.
+// no caller looks at. Out of some functions no exception comes: every one is caught.
 func (e *emitter) endFunction() error {
 	e.before()
 	e.emit(wasm.OpReturn)
 	e.emit(wasm.OpEnd)
+	if !e.p.throwing.funcs[e.f] {
+		e.emit(wasm.OpUnreachable)
+		return nil
+	}
 	for _, t := range e.sig.Results {
 		if isExn(t) {
 			e.i64(0)

@@ -120,7 +120,7 @@ func Prepare(ctx context.Context, bin []byte, o Options) (*Prepared, error) {
 	if err := checkOutput(ctx, out, o); err != nil {
 		return nil, err
 	}
-	return &Prepared{Wasm: out, Names: wasm.Names(m, func(f uint32) (uint32, bool) { return p.newIndex(f), true }), Report: p.report()}, nil
+	return &Prepared{Wasm: out, Names: p.names(), Report: p.report()}, nil
 }
 
 // checkOutput holds the rewritten module against the limits, for the passes add blocks and locals.

@@ -60,6 +60,9 @@ func TestOutput(t *testing.T) {
 	if name := wasm.NameOf(p.Names, one.Index); !strings.Contains(name, "one") {
 		t.Errorf("the function at the index of %q has the name %q", "one", name)
 	}
+	if name := wasm.NameOf(p.Names, uint32(m.NumFuncs())-1); name != "wherry.yield" {
+		t.Errorf("the function that was added has the name %q", name)
+	}
 	if !p.Report.Exceptions || p.Report.Throwing != 1 || p.Report.Functions != 2 {
 		t.Errorf("report %+v", p.Report)
 	}
