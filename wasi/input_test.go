@@ -196,8 +196,10 @@ func TestBlockedOutputIsGivenUp(t *testing.T) {
 		if n != 0 || !errors.Is(err, context.Canceled) || time.Since(start) > prompt {
 			t.Errorf("Write %d = %d, %v after %v", i, n, err, time.Since(start))
 		}
-		if out.Writable() {
-			t.Error("writable while it blocks")
+		select {
+		case <-out.Ready():
+			t.Error("ready while it blocks")
+		default:
 		}
 	}
 	buf := make([]byte, 8)
@@ -212,5 +214,51 @@ func TestOutputWritesNothingForADeadContext(t *testing.T) {
 	cancel()
 	if n, err := NewOutput(&dst).Write(ctx, []byte("x")); n != 0 || err == nil || dst.Len() != 0 {
 		t.Errorf("Write = %d, %v", n, err)
+	}
+}
+
+func TestOutputWithoutWaiting(t *testing.T) {
+	r, w := io.Pipe()
+	out := NewOutput(w)
+	if n, err, ok := out.TryWrite([]byte("first")); n != 5 || err != nil || !ok {
+		t.Errorf("TryWrite = %d, %v, %v", n, err, ok)
+	}
+	if n, err, ok := out.TryWrite([]byte("second")); n != 0 || err != nil || ok {
+		t.Errorf("TryWrite = %d, %v, %v while the first is on its way", n, err, ok)
+	}
+	buf := make([]byte, 8)
+	if n, _ := r.Read(buf); string(buf[:n]) != "first" {
+		t.Errorf("the destination got %q", buf[:n])
+	}
+	if err := out.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, err, ok := out.TryWrite([]byte("third")); n != 5 || err != nil || !ok {
+		t.Errorf("TryWrite = %d, %v, %v", n, err, ok)
+	}
+	gone := errors.New("gone")
+	r.CloseWithError(gone)
+	<-out.Ready()
+	if n, err, ok := out.TryWrite([]byte("x")); n != 0 || err != gone || !ok {
+		t.Errorf("TryWrite = %d, %v, %v, want the error of the third", n, err, ok)
+	}
+}
+
+func TestOutputHammer(t *testing.T) {
+	var dst bytes.Buffer
+	out := NewOutput(&dst)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 200 {
+				if n, err := out.Write(t.Context(), []byte("line\n")); n != 5 || err != nil {
+					t.Errorf("Write = %d, %v", n, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := dst.String(); got != strings.Repeat("line\n", 1600) {
+		t.Errorf("%d bytes, or mixed ones", len(got))
 	}
 }

@@ -132,6 +132,9 @@ var treeErrno = map[rootfs.Errno]errno{
 	rootfs.EILSEQ:       eilseq,
 }
 
+// errWouldBlock is the answer of a stream that a guest does not want to wait for.
+var errWouldBlock = errors.New("operation would block")
+
 // errnoOf maps an error of a tree, a stream or a connection. What is unknown
 // is an input/output error: the text of a host error never reaches the guest.
 func errnoOf(err error) errno {
@@ -148,6 +151,8 @@ func errnoOf(err error) errno {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return ecanceled
+	case errors.Is(err, errWouldBlock):
+		return eagain
 	case errors.Is(err, wasi.ErrOutputLimit):
 		return edquot
 	case errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed), errors.Is(err, syscall.EPIPE):

@@ -85,7 +85,9 @@ type Host struct {
 
 	started time.Duration // monotonic reading at the start
 	blocked time.Duration // time spent waiting since
-	closing []*wasi.Conn  // closed by the guest, perhaps still delivering
+	outputs []*wasi.Output
+	closing []*wasi.Conn // closed by the guest, perhaps still delivering
+	killed  bool         // unwound because the context ended
 }
 
 // New makes a Host. It opens the preopens, so Close must be called.
@@ -196,21 +198,46 @@ func (h *Host) open(c Config) error {
 		})
 	}
 	h.fds.entries = list
+	h.outputs = []*wasi.Output{c.Stdout, c.Stderr}
 	if len(list) > h.limits.FDs {
 		return fmt.Errorf("%d descriptors at the start, more than the limit of %d", len(list), h.limits.FDs)
 	}
 	return nil
 }
 
-// Close closes every descriptor that the guest left open, and waits a moment
-// for connections to deliver what was written to them.
+// flushTime is how long Close waits for what a guest wrote without waiting.
+const flushTime = 5 * time.Second
+
+// Close closes every descriptor that the guest left open. What was written to
+// connections, or to standard streams without waiting, gets some seconds to be
+// delivered, unless the guest was unwound because its context ended.
 func (h *Host) Close() error {
 	err := h.closeAll()
-	for _, c := range h.closing {
-		<-c.Done()
+	if h.killed {
+		return err
 	}
-	h.closing = nil
+	t := time.NewTimer(flushTime)
+	defer t.Stop()
+	for _, sent := range h.delivering() {
+		select {
+		case <-sent:
+		case <-t.C:
+			return err
+		}
+	}
 	return err
+}
+
+// delivering lists what closes when everything written has been delivered.
+func (h *Host) delivering() []<-chan struct{} {
+	var list []<-chan struct{}
+	for _, out := range h.outputs {
+		list = append(list, out.Ready())
+	}
+	for _, c := range h.closing {
+		list = append(list, c.Done())
+	}
+	return list
 }
 
 func (h *Host) closeAll() error {
@@ -258,8 +285,10 @@ func (h *Host) wait(f func()) {
 func (h *Host) run(ctx context.Context, l *layout, f *function, mem memory, args []uint64) (errno, error) {
 	c := call{ctx: ctx, mem: mem, args: args, layout: l}
 	if c.canceled() {
+		h.killed = true
 		return ecanceled, c.unwind
 	}
 	e := f.call(h, &c)
+	h.killed = h.killed || c.unwind != nil && ctx.Err() != nil
 	return e, c.unwind
 }

@@ -114,7 +114,7 @@ func (h *Host) subscribe(s *subscription, fd uint32, need rights) {
 	case *input:
 		s.ready, s.look = awaitInput(o.Input)
 	case *output:
-		s.look = func() (uint64, bool) { return streamRoom, false }
+		s.ready, s.look = o.Ready(), func() (uint64, bool) { return streamRoom, false }
 	case *connection:
 		switch {
 		case need == rightFDWrite:

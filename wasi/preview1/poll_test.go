@@ -197,6 +197,29 @@ func TestPollLimits(t *testing.T) {
 	g.want(efault, "poll_oneoff", 0, 1024, 8, testMemory-3)
 }
 
+func TestPollNonblockingOutput(t *testing.T) {
+	stuck := &blockedWriter{make(chan struct{})}
+	g := newGuest(t, func(c *Config) { c.Stdout = wasi.NewOutput(stuck) })
+	g.ok("fd_fdstat_set_flags", 1, flagNonblock)
+	subs := func(i int, b []byte) {
+		fdSub(b, 1, eventFDWrite, 1)
+		if i == 1 {
+			clear(b)
+			g.clockSub(b, 2, clockMonotonic, uint64(10*time.Millisecond), 0)
+		}
+	}
+	g.write(1, "taken")
+	g.want(eagain, "fd_write", 1, g.iovec(g.put("x"), 1), 1, g.alloc(4))
+	if e := g.poll(2, subs); len(e) != 1 || e[0].userdata != 2 {
+		t.Errorf("an output that blocks: %+v, want the clock", e)
+	}
+	close(stuck.release)
+	if e := g.poll(1, subs); len(e) != 1 || e[0].userdata != 1 {
+		t.Errorf("an output that takes bytes again: %+v", e)
+	}
+	g.write(1, "more")
+}
+
 // blockedWriter never takes anything until it is released.
 type blockedWriter struct{ release chan struct{} }
 

@@ -32,18 +32,27 @@ func (h *Host) readInput(c *call, in *wasi.Input, bufs [][]byte, nonblock bool) 
 	return total, esuccess
 }
 
+// writeOutput writes to a standard stream: all of it, or with NONBLOCK what
+// the stream takes at once.
 func (h *Host) writeOutput(c *call, d *descriptor, out *output, bufs [][]byte) (int, errno) {
-	if d.flags&flagNonblock != 0 && !out.Writable() {
-		return 0, eagain
-	}
 	total := 0
 	for _, b := range bufs {
 		var n int
 		var err error
-		h.wait(func() { n, err = out.Write(c.ctx, b) })
+		if d.flags&flagNonblock != 0 {
+			var ok bool
+			if n, err, ok = out.TryWrite(b); !ok {
+				err = errWouldBlock
+			}
+		} else {
+			h.wait(func() { n, err = out.Write(c.ctx, b) })
+		}
 		total += n
 		if err != nil {
 			return total, c.fail(err)
+		}
+		if n < len(b) {
+			break
 		}
 	}
 	return total, esuccess

@@ -1,0 +1,159 @@
+// Command guest is an ordinary Go program that a test runs as a guest: its
+// standard library makes the calls that real programs make.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	commands := map[string]func() error{"files": files, "stdin": stdin, "server": server, "spin": spin, "exit": exit}
+	if err := commands[os.Args[1]](); err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		os.Exit(1)
+	}
+}
+
+// files does to files what programs do.
+func files() error {
+	if err := os.MkdirAll("/a/b/c", 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile("/a/b/file", []byte("one\n"), 0o644); err != nil {
+		return err
+	}
+	f, err := os.OpenFile("/a/b/file", os.O_APPEND|os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString("two\n"); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	data, err := io.ReadAll(f)
+	if err != nil || string(data) != "one\ntwo\n" {
+		return fmt.Errorf("read %q, %v", data, err)
+	}
+	if err := f.Truncate(4); err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	when := time.Unix(1_000_000_000, 123)
+	if err := os.Chtimes("/a/b/file", when, when); err != nil {
+		return err
+	}
+	if err := os.Rename("/a/b/file", "/a/renamed"); err != nil {
+		return err
+	}
+	info, err := os.Stat("/a/renamed")
+	if err != nil || info.Size() != 4 || !info.ModTime().Equal(when) {
+		return fmt.Errorf("stat %v, %v", info, err)
+	}
+	if err := os.Symlink("/a/renamed", "/a/link"); err != nil {
+		return err
+	}
+	if target, err := os.Readlink("/a/link"); err != nil || target != "/a/renamed" {
+		return fmt.Errorf("readlink %q, %v", target, err)
+	}
+	if err := os.Link("/a/renamed", "/a/hard"); err != nil {
+		return err
+	}
+	if _, err := os.Open("/missing"); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("open a missing file: %v", err)
+	}
+	for i := range 200 {
+		if err := os.WriteFile(fmt.Sprintf("/a/b/c/%d", i), nil, 0o644); err != nil {
+			return err
+		}
+	}
+	var names []string
+	err = filepath.WalkDir("/a", func(path string, d fs.DirEntry, err error) error {
+		names = append(names, path)
+		return err
+	})
+	if err != nil || len(names) != 206 {
+		return fmt.Errorf("walk: %d names, %v", len(names), err)
+	}
+	if err := os.RemoveAll("/a"); err != nil {
+		return err
+	}
+	fmt.Println("files work", os.Getenv("WHO"))
+	return nil
+}
+
+// stdin waits for lines while timers run.
+func stdin() error {
+	ticks := 0
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-time.After(time.Millisecond):
+				ticks++
+			case <-done:
+				return
+			}
+		}
+	}()
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		fmt.Println("line:", lines.Text())
+	}
+	close(done)
+	return lines.Err()
+}
+
+// server serves HTTP on the listener that it is given as descriptor 4.
+func server() error {
+	if err := syscall.SetNonblock(4, true); err != nil { // else accepting would hold up everything
+		return err
+	}
+	f := os.NewFile(4, "listener")
+	l, err := net.FileListener(f)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	stop := make(chan struct{})
+	mux.HandleFunc("/upper", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprint(w, strings.ToUpper(string(body)))
+	})
+	mux.HandleFunc("/stop", func(http.ResponseWriter, *http.Request) { close(stop) })
+	server := &http.Server{Handler: mux}
+	go func() {
+		<-stop
+		time.Sleep(10 * time.Millisecond)
+		server.Close()
+	}()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func spin() error {
+	for i := 0; ; i++ {
+	}
+}
+
+func exit() error {
+	fmt.Print("bye")
+	os.Exit(42)
+	return nil
+}
