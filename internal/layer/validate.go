@@ -104,8 +104,18 @@ func (x *Index) validateLinks() error {
 		if err := checkPath(e.Link, DefaultLimits()); err != nil || e.Link == e.Path || e.Link == "" {
 			return refuse(e.Path, ErrLink, "%q", clip(e.Link))
 		}
-		if t := x.Lookup(e.Link); t != nil && (t.Kind != File || t.Link != "") {
+		t := x.Lookup(e.Link)
+		if t != nil && (t.Kind != File || t.Link != "") {
 			return refuse(e.Path, ErrLink, "%q is no file", clip(e.Link))
+		}
+		if t != nil {
+			continue
+		}
+		// A link to a layer below; nothing of this layer may stand in the way.
+		for dir, _ := split(e.Link); dir != ""; dir, _ = split(dir) {
+			if t := x.Lookup(dir); t != nil && t.Kind != Dir {
+				return refuse(e.Path, ErrLink, "%q is a %s", clip(dir), t.Kind)
+			}
 		}
 	}
 	return nil
