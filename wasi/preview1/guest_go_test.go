@@ -8,11 +8,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,7 +156,7 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// testServer talks to an HTTP server inside the guest.
+// testServer talks to a server inside the guest, on several connections at once.
 func testServer(t *testing.T, e *engine.Engine, m *engine.Module) {
 	l := listen(t)
 	done := make(chan error, 1)
@@ -166,23 +166,18 @@ func testServer(t *testing.T, e *engine.Engine, m *engine.Module) {
 			Args: []string{"guest", "server"}, Listeners: []wasi.Listener{l}, Stderr: wasi.NewOutput(&stderr),
 		})
 	}()
-	url := "http://" + l.Addr().String()
-	client := &http.Client{Timeout: 20 * time.Second}
-	defer client.CloseIdleConnections()
-	body := strings.Repeat("hello ", 50_000)
+	var wg sync.WaitGroup
 	for i := range 5 {
-		resp, err := client.Post(url+"/upper", "text/plain", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil || string(got) != strings.ToUpper(body) {
-			t.Fatalf("request %d: %d bytes, %v", i, len(got), err)
-		}
+		wg.Go(func() {
+			text := strings.Repeat(string(rune('a'+i)), 100_000)
+			if got, err := talk(l.Addr().String(), text); got != strings.ToUpper(text) || err != nil {
+				t.Errorf("connection %d: %d bytes, %v", i, len(got), err)
+			}
+		})
 	}
-	if resp, err := client.Get(url + "/stop"); err == nil {
-		resp.Body.Close()
+	wg.Wait()
+	if _, err := talk(l.Addr().String(), "stop"); err != nil {
+		t.Error(err)
 	}
 	select {
 	case err := <-done:
@@ -192,4 +187,23 @@ func testServer(t *testing.T, e *engine.Engine, m *engine.Module) {
 	case <-time.After(20 * time.Second):
 		t.Error("the guest does not end")
 	}
+}
+
+// talk sends a text and reads the whole answer.
+func talk(address, text string) (string, error) {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return "", err
+	}
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(c, text)
+		sent <- errors.Join(err, c.(*net.TCPConn).CloseWrite())
+	}()
+	got, err := io.ReadAll(c)
+	return string(got), errors.Join(err, <-sent)
 }

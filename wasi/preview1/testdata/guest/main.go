@@ -4,15 +4,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -118,33 +118,40 @@ func stdin() error {
 	return lines.Err()
 }
 
-// server serves HTTP on the listener that it is given as descriptor 4.
+// server answers every connection to the listener that it is given as
+// descriptor 4 with what it reads, in capitals, until one says "stop".
 func server() error {
 	if err := syscall.SetNonblock(4, true); err != nil { // else accepting would hold up everything
 		return err
 	}
-	f := os.NewFile(4, "listener")
-	l, err := net.FileListener(f)
+	l, err := net.FileListener(os.NewFile(4, "listener"))
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	stop := make(chan struct{})
-	mux.HandleFunc("/upper", func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		fmt.Fprint(w, strings.ToUpper(string(body)))
-	})
-	mux.HandleFunc("/stop", func(http.ResponseWriter, *http.Request) { close(stop) })
-	server := &http.Server{Handler: mux}
-	go func() {
-		<-stop
-		time.Sleep(10 * time.Millisecond)
-		server.Close()
-	}()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		stop := make([]byte, 4)
+		if _, err := io.ReadFull(conn, stop); err != nil || string(stop) == "stop" {
+			return errors.Join(err, conn.Close())
+		}
+		wg.Go(func() {
+			defer conn.Close()
+			conn.Write(bytes.ToUpper(stop))
+			buf := make([]byte, 4096)
+			for {
+				n, err := conn.Read(buf)
+				conn.Write(bytes.ToUpper(buf[:n]))
+				if err != nil {
+					return
+				}
+			}
+		})
 	}
-	return nil
 }
 
 func spin() error {
