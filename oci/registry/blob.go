@@ -45,11 +45,14 @@ func (r *blobReader) Read(p []byte) (int, error) {
 		if n > 0 {
 			r.advance(n)
 		}
-		if n > 0 || err == io.EOF && r.off == r.d.Size {
-			return n, eofOnly(n, err)
+		if n > 0 {
+			return n, nil // an error that came with the bytes comes again
 		}
 		if err == nil {
 			continue
+		}
+		if r.off == r.d.Size && !r.refused {
+			return 0, io.EOF // all is here, however the connection ended
 		}
 		if err == io.EOF {
 			err = fmt.Errorf("%w after %d of %d bytes", io.ErrUnexpectedEOF, r.off, r.d.Size)
@@ -60,21 +63,15 @@ func (r *blobReader) Read(p []byte) (int, error) {
 	}
 }
 
-// eofOnly holds errors back until the bytes before them are delivered; the next
-// Read meets them again.
-func eofOnly(n int, err error) error {
-	if n == 0 {
-		return err
-	}
-	return nil
-}
-
 func (r *blobReader) try(p []byte) (int, error) {
 	if r.off > r.d.Size {
 		r.refused = true
 		return 0, &oci.MismatchError{What: "size of " + string(r.d.Digest), Want: fmt.Sprint(r.d.Size), Got: "more"}
 	}
 	if r.body == nil {
+		if r.off == r.d.Size {
+			return 0, io.EOF
+		}
 		if err := r.connect(); err != nil {
 			return 0, err
 		}

@@ -177,8 +177,7 @@ func (f *fetch) layersInto(ctx context.Context) error {
 	return g.Wait()
 }
 
-// layer moves one layer. Content that came whole but wrong is asked for again:
-// a proxy on the way may have spoilt it.
+// layer moves one layer.
 func (f *fetch) layer(ctx context.Context, d ispec.Descriptor) error {
 	ok, err := f.dst.Has(ctx, d.Digest)
 	if err != nil {
@@ -192,34 +191,41 @@ func (f *fetch) layer(ctx context.Context, d ispec.Descriptor) error {
 			f.c.progress.Report(oci.Event{Status: oci.StatusPulled, Descriptor: d, Done: d.Size, Total: d.Size})
 			return nil
 		}
-		var wrong *oci.MismatchError
-		if !errors.As(err, &wrong) || attempt == 3 || r.refused {
+		if !f.again(ctx, r, attempt, err) {
 			return fmt.Errorf("fetch layer %s: %w", d.Digest, err)
-		}
-		if err := f.c.pause(ctx, attempt, err); err != nil {
-			return err
 		}
 	}
 	f.c.progress.Report(oci.Event{Status: oci.StatusExists, Descriptor: d, Done: d.Size, Total: d.Size})
 	return nil
 }
 
-// smallBlob reads a config whole.
+// smallBlob reads a config whole, again if it came wrong.
 func (s *session) smallBlob(ctx context.Context, d ispec.Descriptor) ([]byte, error) {
 	if d.Data != nil {
 		return d.Data, nil // verified with the manifest
 	}
-	r := s.blob(ctx, d)
-	r.quiet = true
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err == nil {
-		err = oci.Verify(d, b)
+	for attempt := 1; ; attempt++ {
+		r := s.blob(ctx, d)
+		r.quiet = true
+		b, err := io.ReadAll(r)
+		r.Close()
+		if err == nil {
+			err = oci.Verify(d, b)
+		}
+		if err == nil {
+			return b, nil
+		}
+		if !s.again(ctx, r, attempt, err) {
+			return nil, fmt.Errorf("fetch config %s: %w", d.Digest, err)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("fetch config %s: %w", d.Digest, err)
-	}
-	return b, nil
+}
+
+// again reports whether a blob that came whole but wrong is asked for once
+// more: a proxy on the way may have spoilt it. It waits before it says yes.
+func (s *session) again(ctx context.Context, r *blobReader, attempt int, err error) bool {
+	var wrong *oci.MismatchError
+	return errors.As(err, &wrong) && !r.refused && attempt < 3 && s.c.pause(ctx, attempt, err) == nil
 }
 
 // root reads what the session's reference names.

@@ -46,13 +46,19 @@ func (s *Store) GC(ctx context.Context) (Swept, error) {
 // sweepUnfinished removes what killed processes left of files they were about
 // to replace. Every writer has the gc lock, so none is at work.
 func (s *Store) sweepUnfinished() error {
-	for _, dir := range []string{".", pinsDir, filepath.Join(layersDir, "*")} {
-		left, err := filepath.Glob(s.path(dir, newPrefix+"*"))
+	for _, dir := range []string{".", pinsDir, filepath.Join(layersDir, "sha256"), filepath.Join(layersDir, "sha512")} {
+		entries, err := os.ReadDir(s.path(dir))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		for _, path := range left {
-			if _, err := remove(path); err != nil {
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), newPrefix) {
+				continue
+			}
+			if _, err := remove(s.path(dir, e.Name())); err != nil {
 				return err
 			}
 		}
