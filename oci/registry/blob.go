@@ -25,6 +25,7 @@ type blobReader struct {
 	told    int64
 	failed  int  // attempts since bytes came last
 	broken  int  // breaks in all
+	noRange bool // the registry cannot go on in the middle
 	refused bool // the registry's answer cannot be right; asking again is no use
 }
 
@@ -127,12 +128,18 @@ func (r *blobReader) request(ctx context.Context) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.off > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.off))
+	if r.off > 0 && !r.noRange {
+		// Some registries take no range without an end.
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.off, r.d.Size-1))
 	}
 	resp, err := r.s.http.Do(req)
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && !r.noRange {
+		resp.Body.Close()
+		r.noRange = true
+		return r.request(ctx)
 	}
 	return resp, checkStatus(resp, http.StatusOK, http.StatusPartialContent)
 }
