@@ -23,13 +23,18 @@ type blobReader struct {
 	body    io.ReadCloser
 	off     int64
 	told    int64
-	failed  int  // attempts since bytes came last
-	broken  int  // breaks in all
-	noRange bool // the registry cannot go on in the middle
-	refused bool // the registry's answer cannot be right; asking again is no use
+	broke   int64 // the offset of the last break
+	failed  int   // attempts since much came last
+	broken  int   // breaks in all
+	noRange bool  // the registry cannot go on in the middle
+	refused bool  // the registry's answer cannot be right; asking again is no use
 }
 
-// maxBreaks bounds a transfer that breaks again and again after a few bytes.
+// worthwhile is how much must come between two breaks for the line to count as
+// bad, not dead.
+const worthwhile = 256 << 10
+
+// maxBreaks bounds a transfer that breaks again and again.
 const maxBreaks = 100
 
 // reportEvery is how many bytes pass between two events.
@@ -82,7 +87,6 @@ func (r *blobReader) try(p []byte) (int, error) {
 
 func (r *blobReader) advance(n int) {
 	r.off += int64(n)
-	r.failed = 0
 	if !r.quiet && (r.off-r.told >= reportEvery || r.off == r.d.Size) {
 		r.told = r.off
 		r.s.c.progress.Report(oci.Event{Status: oci.StatusPulling, Descriptor: r.d, Done: r.off, Total: r.d.Size})
@@ -92,6 +96,10 @@ func (r *blobReader) advance(n int) {
 // recover decides whether to go on after err and waits before it.
 func (r *blobReader) recover(err error) error {
 	r.drop()
+	if r.off-r.broke >= worthwhile {
+		r.failed = 0
+	}
+	r.broke = r.off
 	r.failed++
 	r.broken++
 	if r.failed >= maxAttempts || r.broken >= maxBreaks || !temporary(r.ctx, err) {

@@ -95,6 +95,9 @@ func cut(n int) func(http.ResponseWriter, *http.Request, http.Handler) {
 // stall sends the headers and then nothing.
 func stall(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	rec := record(r, next)
+	for k, v := range rec.Header() {
+		w.Header()[k] = v
+	}
 	w.Header().Set("Content-Length", fmt.Sprint(rec.Body.Len()))
 	w.WriteHeader(rec.Code)
 	w.Write(rec.Body.Bytes()[:1])
