@@ -92,6 +92,9 @@ func (b *builder) put(e *Entry) error {
 
 // link makes path one more name of the file at target.
 func (b *builder) link(path, target string, attrs Entry) error {
+	if path == "" {
+		return refuse(path, ErrName, "the root is a directory")
+	}
 	if path == target {
 		return refuse(path, ErrLink, "it points to itself")
 	}

@@ -104,6 +104,8 @@ func TestHostile(t *testing.T) {
 		{"dots", []member{dir("./"), reg("./a/./b", "")}, nil, "", []string{"", "a/b"}},
 		{"names of other systems are names", []member{reg(`C:\x`, ""), reg("con", ""), reg("a:b", ""), reg(`..\..\x`, "")}, nil, "", []string{`..\..\x`, `C:\x`, "a:b", "con"}},
 		{"root as a file", []member{reg(".", "x")}, layer.ErrName, "", nil},
+		{"root as a hard link", []member{reg("f", ""), hard("./", "f"), reg("x", "")}, layer.ErrName, "", nil},
+		{"root as a symlink", []member{sym(".", "f"), reg("x", "")}, layer.ErrName, "", nil},
 		{"long name", []member{reg(strings.Repeat("n", 256), "")}, layer.ErrLimit, strings.Repeat("n", 256), nil},
 		{"long path", []member{dir(strings.Repeat("n/", 2100))}, layer.ErrLimit, strings.Repeat("n/", 2100), nil},
 		{"deep path", []member{reg(strings.Repeat("n/", 1030)+"x", "")}, layer.ErrLimit, strings.Repeat("n/", 1030) + "x", nil},
