@@ -115,3 +115,56 @@ func TestLimitsAfter(t *testing.T) {
 		t.Errorf("got %v, want the nesting limit", err)
 	}
 }
+
+// TestManyChunks prepares a module that is divided between cores, with calls across the whole of it.
+func TestManyChunks(t *testing.T) {
+	const n = 30_000
+	var funcs []uint32
+	var bodies [][]byte
+	for i := range uint32(n) {
+		g := &generator{b: []byte{0}}
+		switch {
+		case i == n-1:
+			g.idx(wasm.OpThrow, 0)
+		case i%3 == 0:
+			g.open(wasm.OpTry, wasm.EmptyBlock())
+			g.idx(wasm.OpCall, i+1)
+			g.idx(wasm.OpCatch, 0)
+			g.idx(wasm.OpRethrow, 0)
+			g.end()
+		default:
+			g.idx(wasm.OpCall, i+1)
+			for range 5 {
+				g.open(wasm.OpLoop, wasm.EmptyBlock())
+				g.end()
+			}
+		}
+		for len(g.b) < 50 {
+			g.op(wasm.OpNop)
+		}
+		g.op(wasm.OpEnd)
+		funcs, bodies = append(funcs, 0), append(bodies, g.b)
+	}
+	bin := wasm.AppendHeader(nil)
+	bin = wasm.AppendSection(bin, wasm.SectionType, []byte{1, 0x60, 0, 0})
+	bin = wasm.AppendSection(bin, wasm.SectionFunction, wasm.AppendVector(nil, funcs, wasm.AppendU32))
+	bin = wasm.AppendSection(bin, wasm.SectionTag, []byte{1, 0, 0})
+	bin = wasm.AppendCodeSection(bin, bodies)
+	var outs [2]*prepare.Prepared
+	for i, workers := range []int{1, 5} {
+		o := all
+		o.Workers = workers
+		p, err := prepare.Prepare(context.Background(), bin, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outs[i] = p
+	}
+	valid(t, outs[0].Wasm)
+	if !bytes.Equal(outs[0].Wasm, outs[1].Wasm) {
+		t.Error("the number of cores shows in the output")
+	}
+	if r := outs[0].Report; r.Throwing != n || r.Loops != 5*(n*2/3-1) {
+		t.Errorf("report %+v", r)
+	}
+}
