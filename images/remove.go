@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -71,8 +72,9 @@ func Remove(ctx context.Context, s *store.Store, name string, o RemoveOptions) (
 	if err != nil {
 		return nil, err
 	}
-	byName := !e.Ref.IsZero()
-	if byName && len(names) > 1 && e.Ref.Digest == "" {
+	// A digest is a name only where an image was pulled by it.
+	byName := slices.Contains(names, e.Ref)
+	if byName && len(names) > 1 {
 		return []Removed{{Untagged: e.Ref.Familiar()}}, s.Untag(ctx, e.Ref)
 	}
 	id := idOf(s, e)
@@ -161,7 +163,7 @@ func Prune(ctx context.Context, s *store.Store, all bool, o RemoveOptions) ([]Re
 			continue
 		}
 		var inUse *InUseError
-		err := checkUsers(ctx, shorten(img.ID), img.ID, RemoveOptions{Users: o.Users})
+		err := checkUsers(ctx, oci.ShortID(img.ID), img.ID, RemoveOptions{Users: o.Users})
 		if errors.As(err, &inUse) {
 			continue
 		}

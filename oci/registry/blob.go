@@ -26,6 +26,7 @@ type blobReader struct {
 	broke   int64 // the offset of the last break
 	failed  int   // attempts since much came last
 	broken  int   // breaks in all
+	asked   bool  // the registry was asked at all
 	noRange bool  // the registry cannot go on in the middle
 	refused bool  // the registry's answer cannot be right; asking again is no use
 }
@@ -116,6 +117,7 @@ func (r *blobReader) recover(err error) error {
 
 // connect asks for the blob from the present offset on.
 func (r *blobReader) connect() error {
+	r.asked = true
 	ctx, dog := watch(r.ctx, r.s.c.idle)
 	resp, err := r.request(ctx)
 	if err != nil {

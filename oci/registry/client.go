@@ -124,7 +124,7 @@ func (c *Client) open(ctx context.Context, ref oci.Reference, scopes func(name.R
 		ctx, stop := withDeadline(ctx, c.idle)
 		defer stop()
 		rt, err = transport.NewWithContext(ctx, repo.Registry, auth, transport.NewUserAgent(base, c.userAgent), scopes(repo))
-		return classify(ctx, err)
+		return classify(ctx, fromHandshake(ref.Registry, err))
 	})
 	if err != nil {
 		return nil, &HostError{Host: ref.Registry, Err: err}

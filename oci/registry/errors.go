@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // StatusError is an answer of a registry that means no.
@@ -60,6 +62,20 @@ func checkStatus(resp *http.Response, ok ...int) error {
 		Method: resp.Request.Method, URL: plainURL(resp.Request.URL), host: resp.Request.URL.Host,
 		Code: resp.StatusCode, Message: describe(body), RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
+}
+
+// fromHandshake turns a refusal that go-containerregistry met while it shook
+// hands into a StatusError.
+func fromHandshake(host string, err error) error {
+	var t *transport.Error
+	if !errors.As(err, &t) || t.Request == nil {
+		return err
+	}
+	s := &StatusError{Method: t.Request.Method, URL: plainURL(t.Request.URL), Code: t.StatusCode, host: host}
+	if len(t.Errors) > 0 {
+		s.Message = printable(string(t.Errors[0].Code) + " " + t.Errors[0].Message)
+	}
+	return s
 }
 
 func plainURL(u *url.URL) string {

@@ -177,26 +177,25 @@ func (f *fetch) layersInto(ctx context.Context) error {
 	return g.Wait()
 }
 
-// layer moves one layer.
+// layer moves one layer. A sink that has it does not read, and nothing is asked
+// for before the first read.
 func (f *fetch) layer(ctx context.Context, d ispec.Descriptor) error {
-	ok, err := f.dst.Has(ctx, d.Digest)
-	if err != nil {
-		return err
-	}
-	for attempt := 1; !ok; attempt++ {
+	for attempt := 1; ; attempt++ {
 		r := f.blob(ctx, d)
 		_, err := f.dst.Ingest(ctx, d, r)
 		r.Close()
 		if err == nil {
-			f.c.progress.Report(oci.Event{Status: oci.StatusPulled, Descriptor: d, Done: d.Size, Total: d.Size})
+			status := oci.StatusPulled
+			if !r.asked {
+				status = oci.StatusExists
+			}
+			f.c.progress.Report(oci.Event{Status: status, Descriptor: d, Done: d.Size, Total: d.Size})
 			return nil
 		}
 		if !f.again(ctx, r, attempt, err) {
 			return fmt.Errorf("fetch layer %s: %w", d.Digest, err)
 		}
 	}
-	f.c.progress.Report(oci.Event{Status: oci.StatusExists, Descriptor: d, Done: d.Size, Total: d.Size})
-	return nil
 }
 
 // smallBlob reads a config whole, again if it came wrong.

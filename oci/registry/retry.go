@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-
 	"github.com/wherry-run/wherry/oci"
 )
 
@@ -69,7 +67,6 @@ func temporary(ctx context.Context, err error) bool {
 	}
 	var (
 		status   *StatusError
-		ggcr     *transport.Error
 		refused  *refusedError
 		mismatch *oci.MismatchError
 		document *oci.DocumentError
@@ -81,8 +78,6 @@ func temporary(ctx context.Context, err error) bool {
 	switch {
 	case errors.As(err, &status):
 		return temporaryStatus(status.Code)
-	case errors.As(err, &ggcr):
-		return temporaryStatus(ggcr.StatusCode)
 	case errors.As(err, &dns):
 		return dns.IsTemporary || dns.IsTimeout
 	case errors.As(err, &refused), errors.As(err, &mismatch), errors.As(err, &document),

@@ -117,6 +117,7 @@ type contentWriter struct {
 	s       *Store
 	tmp     string   // where unfinished files lie
 	touched []string // what must be on disk before an index may name it
+	head    bytes.Buffer
 }
 
 // smallFile is what is hashed in memory, so that a file that is there already
@@ -125,8 +126,9 @@ const smallFile = 1 << 20
 
 // Put stores the content of one file.
 func (w *contentWriter) Put(ctx context.Context, r io.Reader) (string, int64, error) {
-	var head bytes.Buffer
-	n, err := io.CopyN(&head, r, smallFile)
+	head := &w.head
+	head.Reset()
+	n, err := io.CopyN(head, r, smallFile)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", 0, fmt.Errorf("read file of layer: %w", err)
 	}
