@@ -365,3 +365,16 @@ func TestNonblockingInput(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+func TestArraysDoNotWrap(t *testing.T) {
+	c := call{mem: make(fakeMemory, 64)}
+	if b, e := c.array(0, 8, 8); e != esuccess || len(b) != 64 {
+		t.Errorf("array = %d bytes, %d", len(b), e)
+	}
+	// In 32 bits each of these products is at most 64.
+	for _, n := range []uint32{1 << 29, 1<<29 + 1, 1<<29 + 8} {
+		if b, e := c.array(0, n, 8); e != efault {
+			t.Errorf("%d elements of 8 bytes: %d bytes, %d", n, len(b), e)
+		}
+	}
+}

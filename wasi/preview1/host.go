@@ -88,6 +88,7 @@ type Host struct {
 	outputs []*wasi.Output
 	closing []*wasi.Conn // closed by the guest, perhaps still delivering
 	killed  bool         // unwound because the context ended
+	frame   call         // the call under way: there is one at a time
 }
 
 // New makes a Host. It opens the preopens, so Close must be called.
@@ -282,13 +283,14 @@ func (h *Host) wait(f func()) {
 
 // run calls one function of the table and reports its result, or why the guest
 // must be unwound.
-func (h *Host) run(ctx context.Context, l *layout, f *function, mem memory, args []uint64) (errno, error) {
-	c := call{ctx: ctx, mem: mem, args: args, layout: l}
-	if c.canceled() {
-		h.killed = true
-		return ecanceled, c.unwind
+func (h *Host) run(ctx context.Context, l *layout, f *function, mem memory, args []uint64) (e errno, unwind error) {
+	c := &h.frame
+	*c = call{ctx: ctx, mem: mem, args: args, layout: l}
+	if !c.canceled() {
+		e = f.call(h, c)
 	}
-	e := f.call(h, &c)
-	h.killed = h.killed || c.unwind != nil && ctx.Err() != nil
-	return e, c.unwind
+	unwind = c.unwind
+	h.killed = h.killed || unwind != nil && ctx.Err() != nil
+	*c = call{}
+	return e, unwind
 }
