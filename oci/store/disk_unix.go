@@ -26,6 +26,9 @@ func syncDir(dir string) error {
 // seal makes finished content read-only, against slips of the hand.
 func seal(path string) error { return os.Chmod(path, 0o444) }
 
+// removeAll removes a folder and what is in it.
+func removeAll(dir string) error { return os.RemoveAll(dir) }
+
 // mapFile maps a whole file read-only.
 func mapFile(f *os.File, size int64) ([]byte, func() error, error) {
 	if int64(int(size)) != size {

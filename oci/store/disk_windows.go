@@ -3,7 +3,9 @@
 package store
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -14,6 +16,32 @@ func syncDir(string) error { return nil }
 
 // seal does nothing: a read-only file could be neither replaced nor swept.
 func seal(string) error { return nil }
+
+// removeAll removes a folder and what is in it. Wine lacks the call that
+// os.RemoveAll uses for what is inside a folder; one path after the other works
+// there too.
+func removeAll(dir string) error {
+	err := os.RemoveAll(dir)
+	if !errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if e.IsDir() {
+			err = removeAll(path)
+		} else {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return os.Remove(dir)
+}
 
 // mapFile maps a whole file read-only.
 func mapFile(f *os.File, size int64) ([]byte, func() error, error) {

@@ -65,7 +65,7 @@ func (s *Store) newLease() (*Lease, error) {
 	}
 	if err != nil {
 		_ = l.lock.Close()
-		_ = os.RemoveAll(dir)
+		_ = removeAll(dir)
 		return nil, err
 	}
 	return l, nil
@@ -83,7 +83,7 @@ func (l *Lease) Release() error {
 	if cerr := l.lock.Close(); err == nil {
 		err = cerr
 	}
-	if rerr := os.RemoveAll(l.dir); err == nil {
+	if rerr := removeAll(l.dir); err == nil {
 		err = rerr
 	}
 	return err
@@ -176,7 +176,7 @@ func (s *Store) leaseRoots() ([]digest.Digest, error) {
 		dead, err := lock.TryLock()
 		_ = lock.Close()
 		if err == nil && dead {
-			if err := os.RemoveAll(dir); err != nil {
+			if err := removeAll(dir); err != nil {
 				return nil, err
 			}
 			continue
