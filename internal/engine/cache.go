@@ -20,7 +20,7 @@ import (
 // cache keeps compiled modules on disk, a folder for each:
 //
 //	entries/KEY/entry.json    what the entry is, with the sizes and hashes of all the rest
-//	entries/KEY/module.wasm   the prepared module
+//	entries/KEY/module.wasm   the skeleton of the prepared module; without a compiler the module itself
 //	entries/KEY/names         the sidecar with the names
 //	entries/KEY/wazero-.../   wazero's own cache, with the machine code of this one module
 //	drafts/KEY.*/             entries that are being made, or were when their process died
@@ -50,13 +50,14 @@ type entry struct {
 	Made    time.Time `json:"made"`
 	Prepare float64   `json:"prepareSeconds"`
 	Compile float64   `json:"compileSeconds"`
-	Wasm    fileSum   `json:"wasm"`
+	Wasm    fileSum   `json:"wasm"` // the module's skeleton, or the module
 	Names   fileSum   `json:"names"`
 	Native  nativeSum `json:"native"`
 	Outline outline   `json:"outline"`
 
 	dir         string
 	wasm, names []byte
+	native      *os.File // the machine code, after it was checked; nil when there is none
 }
 
 // fileSum is the length and hash of a file.
@@ -128,18 +129,47 @@ func (c *cache) open(key, engine string) (*entry, error) {
 	if e.Format != cacheFormat || e.Key != key || e.Engine != engine {
 		return nil, fmt.Errorf("%w: it is another module's or another engine's", errUnusable)
 	}
-	if err := e.Native.check(dir); err != nil {
+	if e.native, err = e.Native.open(dir); err != nil {
 		return nil, err
 	}
-	if e.names, err = e.Names.read(filepath.Join(dir, namesFile)); err != nil {
+	if err := e.read(); err != nil {
+		e.close()
 		return nil, err
 	}
-	if e.wasm, err = e.Wasm.read(filepath.Join(dir, wasmFile)); err != nil {
-		return nil, err
+	return e, nil
+}
+
+// read reads the files that are not machine code.
+func (e *entry) read() (err error) {
+	if e.names, err = e.Names.read(filepath.Join(e.dir, namesFile)); err != nil {
+		return err
+	}
+	if e.wasm, err = e.Wasm.read(filepath.Join(e.dir, wasmFile)); err != nil {
+		return err
 	}
 	now := time.Now()
-	_ = os.Chtimes(filepath.Join(dir, entryFile), now, now) // when it was used last, for those who tidy up
-	return e, nil
+	_ = os.Chtimes(filepath.Join(e.dir, entryFile), now, now) // when it was used last, for those who tidy up
+	return nil
+}
+
+// unchanged reports whether the machine code that was checked is still what its path leads to. If another process
+// removed the entry meanwhile, wazero has compiled what it found instead, and that is a skeleton.
+func (e *entry) unchanged() bool {
+	if e.native == nil {
+		return true
+	}
+	checked, err := e.native.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(filepath.Join(e.dir, filepath.FromSlash(e.Native.Path)))
+	return err == nil && os.SameFile(checked, now)
+}
+
+func (e *entry) close() {
+	if e.native != nil {
+		e.native.Close()
+	}
 }
 
 // discard takes an entry that cannot be used out of the way. Whoever has it open is not disturbed.
@@ -183,7 +213,6 @@ func (c *cache) dropDraft(dir string) {
 
 // publish completes a draft, in which wazero has put the machine code, and makes it the entry of its key.
 func (c *cache) publish(dir, key, engine string, a Artifact, o *outline, s LoadStats) error {
-	defer c.dropDraft(dir)
 	e := entry{Format: cacheFormat, Key: key, Engine: engine, Made: time.Now().UTC(), Outline: *o,
 		Prepare: s.Prepare.Seconds(), Compile: s.Compile.Seconds()}
 	var err error
@@ -205,7 +234,7 @@ func (c *cache) publish(dir, key, engine string, a Artifact, o *outline, s LoadS
 	}
 	c.discard(key)
 	if err := rename(dir, c.path("entries", key)); err != nil {
-		return fmt.Errorf("keep compiled module: %w", err)
+		return err
 	}
 	syncDir(c.path("entries"))
 	return nil

@@ -330,6 +330,109 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestSkeleton loads code for a module whose functions are not there any more, with everything around them in use.
+func TestSkeleton(t *testing.T) {
+	dir := tempDir(t)
+	a := strip(t, wat(t, `(module
+	  (import "env" "f" (func $f (param i32) (result i32)))
+	  (memory (export "memory") 1)
+	  (table 4 funcref)
+	  (global $g (mut i64) (i64.const 1000))
+	  (global $h funcref (ref.func $one))
+	  (data (i32.const 8) "\07\00\00\00") (data $later "\09\00\00\00")
+	  (elem (i32.const 1) $one $f) (elem $more func $two)
+	  (func $one (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+	  (func $two (param i32) (result i32) (local f64 i64) (i32.mul (local.get 0) (i32.const 2)))
+	  (func $start (global.set $g (i64.const 5)) (table.set 0 (i32.const 0) (global.get $h)))
+	  (func (export "run") (param i32) (result i32 i64)
+	    (memory.init $later (i32.const 12) (i32.const 0) (i32.const 4))
+	    (table.init 0 $more (i32.const 3) (i32.const 0) (i32.const 1))
+	    (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0))
+	    (call_indirect (param i32) (result i32) (i32.const 1))
+	    (call_indirect (param i32) (result i32) (i32.const 2))
+	    (call_indirect (param i32) (result i32) (i32.const 3))
+	    (i32.add (i32.load (i32.const 8)))
+	    (i32.add (i32.load (i32.const 12)))
+	    (global.get $g))
+	  (start $start))`))
+	f := HostFunc{Name: "f", Params: []ValueType{I32}, Results: []ValueType{I32},
+		Call: func(_ context.Context, _ *Guest, stack []uint64) { stack[0] += 100 }}
+	for _, hit := range []bool{false, true} {
+		e := newEngine(t, Config{CacheDir: dir})
+		m := mustLoad(t, e, a)
+		if m.Stats().Hit != hit {
+			t.Errorf("%+v", m.Stats())
+		}
+		i := instance(t, e, m, InstanceConfig{Imports: env(f)})
+		got, err := i.Call(t.Context(), "run", 10)
+		if err != nil || got[0] != (10+1+1+100)*2+7+9 || got[1] != 5 {
+			t.Errorf("hit %v: got %v, %v", hit, got, err)
+		}
+		i.Close(t.Context())
+		m.Close(t.Context())
+	}
+	skeleton, err := skeletonOf(a.Wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "entries", keyOf(a.Wasm), wasmFile))
+	if err != nil || newEngine(t, Config{}).Compiles() != bytes.Equal(kept, skeleton) {
+		t.Error("the entry does not hold the skeleton:", err)
+	}
+}
+
+// TestEntryVanishes removes the machine code after it was checked: wazero compiles the skeleton, which must not be run.
+func TestEntryVanishes(t *testing.T) {
+	dir := tempDir(t)
+	a := Artifact{Wasm: bulky(5, 5)}
+	folder := fill(t, dir, a)
+	file := nativeFile(t, folder)
+	e := newEngine(t, Config{CacheDir: dir})
+	for name, vanish := range map[string]func() error{
+		"removed":  func() error { return os.Remove(file) },
+		"replaced": func() error { return errors.Join(os.Rename(file, file+"~"), os.WriteFile(file, []byte("x"), 0o600)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if runtime.GOOS == "windows" {
+				t.Skip("SKIPPED: an open file cannot be removed on Windows")
+			}
+			good, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := errors.Join(removeNow(file+"~"), os.WriteFile(file, good, 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}()
+			entry, err := e.cache.open(keyOf(a.Wasm), e.Identity())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer entry.close()
+			if !entry.unchanged() {
+				t.Error("changed before it was")
+			}
+			if err := vanish(); err != nil {
+				t.Fatal(err)
+			}
+			if entry.unchanged() {
+				t.Error("not noticed")
+			}
+			if name == "removed" {
+				c, err := e.build(e.life, entry.wasm, entry.names, &entry.Outline, entry.dir, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.free()
+				if entry.unchanged() {
+					t.Error("what wazero made of the skeleton passes for the machine code")
+				}
+			}
+		})
+	}
+}
+
 func TestCached(t *testing.T) {
 	dir := tempDir(t)
 	a := Artifact{Wasm: bulky(50, 20)}

@@ -206,13 +206,19 @@ func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
 	if err != nil {
 		return nil, nil // produce, which holds the lock, replaces what is there
 	}
+	defer entry.close()
 	f.report.phase("load", 0, 0)
 	begin := time.Now()
 	c, err := e.build(f.life, entry.wasm, entry.names, &entry.Outline, entry.dir, f.key)
 	if errors.Is(err, ErrClosed) {
 		return nil, err
 	}
+	if err == nil && !entry.unchanged() {
+		c.free()
+		err = errUnusable
+	}
 	if err != nil {
+		entry.close()
 		e.cache.discard(f.key)
 		return nil, nil
 	}
@@ -253,8 +259,8 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 		into.dropDraft(dir)
 	} else if dir != "" {
 		f.report.phase("load", 0, 0)
-		if err := into.publish(dir, f.key, e.Identity(), artifact, o, f.stats); err != nil {
-			f.stats.CacheErr = err
+		if err := e.keep(f, dir, artifact, o); err != nil {
+			f.stats.CacheErr = fmt.Errorf("keep compiled module: %w", err)
 		}
 	}
 	if o.CodeBytes > muchCode {
@@ -263,6 +269,16 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 		debug.FreeOSMemory()
 	}
 	return c, nil
+}
+
+// keep makes an entry of a draft that holds machine code.
+func (e *Engine) keep(f *flight, dir string, a Artifact, o *outline) error {
+	defer e.cache.dropDraft(dir)
+	skeleton, err := e.transplant(f.life, dir, a.Wasm)
+	if err != nil {
+		return err
+	}
+	return e.cache.publish(dir, f.key, e.Identity(), Artifact{Wasm: skeleton, Names: a.Names}, o, f.stats)
 }
 
 // compile has the compiler work on a prepared module, and leave the machine code in dir too if there is one.

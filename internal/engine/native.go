@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,27 +25,40 @@ type nativeSum struct {
 	SHA256 string `json:"sha256"`
 }
 
-// sumNative finds wazero's file in an entry and sums it up.
+// findNative finds the file with machine code in an entry or draft, as a path in it: the one file in the one folder that
+// wazero made there. It is empty when there is none.
+func findNative(dir string) (string, error) {
+	found := ""
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, d := range list {
+		if !d.IsDir() || !strings.HasPrefix(d.Name(), "wazero-") {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(dir, d.Name()))
+		if err != nil {
+			return "", err
+		}
+		for _, f := range files {
+			if found != "" {
+				return "", fmt.Errorf("machine code in %s and %s", found, f.Name())
+			}
+			found = filepath.Join(d.Name(), f.Name())
+		}
+	}
+	return found, nil
+}
+
+// sumNative finds the file with machine code in an entry and sums it up.
 func sumNative(dir string) (nativeSum, error) {
 	var s nativeSum
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || filepath.Dir(path) == dir {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		if s.Path != "" {
-			return fmt.Errorf("machine code in two files, %s and %s", s.Path, rel)
-		}
-		s.Path = filepath.ToSlash(rel)
-		return nil
-	})
-	if err != nil || s.Path == "" {
+	path, err := findNative(dir)
+	if err != nil || path == "" {
 		return s, err
 	}
-	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(s.Path)))
+	f, err := os.Open(filepath.Join(dir, path))
 	if err != nil {
 		return s, err
 	}
@@ -55,7 +67,7 @@ func sumNative(dir string) (nativeSum, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Size = st.Size()
+	s.Path, s.Size = filepath.ToSlash(path), st.Size()
 	s.Code, s.Length = codeSpan(f, s.Size)
 	s.SHA256, err = s.hash(f)
 	return s, err
@@ -99,20 +111,27 @@ func (s nativeSum) hash(f io.ReaderAt) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// check compares the file with what was noted.
-func (s nativeSum) check(dir string) error {
+// open opens the file if it is as noted. It gives nil when there is no machine code.
+func (s nativeSum) open(dir string) (*os.File, error) {
 	if s.Path == "" {
-		return nil
+		return nil, nil
 	}
 	if !filepath.IsLocal(filepath.FromSlash(s.Path)) || strings.Count(s.Path, "/") != 1 ||
 		s.Code < 0 || s.Length < 0 || s.Code > s.Size-s.Length {
-		return fmt.Errorf("%w: its machine code is elsewhere", errUnusable)
+		return nil, fmt.Errorf("%w: its machine code is elsewhere", errUnusable)
 	}
 	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(s.Path)))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer f.Close()
+	if err := s.check(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (s nativeSum) check(f *os.File) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
