@@ -52,6 +52,15 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Stages are built in the order of the text, those that are not needed left
+	// out, so that progress reads as the recipe does.
+	needed := map[int]bool{}
+	b.needs(target, needed)
+	for _, i := range sortedKeys(needed) {
+		if _, err := b.stage(ctx, i); err != nil {
+			return nil, err
+		}
+	}
 	s, err := b.stage(ctx, target)
 	if err != nil {
 		return nil, err
@@ -177,6 +186,37 @@ func (b *builder) stage(ctx context.Context, i int) (*state, error) {
 	}
 	b.built[i] = s
 	return s, nil
+}
+
+// needs collects a stage and the earlier stages that it names.
+func (b *builder) needs(i int, found map[int]bool) {
+	if found[i] {
+		return
+	}
+	found[i] = true
+	def := b.Recipe.Stages[i]
+	name := func(from string) {
+		if at, ok := b.Recipe.Stage(from); ok && at < i {
+			b.needs(at, found)
+		}
+	}
+	if base, err := b.Recipe.ExpandFrom(def, b.BuildArgs); err == nil {
+		if from, err := recipe.ResolveFrom(base, b.Recipe.Stages[:i]); err == nil && from.Kind == recipe.FromStage {
+			b.needs(from.Stage, found)
+		}
+	}
+	for _, step := range def.Steps {
+		switch c := step.Command.(type) {
+		case *instructions.CopyCommand:
+			name(c.From)
+		case *recipe.Model:
+			name(c.From)
+		case *instructions.RunCommand:
+			for _, m := range instructions.GetMounts(c) {
+				name(m.From)
+			}
+		}
+	}
 }
 
 // timed reports a step before and after.

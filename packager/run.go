@@ -70,7 +70,7 @@ func (s *state) jobs(step recipe.Step, c *instructions.RunCommand) ([]job, error
 	}
 	parts, ok := recipe.SplitPip(script)
 	if !ok {
-		return nil, errors.New("pip install stands inside a loop, a condition or a pipe\nwrite it as a RUN of its own: RUN pip install -r requirements.txt")
+		return nil, errors.New("pip install stands in a loop, a condition, a pipe, or after cd or export\nwrite it as a RUN of its own: RUN pip install -r requirements.txt")
 	}
 	var jobs []job
 	for _, p := range parts {

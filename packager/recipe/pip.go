@@ -31,7 +31,7 @@ func SplitPip(script string) (parts []Part, ok bool) {
 	}
 	total, heredocs := 0, 0
 	syntax.Walk(prog, func(n syntax.Node) bool {
-		if r, is := n.(*syntax.Redirect); is && r.Hdoc != nil {
+		if r, is := n.(*syntax.Redirect); is && (r.Op == syntax.Hdoc || r.Op == syntax.DashHdoc) {
 			heredocs++
 		}
 		if call, is := n.(*syntax.CallExpr); is && isPip(call) {
@@ -49,17 +49,19 @@ func SplitPip(script string) (parts []Part, ok bool) {
 	for _, stmt := range prog.Stmts {
 		flat = flatten(stmt, flat)
 	}
+	changed := false
 	for _, stmt := range flat {
 		call, is := stmt.Cmd.(*syntax.CallExpr)
 		if is && isPip(call) && plain(stmt) {
 			part, all := pipPart(call)
-			if !all {
+			if !all || changed {
 				return nil, false
 			}
 			parts = append(parts, part)
 			total--
 			continue
 		}
+		changed = changed || changesShell(stmt)
 		text := script[stmt.Pos().Offset():stmt.End().Offset()]
 		text = strings.TrimSuffix(strings.TrimSpace(text), ";")
 		if n := len(parts); n > 0 && parts[n-1].Pip == nil {
@@ -69,6 +71,31 @@ func SplitPip(script string) (parts []Part, ok bool) {
 		}
 	}
 	return parts, total == 0
+}
+
+// stateful are commands that leave something behind in the shell, which a pip
+// install after them could not see.
+var stateful = map[string]bool{
+	"cd": true, "pushd": true, "popd": true, "export": true, "unset": true, "source": true, ".": true, "eval": true, "read": true,
+}
+
+// changesShell reports whether a statement changes the folder or the variables
+// of the shell.
+func changesShell(stmt *syntax.Stmt) bool {
+	found := false
+	syntax.Walk(stmt, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.Subshell, *syntax.CmdSubst, *syntax.FuncDecl:
+			return false
+		case *syntax.DeclClause:
+			found = true
+		case *syntax.CallExpr:
+			words := literals(n)
+			found = found || len(n.Args) == 0 || (len(words) > 0 && stateful[words[0]])
+		}
+		return true
+	})
+	return found
 }
 
 // flatten takes "a && b && c" apart.
