@@ -24,7 +24,21 @@ def patch_markers(markers):
     module.default_environment = default_environment
 
 
-def watch_links(seen):
+def takes_guest(path, version):
+    """Whether a wheel on disk is for the guest's version of Python.
+
+    An index says so beside the link, a folder does not.
+    """
+    from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    m = metadata(path)
+    try:
+        return SpecifierSet((m and m["Requires-Python"]) or "").contains(version)
+    except InvalidSpecifier:
+        return True
+
+
+def watch_links(seen, version):
     """Note every file that the indexes offer, and whether the guest can use it."""
     from pip._internal.index.package_finder import LinkEvaluator
 
@@ -35,6 +49,8 @@ def watch_links(seen):
         kind, project = result[0], canonical(self.project_name)
         usable = kind is True or getattr(kind, "name", "") == "candidate"
         other_python = getattr(kind, "name", "") == "requires_python_mismatch"
+        if usable and link.is_file and link.filename.endswith(".whl"):
+            other_python = not takes_guest(link.file_path, version)
         yanked = getattr(link, "is_yanked", False)
         if not yanked and not other_python and version_of(link.filename, project):
             seen.setdefault(project, {})[link.filename] = bool(usable)
@@ -246,7 +262,7 @@ def resolve(request, answer):
     """pip download, watched."""
     seen, made = {}, {}
     try:
-        watch_links(seen)
+        watch_links(seen, request["markers"]["python_full_version"])
         stand_in_natives(seen, request["local"], made)
     except Exception as e:  # a pip whose inside has moved: resolve all the same
         answer["unwatched"] = "%s: %s" % (type(e).__name__, e)
