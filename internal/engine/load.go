@@ -274,11 +274,10 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 // keep makes an entry of a draft that holds machine code.
 func (e *Engine) keep(f *flight, dir string, a Artifact, o *outline) error {
 	defer e.cache.dropDraft(dir)
-	skeleton, err := e.transplant(f.life, dir, a.Wasm)
-	if err != nil {
-		return err
+	if skeleton, err := e.transplant(f.life, dir, a.Wasm); err == nil {
+		a.Wasm = skeleton // otherwise the entry holds the module itself, and loads more slowly
 	}
-	return e.cache.publish(dir, f.key, e.Identity(), Artifact{Wasm: skeleton, Names: a.Names}, o, f.stats)
+	return e.cache.publish(dir, f.key, e.Identity(), a, o, f.stats)
 }
 
 // compile has the compiler work on a prepared module, and leave the machine code in dir too if there is one.
