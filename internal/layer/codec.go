@@ -103,6 +103,7 @@ type decoder struct {
 	bad     bool
 	digests []string
 	prev    string
+	path    []byte
 }
 
 func (d *decoder) index() ([]Entry, error) {
@@ -169,7 +170,9 @@ func (d *decoder) string() string { return string(d.take(int(d.uint(uint64(len(d
 
 func (d *decoder) entry(e *Entry) {
 	e.Kind = Kind(d.take(1)[0])
-	e.Path = d.prev[:d.uint(uint64(len(d.prev)))] + d.string()
+	shared := d.uint(uint64(len(d.prev)))
+	d.path = append(append(d.path[:0], d.prev[:shared]...), d.take(int(d.uint(uint64(len(d.b)))))...)
+	e.Path = string(d.path)
 	if len(e.Path) > DefaultLimits().PathLen {
 		d.bad = true
 	}

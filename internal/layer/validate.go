@@ -1,9 +1,6 @@
 package layer
 
-import (
-	"encoding/hex"
-	"strings"
-)
+import "strings"
 
 // Validate checks what every reader of an index relies on: the order, clean
 // paths, sane sizes and digests, no entry below something that is no directory,
@@ -86,11 +83,15 @@ func (e *Entry) validateContent() error {
 const digestPrefix = "sha256:"
 
 func validDigest(s string) bool {
-	if len(s) != len(digestPrefix)+64 || !strings.HasPrefix(s, digestPrefix) {
+	if len(s) != len(digestPrefix)+64 || s[:len(digestPrefix)] != digestPrefix {
 		return false
 	}
-	b, err := hex.DecodeString(s[len(digestPrefix):])
-	return err == nil && digestPrefix+hex.EncodeToString(b) == s
+	for _, c := range []byte(s[len(digestPrefix):]) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // validateLinks checks that hard links within the layer point to a file, not to

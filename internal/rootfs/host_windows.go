@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
@@ -68,7 +69,31 @@ func fillTimes(st *Stat, fi fs.FileInfo) {
 
 // renameAt moves by path from the root of the mount: there is no call of the
 // host that takes two directories.
+//
+// What the host would do otherwise than POSIX is looked for first: replacing a
+// file by a directory, and an empty directory by another, which takes two steps.
 func renameAt(a *hostDir, from string, b *hostDir, to string) error {
+	src, err := a.root.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if src.IsDir() && strings.HasPrefix(b.path("")+"/", a.path(from)+"/") {
+		return EINVAL
+	}
+	if dst, err := b.root.Lstat(to); err == nil {
+		switch {
+		case os.SameFile(src, dst):
+			return nil
+		case dst.IsDir() && !src.IsDir():
+			return EISDIR
+		case !dst.IsDir() && src.IsDir():
+			return ENOTDIR
+		case dst.IsDir():
+			if err := removeAt(b, to, true); err != nil {
+				return err
+			}
+		}
+	}
 	if a == b {
 		return a.root.Rename(from, to)
 	}
@@ -93,7 +118,47 @@ func removeAt(d *hostDir, name string, dir bool) error {
 	case !dir && fi.IsDir():
 		return EISDIR
 	}
-	return d.root.Remove(name)
+	err = d.root.Remove(name)
+	if errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
+		return removePlain(d, name, dir)
+	}
+	return err
+}
+
+// removePlain is for hosts that do not know the removal of files in use: file
+// systems and emulations without POSIX semantics. It opens the one name from
+// the handle of its directory and marks it for removal.
+func removePlain(d *hostDir, name string, dir bool) error {
+	parent, err := d.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	ntName, err := windows.NewNTUnicodeString(name)
+	if err != nil {
+		return err
+	}
+	attrs := &windows.OBJECT_ATTRIBUTES{RootDirectory: windows.Handle(parent.Fd()), ObjectName: ntName}
+	attrs.Length = uint32(unsafe.Sizeof(*attrs))
+	options := uint32(windows.FILE_OPEN_REPARSE_POINT | windows.FILE_OPEN_FOR_BACKUP_INTENT | windows.FILE_SYNCHRONOUS_IO_NONALERT)
+	if dir {
+		options |= windows.FILE_DIRECTORY_FILE
+	} else {
+		options |= windows.FILE_NON_DIRECTORY_FILE
+	}
+	var h windows.Handle
+	var status windows.IO_STATUS_BLOCK
+	err = windows.NtCreateFile(&h, windows.DELETE|windows.SYNCHRONIZE, attrs, &status, nil, 0,
+		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, windows.FILE_OPEN, options, 0, 0)
+	if nt, ok := err.(windows.NTStatus); ok {
+		err = nt.Errno()
+	}
+	if err != nil {
+		return err
+	}
+	defer windows.CloseHandle(h)
+	remove := byte(1)
+	return windows.SetFileInformationByHandle(h, windows.FileDispositionInfo, &remove, 1)
 }
 
 func (h *hostFS) setTimes(d *hostDir, name string, t Times, k Kind) error {

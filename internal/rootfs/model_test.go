@@ -199,7 +199,7 @@ func TestRandomLives(t *testing.T) {
 		for range 1 + r.IntN(3) {
 			layers = append(layers, randomLayer(t, r, &c))
 		}
-		o := rootfs.Options{Layers: layers, Upper: rootfs.Upper{Dir: t.TempDir()}}
+		o := rootfs.Options{Layers: layers, Upper: rootfs.Upper{Dir: tempDir(t)}}
 		tree, err := rootfs.New(o)
 		if err != nil {
 			continue // a hard link that a whiteout hides, or the like

@@ -26,7 +26,7 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		fs := newMemFS(1, nowZero, memoryStorage{}, 1<<40, 1<<20)
-		u := &upper{dir: t.TempDir(), kept: map[uint64]bool{}}
+		u := &upper{dir: "there is no such directory", kept: map[uint64]bool{}, open: map[*fileStore]bool{}}
 		a := &applier{fs: fs, u: u, files: files}
 		for k := range x.Entries {
 			if a.apply(&x.Entries[k]) != nil {

@@ -206,7 +206,8 @@ func (t *Tree) Close() error {
 			t.closeErr = t.Sync()
 		}
 		if t.upper != nil {
-			t.closeErr = errors.Join(t.closeErr, t.upper.close())
+			tidy := t.stop != nil && t.closeErr == nil
+			t.closeErr = errors.Join(t.closeErr, t.upper.close(tidy))
 		}
 		for _, m := range t.mounts {
 			if m.closer != nil {

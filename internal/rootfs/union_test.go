@@ -210,7 +210,7 @@ func TestFS(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	var c layer.Memory
-	host := t.TempDir()
+	host := tempDir(t)
 	if err := os.WriteFile(filepath.Join(host, "f"), []byte("safe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func openErr(tree *rootfs.Tree, path string, how rootfs.How) error {
 }
 
 func TestQuota(t *testing.T) {
-	for name, upper := range map[string]rootfs.Upper{"memory": {}, "disk": {Dir: t.TempDir()}} {
+	for name, upper := range map[string]rootfs.Upper{"memory": {}, "disk": {Dir: tempDir(t)}} {
 		t.Run(name, func(t *testing.T) {
 			tree := newTree(t, rootfs.Options{MaxBytes: 1 << 20, MaxInodes: 10, Upper: upper})
 			f, err := tree.Open(tree.Root(), "f", rootfs.How{Read: true, Write: true, Create: true})
@@ -393,7 +393,7 @@ func TestCopyUpCopiesLittle(t *testing.T) {
 	l := lay(t, &c, "big="+big)
 	count := &counting{Content: &c}
 	l.Content = count
-	tree := newTree(t, rootfs.Options{Layers: []rootfs.Layer{l}, Upper: rootfs.Upper{Dir: t.TempDir()}})
+	tree := newTree(t, rootfs.Options{Layers: []rootfs.Layer{l}, Upper: rootfs.Upper{Dir: tempDir(t)}})
 	f, err := tree.Open(tree.Root(), "big", rootfs.How{Read: true, Write: true})
 	if err != nil {
 		t.Fatal(err)
@@ -478,7 +478,7 @@ func TestDevices(t *testing.T) {
 
 func TestMountPointsAreNoChange(t *testing.T) {
 	var c layer.Memory
-	host := t.TempDir()
+	host := tempDir(t)
 	one := filepath.Join(host, "one")
 	if err := os.WriteFile(one, []byte("1"), 0o644); err != nil {
 		t.Fatal(err)
@@ -511,4 +511,36 @@ func TestMountPointsAreNoChange(t *testing.T) {
 	if err != nil || len(x.Entries) != 2 || x.Entries[1].Path != "etc/other" {
 		t.Errorf("%+v, %v", x, err)
 	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	x := &layer.Index{}
+	for k := range 50_000 {
+		x.Entries = append(x.Entries, layer.Entry{Path: fmt.Sprintf("usr/lib/python/site-packages/package%03d/module%05d.py", k/200, k), Kind: layer.File})
+	}
+	o := rootfs.Options{Layers: []rootfs.Layer{{Index: x, Content: &layer.Memory{}}, {Index: x, Content: &layer.Memory{}}}}
+	b.Run("two layers of 50,000 files", func(b *testing.B) {
+		for b.Loop() {
+			tree, err := rootfs.New(o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			tree.Close()
+		}
+	})
+	b.Run("and look at one", func(b *testing.B) {
+		for b.Loop() {
+			tree, _ := rootfs.New(o)
+			if _, err := tree.Stat(tree.Root(), "usr/lib/python/site-packages/package100/module20007.py", true); err != nil {
+				b.Fatal(err)
+			}
+			tree.Close()
+		}
+	})
+	tree, _ := rootfs.New(o)
+	b.Run("stat", func(b *testing.B) {
+		for b.Loop() {
+			tree.Stat(tree.Root(), "usr/lib/python/site-packages/package100/module20007.py", true)
+		}
+	})
 }

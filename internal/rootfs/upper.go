@@ -37,6 +37,9 @@ type upper struct {
 	// their inode until a newer state is written.
 	kept  map[uint64]bool
 	trash []uint64
+	// open are the data files that are open; none once the upper is closed.
+	open   map[*fileStore]bool
+	closed bool
 }
 
 // openUpper takes the directory for this process.
@@ -44,7 +47,7 @@ func openUpper(dir string) (*upper, error) {
 	if err := os.MkdirAll(filepath.Join(dir, upperData), 0o700); err != nil {
 		return nil, fmt.Errorf("make container's directory: %w", err)
 	}
-	u := &upper{dir: dir, lock: flock.New(filepath.Join(dir, upperLock)), next: 1, kept: make(map[uint64]bool)}
+	u := &upper{dir: dir, lock: flock.New(filepath.Join(dir, upperLock)), next: 1, kept: make(map[uint64]bool), open: make(map[*fileStore]bool)}
 	ok, err := u.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock container's directory: %w", err)
@@ -55,7 +58,34 @@ func openUpper(dir string) (*upper, error) {
 	return u, nil
 }
 
-func (u *upper) close() error { return u.lock.Close() }
+// close gives all handles back, those of files that are still in use too. With
+// tidy it removes what the written state does not speak of; without a good
+// state everything stays, for somebody to look at.
+func (u *upper) close(tidy bool) error {
+	u.mu.Lock()
+	u.closed = true
+	open := u.open
+	u.open = nil
+	u.mu.Unlock()
+	var err error
+	for s := range open {
+		err = errors.Join(err, s.idle())
+	}
+	if tidy && err == nil {
+		err = u.sweep()
+	}
+	return errors.Join(err, u.lock.Close())
+}
+
+// opened notes an open data file; false when the upper is closed.
+func (u *upper) opened(s *fileStore) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.closed {
+		u.open[s] = true
+	}
+	return !u.closed
+}
 
 func (u *upper) path(n uint64) string {
 	return filepath.Join(u.dir, upperData, fmt.Sprintf("%07x", n))
@@ -68,11 +98,9 @@ func (u *upper) newStore() (store, error) {
 	u.next++
 	u.mu.Unlock()
 	s := &fileStore{u: u, n: n}
-	f, err := os.OpenFile(u.path(n), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, hostErr(err)
+	if _, err := s.open(os.O_CREATE | os.O_EXCL); err != nil {
+		return nil, err
 	}
-	s.f = f
 	return s, nil
 }
 
@@ -184,17 +212,23 @@ type fileStore struct {
 
 func (s *fileStore) number() uint64 { return s.n }
 
-func (s *fileStore) file() (*os.File, error) {
+func (s *fileStore) file() (*os.File, error) { return s.open(0) }
+
+func (s *fileStore) open(flag int) (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.f == nil {
-		f, err := os.OpenFile(s.u.path(s.n), os.O_RDWR, 0)
-		if err != nil {
-			return nil, hostErr(err)
-		}
-		s.f = f
+	if s.f != nil {
+		return s.f, nil
 	}
-	return s.f, nil
+	if !s.u.opened(s) {
+		return nil, EBADF
+	}
+	f, err := os.OpenFile(s.u.path(s.n), os.O_RDWR|flag, 0o600)
+	if err != nil {
+		return nil, hostErr(err)
+	}
+	s.f = f
+	return f, nil
 }
 
 // readAt reads; behind the end of the data file are zeros.
@@ -249,6 +283,9 @@ func (s *fileStore) idle() error {
 	}
 	err := s.f.Close()
 	s.f = nil
+	s.u.mu.Lock()
+	delete(s.u.open, s)
+	s.u.mu.Unlock()
 	return hostErr(err)
 }
 

@@ -25,7 +25,7 @@ func dataFiles(t *testing.T, dir string) int {
 
 func TestUpperLasts(t *testing.T) {
 	var c layer.Memory
-	dir := t.TempDir()
+	dir := tempDir(t)
 	big := strings.Repeat("0123456789abcdef", 1<<14)
 	o := rootfs.Options{Upper: rootfs.Upper{Dir: dir}, Layers: []rootfs.Layer{lay(t, &c, "big="+big, "d/a=1", "gone=x", "h1=hard", "h2<=h1")}}
 	tree, err := rootfs.New(o)
@@ -81,7 +81,7 @@ func TestUpperLasts(t *testing.T) {
 
 // A killed process leaves the last state that was written, and no more.
 func TestUpperAfterKill(t *testing.T) {
-	dir, later := t.TempDir(), t.TempDir()
+	dir, later := tempDir(t), tempDir(t)
 	tree := newTree(t, rootfs.Options{Upper: rootfs.Upper{Dir: dir}})
 	write(t, tree, "kept", "kept")
 	write(t, tree, "removed", "was there")
@@ -117,7 +117,7 @@ func TestUpperAfterKill(t *testing.T) {
 }
 
 func TestUpperGivesSpaceBack(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	tree := newTree(t, rootfs.Options{Upper: rootfs.Upper{Dir: dir}})
 	for range 50 {
 		write(t, tree, "scratch", "x")
@@ -140,7 +140,7 @@ func TestUpperGivesSpaceBack(t *testing.T) {
 }
 
 func TestUpperIsLocked(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	newTree(t, rootfs.Options{Upper: rootfs.Upper{Dir: dir}})
 	if _, err := rootfs.New(rootfs.Options{Upper: rootfs.Upper{Dir: dir}}); !errors.Is(err, rootfs.EBUSY) {
 		t.Errorf("%v", err)
@@ -149,7 +149,7 @@ func TestUpperIsLocked(t *testing.T) {
 
 func TestDamagedState(t *testing.T) {
 	var c layer.Memory
-	dir := t.TempDir()
+	dir := tempDir(t)
 	o := rootfs.Options{Upper: rootfs.Upper{Dir: dir}, Layers: []rootfs.Layer{lay(t, &c, "big="+strings.Repeat("x", 200_000))}}
 	tree, err := rootfs.New(o)
 	if err != nil {
@@ -192,7 +192,7 @@ func TestDamagedState(t *testing.T) {
 }
 
 func TestOpenFilesAcrossSync(t *testing.T) {
-	tree := newTree(t, rootfs.Options{Upper: rootfs.Upper{Dir: t.TempDir()}})
+	tree := newTree(t, rootfs.Options{Upper: rootfs.Upper{Dir: tempDir(t)}})
 	f, err := tree.Open(tree.Root(), "f", rootfs.How{Read: true, Write: true, Create: true})
 	if err != nil {
 		t.Fatal(err)

@@ -154,6 +154,9 @@ func truncates(e *env) {
 }
 
 func unlinkedButOpen(e *env) {
+	if e.f.NoOpenUnlink {
+		e.Skip("on this host a file in use keeps its name")
+	}
 	e.write("f", "alive")
 	f := e.open("f", rw)
 	e.ok(e.tree.Unlink(e.at, "f"))
@@ -213,9 +216,12 @@ func renameDirs(e *env) {
 	e.mkdir("full")
 	e.write("full/f", "")
 	e.want(e.tree.Rename(e.at, "b", e.at, "full"), rootfs.ENOTEMPTY, "over a full directory")
+	e.want(e.tree.Rename(e.at, "a", e.at, "b/f/x"), rootfs.ENOTDIR, "below a file")
+	if e.f.NoOpenUnlink {
+		return
+	}
 	e.ok(e.tree.Rename(e.at, "b", e.at, "empty"))
 	e.has("empty/f", "x")
-	e.want(e.tree.Rename(e.at, "a", e.at, "empty/f/x"), rootfs.ENOTDIR, "below a file")
 	if e.f.NoOpenRename {
 		return
 	}
@@ -252,6 +258,7 @@ func hardLinks(e *env) {
 	}
 	f := e.open("b", rw)
 	f.WriteAt([]byte("D"), 0)
+	e.ok(f.Close())
 	e.has("a", "Data")
 	e.want(e.tree.Link(e.at, "a", false, e.at, "b"), rootfs.EEXIST, "link over a file")
 	e.want(e.tree.Link(e.at, "no", false, e.at, "c"), rootfs.ENOENT, "link to nothing")

@@ -160,7 +160,12 @@ func names(e *env) {
 	e.want(e.tree.Mkdir(e.at, long+"n", 0o755), rootfs.ENAMETOOLONG, "mkdir")
 	e.openErr(strings.Repeat("./", rootfs.MaxPath/2), r, rootfs.ENAMETOOLONG)
 	e.openErr("a\x00b", rwc, rootfs.EINVAL)
-	for _, name := range []string{"ünï cödé", " space", "-", "...", "..a", ".hidden", "CASE"} {
+	for _, name := range []string{"ünï cödé", " space", "-", "...", "..a", ".hidden", "CASE", "dot.", `back\slash`, "a:b"} {
+		if e.f.PlainNames && (strings.ContainsAny(name, `\:`) || strings.HasSuffix(name, ".")) {
+			e.openErr(name, rwc, rootfs.EINVAL)
+			e.openErr(name, r, rootfs.ENOENT)
+			continue
+		}
 		e.write(name, name)
 		e.has(name, name)
 	}

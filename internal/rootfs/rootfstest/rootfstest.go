@@ -21,6 +21,12 @@ type Features struct {
 	NoSymlinks bool
 	// NoOpenRename: a file or directory in use cannot be moved or replaced.
 	NoOpenRename bool
+	// NoOpenUnlink: a file in use keeps its name until it is closed.
+	NoOpenUnlink bool
+	// NoAtime: the time of the last reading cannot be set.
+	NoAtime bool
+	// PlainNames: names with spaces at an end or dots at the end are refused.
+	PlainNames bool
 	// FreeLinks: symbolic links may be absolute and lead upwards.
 	FreeLinks bool
 	// CoarseTimes: time stamps of open files are finer than the host keeps.
