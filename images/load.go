@@ -103,6 +103,12 @@ func (l *loader) read(tr *tar.Reader) error {
 
 func (l *loader) entry(h *tar.Header, r io.Reader) error {
 	name := path.Clean("/" + h.Name)[1:]
+	for key := range h.PAXRecords {
+		// A sparse entry of a few bytes would fill the disk with zeros.
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return errors.New("an archive of images has no sparse entries")
+		}
+	}
 	switch h.Typeflag {
 	case tar.TypeReg:
 		return l.file(name, h.Size, r)
