@@ -58,7 +58,9 @@ func (r *reporter) estimate(name string, total int64, rate float64) (stop func()
 	expected := float64(total) / rate
 	r.mu.Lock()
 	r.name, r.current, r.total = name, 0, total
-	r.guess = func() int64 { return int64(float64(total) * advance(time.Since(begin).Seconds()/expected)) }
+	r.guess = func() int64 {
+		return max(0, min(total-1, int64(float64(total)*advance(time.Since(begin).Seconds()/expected))))
+	}
 	r.mu.Unlock()
 	return func() { r.phase(name, total, total) }
 }
