@@ -209,6 +209,9 @@ func TestOpenRefuses(t *testing.T) {
 	plain := pack(t, map[string]string{"a": "b"})
 	gz := ingest(t, s, ispec.MediaTypeImageLayerGzip, zip(t, plain))
 	escape := ingest(t, s, ispec.MediaTypeImageLayer, pack(t, map[string]string{"../../etc/passwd": "b"}))
+	holes := archive(t, member{name: "hole", data: "x", sparse: 1 << 40})
+	sparse := ingest(t, s, ispec.MediaTypeImageLayer, holes)
+	packed := ingest(t, s, ispec.MediaTypeImageLayerGzip, zip(t, holes))
 	wrong := gz
 	wrong.MediaType = "application/vnd.example.layer"
 	cases := []struct {
@@ -221,6 +224,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"diff-id", gz, digest.FromString("another tar"), "wasip1", "diff ID"},
 		{"native", gz, digest.FromBytes(plain), "linux", "linux/wasm"},
 		{"escape", escape, escape.Digest, "wasip1", "leads out"},
+		{"sparse", sparse, sparse.Digest, "wasip1", "limit exceeded"},
+		{"sparse-gzip", packed, digest.FromBytes(holes), "wasip1", "limit exceeded"},
 		{"layer-type", wrong, digest.FromBytes(plain), "wasip1", "not the type of a layer"},
 	}
 	for _, c := range cases {

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,7 @@ func index(ctx context.Context, w layer.ContentWriter, blob *store.Blob, d ispec
 	counted := &counter{r: io.TeeReader(io.NewSectionReader(blob, 0, blob.Size()), packed), report: func(n int64) {
 		o.Progress.Report(oci.Event{Status: StatusUnpacking, Descriptor: d, Done: n, Total: d.Size})
 	}}
+	o.Limits = boundBySize(o.Limits, d.Size)
 	x, err := unpackVerified(ctx, w, counted, diffID, o)
 	if err != nil {
 		return nil, err
@@ -103,6 +105,15 @@ func index(ctx context.Context, w layer.ContentWriter, blob *store.Blob, d ispec
 		return nil, &oci.MismatchError{What: "digest", Want: string(d.Digest), Got: string(got)}
 	}
 	return x, nil
+}
+
+// boundBySize lets a layer unpack to no more than its own size allows: a sparse
+// entry of a few bytes is small in the tar, too, and large only on disk.
+func boundBySize(l layer.Limits, size int64) layer.Limits {
+	d := layer.DefaultLimits()
+	most := cmp.Or(l.RatioFree, d.RatioFree) + cmp.Or(l.Ratio, d.Ratio)*min(size, d.Bytes/cmp.Or(l.Ratio, d.Ratio))
+	l.Bytes = min(cmp.Or(l.Bytes, d.Bytes), most)
+	return l
 }
 
 // unpackVerified unpacks a tar and checks it against the diff ID in one pass.
