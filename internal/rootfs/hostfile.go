@@ -214,4 +214,3 @@ func (f *hostDirFile) truncate(int64) error                { return EISDIR }
 func (f *hostDirFile) allocate(int64, int64) error         { return EISDIR }
 func (f *hostDirFile) sync(bool) error                     { return nil }
 func (f *hostDirFile) close() error                        { return nil }
-

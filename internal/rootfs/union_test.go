@@ -275,4 +275,3 @@ func openErr(tree *rootfs.Tree, path string, how rootfs.How) error {
 	}
 	return err
 }
-
