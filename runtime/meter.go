@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 )
 
@@ -17,7 +18,7 @@ type meter struct {
 func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
 	total := m.spent.Add(spent)
 	if m.limit == 0 {
-		return 0, nil
+		return math.MaxUint64, nil
 	}
 	if total >= m.limit {
 		return 0, &LimitError{Resource: "fuel", Limit: fmt.Sprint(m.limit)}
