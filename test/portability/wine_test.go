@@ -77,7 +77,7 @@ func TestWindows(t *testing.T) {
 		sameFile(t, filepath.Join(drive, "plain.tar"), archive)
 	})
 	t.Run("listing", func(t *testing.T) {
-		list := []string{"run", "--entrypoint", "sh", "plain:1", "-c", "ls -l /app /app/data /app/deep /usr/bin && cat /app/deep/link /app/greeting"}
+		list := []string{"run", "--entrypoint", "sh", "plain:1", "-c", "ls -l /app /app/data /app/deep /usr/bin && readlink /app/deep/link && cat /app/greeting"}
 		same(t, "ls", there.Must(t, "", list...), here.Must(t, "", list...))
 	})
 	t.Run("paths", func(t *testing.T) {
@@ -128,7 +128,6 @@ func TestWindows(t *testing.T) {
 		there.Must(t, "", "rmi", "-f", "plain:1")
 		there.Must(t, "", "load", "-i", windowsPath(archive))
 		same(t, "loaded", there.Must(t, "", "run", "plain:1"), here.Must(t, "", "run", "plain:1"))
-		there.Must(t, "", "system", "check")
 	})
 	t.Run("pull iris", func(t *testing.T) {
 		here := here

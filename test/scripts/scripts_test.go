@@ -1,0 +1,203 @@
+// Package scripts types commands as a user would. Each script under testdata is
+// a txtar archive: the commands, what they must print, and the files they need.
+// The first lines of a script say what it guards. `wherry` is the command line
+// of this very test binary, which calls cli.Main.
+//
+// Scripts in testdata/python need CPython compiled; they share one home, which
+// WHERRY_TEST_HOME names, and run with WHERRY_TEST_PYTHON=1 or in CI.
+package scripts
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wherry-run/wherry/internal/cli"
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/test/dock"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"wherry": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			code := cli.Main(ctx, os.Args[1:], os.Getenv, ux.System())
+			stop()
+			os.Exit(code)
+		},
+	})
+}
+
+func TestScripts(t *testing.T) {
+	shared := t.TempDir()
+	examples := filepath.Join(dock.Root(t), "examples")
+	guest := filepath.Join(shared, "probe.wasm")
+	dock.Guest(t, filepath.Join("testdata", "guest"), guest)
+	modules := filepath.Join(shared, "modules")
+	if err := os.Mkdir(modules, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "scripts"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PROBE", guest)
+			e.Setenv("EXAMPLES", examples)
+			clean(e)
+			// A home for each script; what is compiled in one is known to all.
+			home := filepath.Join(e.WorkDir, ".home")
+			e.Setenv("WHERRY_HOME", home)
+			if err := os.MkdirAll(filepath.Join(home, "cache"), 0o700); err != nil {
+				return err
+			}
+			return os.Symlink(modules, filepath.Join(home, "cache", "modules"))
+		},
+		Cmds:                commands(),
+		Condition:           condition(t),
+		RequireExplicitExec: false,
+		RequireUniqueNames:  true,
+	})
+}
+
+func TestPython(t *testing.T) {
+	if os.Getenv("CI") != "true" && os.Getenv("WHERRY_TEST_PYTHON") == "" {
+		t.Skip("NOT TESTED: the Python scripts compile a module of 99 MB: set WHERRY_TEST_PYTHON=1")
+	}
+	if exec.Command("python3", "-m", "pip", "--version").Run() != nil {
+		dock.Missing(t, "python3 with pip")
+	}
+	home := dock.Home(t)
+	// Compiled before the scripts begin, so that their time limits are theirs.
+	dock.Native(t, home).Must(t, "", "run", "python", "-c", "")
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "python"),
+		Setup: func(e *testscript.Env) error {
+			clean(e)
+			e.Setenv("WHERRY_HOME", home)
+			return nil
+		},
+		Cmds:               commands(),
+		Condition:          condition(t),
+		RequireUniqueNames: true,
+	})
+}
+
+// clean gives a script what programs of this machine need, and nothing that
+// would change Wherry.
+func clean(e *testscript.Env) {
+	e.Setenv("HOME", e.WorkDir) // Docker's credentials of this user stay out
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOFLAGS", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_NO_INDEX"} {
+		if v, ok := os.LookupEnv(name); ok {
+			e.Setenv(name, v)
+		}
+	}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
+		if out, err := exec.Command("go", "env", name).Output(); err == nil {
+			e.Setenv(name, strings.TrimSpace(string(out)))
+		}
+	}
+}
+
+// condition knows [needs:PROGRAM]: false where the program is missing, which is
+// said aloud and fails in CI.
+func condition(t *testing.T) func(string) (bool, error) {
+	return func(cond string) (bool, error) {
+		program, ok := strings.CutPrefix(cond, "needs:")
+		if !ok {
+			return false, errUnknown(cond)
+		}
+		if _, err := exec.LookPath(program); err == nil {
+			return true, nil
+		}
+		if os.Getenv("CI") == "true" {
+			return false, errMissing(program)
+		}
+		t.Logf("NOT TESTED: %s is missing: run test/setup", program)
+		return false, nil
+	}
+}
+
+type errUnknown string
+
+func (e errUnknown) Error() string { return "unknown condition " + string(e) }
+
+type errMissing string
+
+func (e errMissing) Error() string {
+	return string(e) + " is missing, and CI must not skip: run test/setup"
+}
+
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"code":     exitCode,
+		"setenvof": setenvOf,
+		"registry": startRegistry,
+		"lines":    lines,
+	}
+}
+
+// exitCode runs `wherry` and checks its exact exit code: code N ARGS...
+// The testscript `!` says only that it is not 0.
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND [ARG...]")
+	}
+	got := "0"
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%s: %v", strings.Join(args[1:], " "), err)
+		}
+		got = strconv.Itoa(exit.ExitCode())
+	}
+	if got != args[0] {
+		ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// setenvOf puts what a file (or stdout) holds into a variable: setenvof NAME FILE
+func setenvOf(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: setenvof NAME FILE")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// startRegistry starts a registry and puts its host into a variable.
+func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: registry VARIABLE")
+	}
+	host, stop, err := dock.StartRegistry(ts.MkAbs(".registry"))
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	ts.Defer(stop)
+	ts.Setenv(args[0], host)
+}
+
+// lines checks how many lines of stdout or a file match: lines N PATTERN FILE
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: lines N PATTERN FILE")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	n := 0
+	for line := range strings.Lines(ts.ReadFile(args[2])) {
+		if pattern.MatchString(strings.TrimRight(line, "\n")) {
+			n++
+		}
+	}
+	if strconv.Itoa(n) != args[0] {
+		ts.Fatalf("%d lines match %s, want %s", n, args[1], args[0])
+	}
+}

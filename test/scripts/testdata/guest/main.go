@@ -1,0 +1,104 @@
+// Probe is the guest of the scripts: a program that does what its first
+// argument says, so that one module serves them all.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Println("probe: nothing to do")
+		return
+	}
+	if err := do(os.Args[1], os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func do(what string, args []string) error {
+	switch what {
+	case "args":
+		for _, a := range args {
+			fmt.Printf("%q\n", a)
+		}
+	case "env":
+		list := os.Environ()
+		slices.Sort(list)
+		for _, kv := range list {
+			fmt.Println(kv)
+		}
+	case "exit":
+		n, err := strconv.ParseUint(args[0], 10, 32)
+		if err != nil {
+			return err
+		}
+		os.Exit(int(n))
+	case "cat":
+		if len(args) == 0 {
+			_, err := io.Copy(os.Stdout, os.Stdin)
+			return err
+		}
+		for _, name := range args {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			os.Stdout.Write(b)
+		}
+	case "write":
+		return os.WriteFile(args[0], []byte(args[1]), 0o644)
+	case "list":
+		entries, err := os.ReadDir(args[0])
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			fmt.Println(e.Name())
+		}
+	case "pwd":
+		dir, err := os.Getwd()
+		fmt.Println(dir)
+		return err
+	case "spin":
+		fmt.Println("spinning")
+		for x := uint64(1); ; x = x*6364136223846793005 + 1442695040888963407 {
+			if x == 0 {
+				fmt.Println("zero")
+			}
+		}
+	case "sleep":
+		fmt.Println("sleeping")
+		time.Sleep(time.Hour)
+	case "upper":
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() {
+			fmt.Println(len(lines.Text()), lines.Text())
+		}
+		return lines.Err()
+	case "panic":
+		panic("as asked")
+	case "eat":
+		var kept [][]byte
+		for {
+			b := make([]byte, 16<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			kept = append(kept, b)
+			fmt.Println(len(kept) * 16)
+		}
+	case "fork":
+		fmt.Println(os.Getpid())
+	default:
+		return fmt.Errorf("cannot %s", what)
+	}
+	return nil
+}
