@@ -53,7 +53,7 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 	if err := c.ensureDir(p.Dir); err != nil {
 		return fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
-	return c.cause(ctx, c.exec(ctx, p))
+	return c.cause(ctx, (&session{container: c}).exec(ctx, p))
 }
 
 // bound ties a call to the container's life and to its deadline.
@@ -121,7 +121,8 @@ func (c *Container) ensureDir(dir string) error {
 }
 
 // exec finds and runs a complete process.
-func (c *Container) exec(ctx context.Context, p Process) error {
+func (s *session) exec(ctx context.Context, p Process) error {
+	c := s.container
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
@@ -134,15 +135,15 @@ func (c *Container) exec(ctx context.Context, p Process) error {
 	}
 	defer x.close()
 	if x.builtin != nil {
-		return c.runBuiltin(ctx, x, p)
+		return s.runBuiltin(ctx, x, p)
 	}
-	return c.runModule(ctx, x, p)
+	return s.runModule(ctx, x, p)
 }
 
-func (c *Container) runBuiltin(ctx context.Context, x *executable, p Process) error {
-	status, err := x.builtin(ctx, world{c}, shell.Process{
+func (s *session) runBuiltin(ctx context.Context, x *executable, p Process) error {
+	status, err := x.builtin(ctx, world{s.container, s}, shell.Process{
 		Args: x.args, Env: p.Env, Dir: p.Dir,
-		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr, Terminal: p.Terminal,
+		Stdin: s.reader(ctx, p.Stdin), Stdout: p.Stdout, Stderr: p.Stderr, Terminal: p.Terminal,
 	})
 	if err != nil {
 		return err
@@ -153,7 +154,8 @@ func (c *Container) runBuiltin(ctx context.Context, x *executable, p Process) er
 	return nil
 }
 
-func (c *Container) runModule(ctx context.Context, x *executable, p Process) error {
+func (s *session) runModule(ctx context.Context, x *executable, p Process) error {
+	c := s.container
 	started := time.Now()
 	module, release, err := c.load(ctx, x)
 	if err != nil {
@@ -162,12 +164,12 @@ func (c *Container) runModule(ctx context.Context, x *executable, p Process) err
 	defer release()
 	loaded := time.Now()
 
-	host, err := c.newHost(x, p)
+	host, err := s.newHost(x, p)
 	if err != nil {
 		return err
 	}
 	defer host.Close()
-	imports := []wasi.HostModule{host.Module(), door.New(c.spec.Door)}
+	imports := []wasi.HostModule{host.Module(), host.UnstableModule(), door.New(c.spec.Door)}
 	imports = append(imports, c.rt.config.hostModules...)
 	imports = append(imports, c.spec.HostModules...)
 	config := engine.InstanceConfig{Imports: imports, MemoryLimit: c.limits.Memory, Meter: c.meter}
@@ -245,20 +247,21 @@ func digestOf(f *rootfs.File, read func() ([]byte, error)) (string, error) {
 
 // newHost gives the program its WASI: arguments, environment, streams, clock,
 // randomness and the container's files.
-func (c *Container) newHost(x *executable, p Process) (*preview1.Host, error) {
+func (s *session) newHost(x *executable, p Process) (*preview1.Host, error) {
+	c := s.container
 	env := newEnviron(p.Env)
 	env.set("PWD=" + p.Dir)
 	random := c.spec.Random
 	if random == nil {
 		random = wasi.SystemRandom()
 	}
-	stdin, stdout, stderr := wasi.NewInput(p.Stdin), wasi.NewOutput(p.Stdout), wasi.NewOutput(p.Stderr)
+	stdout, stderr := wasi.NewOutput(p.Stdout), wasi.NewOutput(p.Stderr)
 	if p.Terminal {
-		stdin, stdout, stderr = wasi.NewTerminalInput(p.Stdin), wasi.NewTerminalOutput(p.Stdout), wasi.NewTerminalOutput(p.Stderr)
+		stdout, stderr = wasi.NewTerminalOutput(p.Stdout), wasi.NewTerminalOutput(p.Stderr)
 	}
 	return preview1.New(preview1.Config{
 		Args: x.args, Env: env.list(),
-		Stdin: stdin, Stdout: stdout, Stderr: stderr,
+		Stdin: s.input(p.Stdin, p.Terminal), Stdout: stdout, Stderr: stderr,
 		Clock: c.clock, Random: random,
 		Tree:     c.tree,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},

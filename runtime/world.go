@@ -15,12 +15,15 @@ import (
 )
 
 // world is the container as its shell sees it.
-type world struct{ c *Container }
+type world struct {
+	c       *Container
+	session *session
+}
 
 // Exec runs a program of a script. What concerns the program alone is said on
 // its stderr; what ends the container is the error.
 func (w world) Exec(ctx context.Context, p shell.Process) (int, error) {
-	err := w.c.exec(ctx, Process{
+	err := w.session.exec(ctx, Process{
 		Args: p.Args, Env: p.Env, Dir: p.Dir,
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr, Terminal: p.Terminal, Streams: true,
 	})
