@@ -236,9 +236,8 @@ func TestStops(t *testing.T) {
 			}
 			c := create(t, runtime.Program("probe", probeWasm(t)), spec)
 			ctx, cancel := context.WithCancel(t.Context())
-			var at time.Time
+			at := time.Now().Add(300 * time.Millisecond)
 			time.AfterFunc(300*time.Millisecond, func() {
-				at = time.Now()
 				switch how {
 				case "cancel":
 					cancel()
