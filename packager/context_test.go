@@ -271,7 +271,7 @@ func FuzzUnpack(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, prefix string) {
 		b := newBench(t, map[string]string{"x": string(data)})
-		if strings.ContainsAny(prefix, " \t\n\r\"'$\\`<#") || prefix == "" {
+		if strings.ContainsAny(prefix, " \t\n\r\x00\"'$\\`<#") || prefix == "" {
 			prefix = "a/"
 		}
 		b.Recipe = parse(t, "FROM scratch\nCOPY --unpack="+prefix+" x /dst/\n")
