@@ -30,11 +30,14 @@ func Main(ctx context.Context, args []string, env func(string) string, s ux.Stre
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if a.progress != nil {
 		a.progress.Clear()
 	}
 	code, message := judge(err)
+	if cmd.Name() == "run" && ours(err) {
+		code = 125 // as Docker: not to be taken for the program's own
+	}
 	if message.Text != "" {
 		ux.PrintError(s.Err, message)
 	}

@@ -61,6 +61,12 @@ func judge(err error) (int, ux.Message) {
 	return 1, m
 }
 
+// ours tells errors of Wherry itself from the end of a program and from Ctrl-C.
+func ours(err error) bool {
+	var end *exited
+	return err != nil && !errors.As(err, &end) && !errors.Is(err, context.Canceled)
+}
+
 func codeOf(err error) int {
 	if err == nil {
 		return 0

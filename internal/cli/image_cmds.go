@@ -261,7 +261,11 @@ func (a *app) loadCommand() *cobra.Command {
 			defer s.Close()
 			loaded, err := images.Load(ctx, s, in)
 			for _, l := range loaded {
-				fmt.Fprintln(a.Out, "Loaded image:", l)
+				if l.Ref.IsZero() {
+					fmt.Fprintln(a.Out, "Loaded image ID:", l.ID)
+				} else {
+					fmt.Fprintln(a.Out, "Loaded image:", l.Ref.Familiar())
+				}
 			}
 			return err
 		},

@@ -1,6 +1,7 @@
 package ux
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -67,7 +68,28 @@ func Object(w io.Writer, format string, v any) error {
 	if err != nil {
 		return err
 	}
-	return execute(w, t, []any{v})
+	err = execute(w, t, []any{v})
+	if err == nil {
+		return nil
+	}
+	// The names in the JSON are names for templates, too: {{.Id}} as {{.ID}}.
+	if raw, rawErr := untyped(v); rawErr == nil && execute(w, t.Option("missingkey=error"), []any{raw}) == nil {
+		return nil
+	}
+	return err
+}
+
+// untyped is a value as its JSON says.
+func untyped(v any) (any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.UseNumber()
+	var raw any
+	err = decoder.Decode(&raw)
+	return raw, err
 }
 
 func parse(text string) (*template.Template, error) {
@@ -102,10 +124,14 @@ func parse(text string) (*template.Template, error) {
 
 func execute[T any](w io.Writer, t *template.Template, rows []T) error {
 	for _, r := range rows {
-		if err := t.Execute(w, r); err != nil {
+		var line bytes.Buffer // so that a failing template prints no half line
+		if err := t.Execute(&line, r); err != nil {
 			return &UsageError{Text: fmt.Sprintf("template of --format: %v", err)}
 		}
-		fmt.Fprintln(w)
+		line.WriteByte('\n')
+		if _, err := line.WriteTo(w); err != nil {
+			return err
+		}
 	}
 	return nil
 }
