@@ -9,4 +9,6 @@ import "context"
 func hostPath(p string) string  { return p }
 func guestPath(p string) string { return p }
 
-func (h *handlers) call(_ context.Context, args []string) ([]string, error) { return ownPrintf(args), nil }
+func (h *handlers) call(_ context.Context, args []string) ([]string, error) {
+	return ownPrintf(args), nil
+}
