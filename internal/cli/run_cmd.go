@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +99,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		return err
 	}
 	defer done()
+	spec.Args = withProgram(image, spec)
 	rt, err := a.runtime(ctx)
 	if err != nil {
 		return err
@@ -114,6 +116,16 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		printStats(a, c.Stats(), time.Since(started))
 	}
 	return ended(err)
+}
+
+// withProgram puts the image's command before arguments that begin with an
+// option: no program is called "-c", so that is what must be meant.
+func withProgram(image runtime.Image, spec runtime.Spec) []string {
+	c := image.Config()
+	if len(spec.Args) == 0 || !strings.HasPrefix(spec.Args[0], "-") || spec.Entrypoint != nil || len(c.Entrypoint) > 0 {
+		return spec.Args
+	}
+	return slices.Concat(c.Cmd, spec.Args)
 }
 
 func printStats(a *app, s runtime.Stats, total time.Duration) {
