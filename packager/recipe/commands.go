@@ -87,6 +87,23 @@ func (c *checker) run(step Step, cmd *instructions.RunCommand, inToolchain bool)
 	})
 }
 
+// healthcheck says when a health check calls a program that cannot be there.
+func (c *checker) healthcheck(step Step, test []string) {
+	if len(test) < 2 {
+		return
+	}
+	words := test[1:]
+	if test[0] == "CMD-SHELL" {
+		words = strings.Fields(test[1])
+	}
+	if len(words) == 0 {
+		return
+	}
+	if _, ok := impossible[path.Base(words[0])]; ok {
+		c.add(step.Line, "call a program of the image, or leave the line out", "HEALTHCHECK %s: the sandbox cannot run this", words[0])
+	}
+}
+
 // command says when a program cannot be called. Prefixes such as env, time and
 // exec are looked through.
 func (c *checker) command(step Step, argv []string) {

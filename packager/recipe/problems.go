@@ -110,7 +110,7 @@ func (c *checker) stage(i int) {
 	}
 	from, err := ResolveFrom(name, c.file.Stages[:i])
 	if bad, ok := err.(*BaseError); ok {
-		c.add(s.Line, bad.Advice, "FROM %s: %s", bad.Name, bad.Reason)
+		c.add(s.Line, strings.TrimPrefix(bad.Advice, "write instead: "), "FROM %s: %s", bad.Name, bad.Reason)
 	}
 	c.platform(s)
 	inToolchain := c.isToolchain(from, err, i)
@@ -177,6 +177,8 @@ func (c *checker) step(stage int, step Step, inToolchain bool) {
 		if !IsNumericUser(cmd.User) {
 			c.add(step.Line, "write a number, or leave the line out: a guest has no rights on the host", "USER %s: there are no user names in the sandbox", cmd.User)
 		}
+	case *instructions.HealthCheckCommand:
+		c.healthcheck(step, cmd.Health.Test)
 	case *instructions.OnbuildCommand:
 		c.add(step.Line, "write the instruction in the Wasmfile that builds on this image", "ONBUILD: instructions that run in another build are refused")
 	case *instructions.ShellCommand:

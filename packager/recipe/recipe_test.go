@@ -201,6 +201,9 @@ FROM golang:1.24 AS later
 RUN go build -o /x .
 FROM toolchain:c
 RUN make
+HEALTHCHECK CMD curl -f http://localhost/
+HEALTHCHECK CMD ["python", "check.py"]
+HEALTHCHECK NONE
 `
 	var got []string
 	lines := map[int]bool{}
@@ -211,12 +214,12 @@ RUN make
 			t.Errorf("line %d: %s: no advice", p.Line, p.Text)
 		}
 	}
-	for _, want := range []int{2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 17, 18, 19, 20, 22} {
+	for _, want := range []int{2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 17, 18, 19, 20, 22, 26} {
 		if !lines[want] {
 			t.Errorf("line %d is not listed", want)
 		}
 	}
-	for _, fine := range []int{10, 16, 21, 23, 24, 25} {
+	for _, fine := range []int{10, 16, 21, 23, 24, 25, 27, 28} {
 		if lines[fine] {
 			t.Errorf("line %d is listed although it can work", fine)
 		}
