@@ -240,8 +240,7 @@ func TestNPM(t *testing.T) {
 	io.WriteString(w, manifest)
 	w.Close()
 	g.Close()
-	var s *httptest.Server
-	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, ".tgz") {
 			w.Write(packed.Bytes())
 			return
@@ -251,7 +250,7 @@ func TestNPM(t *testing.T) {
 			"name": "@scope/demo", "dist-tags": map[string]string{"latest": "1.0.0"},
 			"versions": map[string]any{"1.0.0": map[string]any{
 				"name": "@scope/demo", "version": "1.0.0",
-				"dist": map[string]string{"tarball": s.URL + "/demo-1.0.0.tgz", "shasum": hex.EncodeToString(h1[:]), "integrity": "sha256-" + base64.StdEncoding.EncodeToString(h2[:])},
+				"dist": map[string]string{"tarball": "http://" + r.Host + "/demo-1.0.0.tgz", "shasum": hex.EncodeToString(h1[:]), "integrity": "sha256-" + base64.StdEncoding.EncodeToString(h2[:])},
 			}},
 		})
 	}))
