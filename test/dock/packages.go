@@ -1,0 +1,60 @@
+package dock
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Packages is the host's Python with packages that its pip installs once on
+// this machine: the folder is named by what was asked and by which Python. It
+// needs no venv, which not every distribution's Python can make.
+func Packages(t testing.TB, requirements string) Program {
+	t.Helper()
+	python := Find(t, "python3")
+	if exec.CommandContext(t.Context(), python, "-m", "pip", "--version").Run() != nil {
+		Missing(t, "python3 with pip")
+	}
+	version, err := exec.CommandContext(t.Context(), python, "-c", "import sys; print(sys.version)").Output()
+	if err != nil {
+		t.Fatalf("python3: %v", err)
+	}
+	sum := sha256.Sum256([]byte(requirements + "\n" + string(version) + runtime.GOOS + runtime.GOARCH))
+	dir := filepath.Join(Root(t), ".cache", "packages", hex.EncodeToString(sum[:8]))
+	if _, err := os.Stat(dir); err != nil {
+		install(t, python, requirements, dir)
+	}
+	return Program{Command: []string{python}, Env: []string{"PYTHONPATH=" + dir, "PYTHONNOUSERSITE=1"}}
+}
+
+// install makes the folder beside its place and renames it, so that a test that
+// is interrupted, or another test at the same time, leaves no half of one.
+func install(t testing.TB, python, requirements, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	draft, err := os.MkdirTemp(filepath.Dir(dir), "draft-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(draft)
+	args := []string{"-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--target", draft}
+	cmd := exec.CommandContext(t.Context(), python, append(args, strings.Fields(requirements)...)...)
+	started := time.Now()
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("pip install %s: %v\n%s", requirements, err, text)
+	}
+	t.Logf("pip install %s (%s)", requirements, time.Since(started).Round(time.Second))
+	if err := os.Rename(draft, dir); err != nil {
+		if _, exists := os.Stat(dir); exists != nil {
+			t.Fatal(err)
+		}
+	}
+}
