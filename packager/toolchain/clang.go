@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -243,6 +245,9 @@ func (b ccBuild) run(ctx context.Context, w *workshop) error {
 	env := w.host.environment(w.tmp, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", w.job.Epoch.Unix()))
 	base := append([]string{t.path}, b.pinned(w, t)...)
 	args := append(base, b.words(w)...)
+	if err := b.checkObjects(w); err != nil {
+		return err
+	}
 	if err := b.checkHeaders(ctx, w, t, env, base); err != nil {
 		return err
 	}
@@ -268,12 +273,13 @@ func (b ccBuild) run(ctx context.Context, w *workshop) error {
 	return w.output(b.output, at)
 }
 
-// pinned are the flags of every call: the target, and no trace of this machine
-// or this moment in what is written.
+// pinned are the flags of every call: the target, no trace of this machine or
+// this moment in what is written, and no text for the assembler, whose .incbin
+// would read any file of the host. (An empty text, a compiler's barrier, stays.)
 func (b ccBuild) pinned(w *workshop, t *cctool) []string {
 	at := w.job.Epoch.UTC()
 	flags := []string{
-		"--target=wasm32-wasi", "-fno-ident", "-Wno-builtin-macro-redefined", "-Wno-unused-command-line-argument",
+		"--target=wasm32-wasi", "-fno-gnu-inline-asm", "-fno-ident", "-Wno-builtin-macro-redefined", "-Wno-unused-command-line-argument",
 		`-D__DATE__="` + at.Format("Jan _2 2006") + `"`, `-D__TIME__="` + at.Format("15:04:05") + `"`,
 		`-D__TIMESTAMP__="` + at.Format("Mon Jan _2 15:04:05 2006") + `"`,
 	}
@@ -306,7 +312,9 @@ func (b ccBuild) checkHeaders(ctx context.Context, w *workshop, t *cctool, env, 
 		argv := append(append([]string{}, base...), "-M", "-MG")
 		for _, a := range b.args {
 			switch {
-			case a.path == "" && (strings.HasPrefix(a.flag, "-D") || strings.HasPrefix(a.flag, "-U") || strings.HasPrefix(a.flag, "-m") || strings.HasPrefix(a.flag, "-std")):
+			// All flags: -O, -f... and others define macros, by which a source
+			// could show one #include here and another to the compiler.
+			case a.path == "" && a.flag != "-c" && a.flag != "-v" && !strings.HasPrefix(a.flag, "-l") && !strings.HasPrefix(a.flag, "-Wl,"):
 				argv = append(argv, a.flag)
 			case a.flag != "" && a.path != "" && a.flag != "-L":
 				argv = append(argv, a.flag, w.path(a.path))
@@ -345,7 +353,8 @@ func (w *workshop) knows(t *cctool, name string) bool {
 			return true
 		}
 	}
-	return !isFile(name)
+	_, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // makeDeps reads the files from a make rule.

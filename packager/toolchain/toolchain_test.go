@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -169,6 +170,26 @@ func TestHostFiles(t *testing.T) {
 		_, err := host().Run(t.Context(), Job{Lang: "c", Root: files, Dir: "/", Script: "clang -o /x a.c", Epoch: epoch})
 		if err == nil || !strings.Contains(err.Error(), "a file of this machine") {
 			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("tricks", func(t *testing.T) {
+		needTool(t, "c")
+		for _, tt := range []struct{ file, source, script, want string }{
+			{"a.c", "#ifdef __OPTIMIZE__\n#include \"" + secret + "\"\n#endif\nint main(void){return 0;}", "clang -O2 -o /x a.c", "a file of this machine"},
+			{"a.c", "#include \"/dev/null\"\nint main(void){return 0;}", "clang -o /x a.c", "a file of this machine"},
+			{"a.c", "__asm__(\".incbin \\\"" + secret + "\\\"\");\nint main(void){return 0;}", "clang -o /x a.c", "inline assembly is disabled"},
+			{"a.c", "int main(void){__asm__ volatile(\"\" ::: \"memory\");return 0;}", "clang -o /x a.c", ""},
+			{"b.o", "BC\xc0\xde", "clang -o /x a.c b.o", "no WebAssembly object"},
+			{"b.a", "!<thin>\n", "clang -o /x a.c b.a", "no WebAssembly object"},
+			{"libb.a", "!<arch>\n" + fmt.Sprintf("%-48s%-10d`\n", "m.o/", 4) + "BC\xc0\xde", "clang -L. -lb -o /x a.c", "m.o is no WebAssembly object"},
+		} {
+			files := fstest.MapFS{"a.c": {Data: []byte("int main(void){return 0;}")}}
+			files[tt.file] = &fstest.MapFile{Data: []byte(tt.source)}
+			var stderr bytes.Buffer
+			_, err := host().Run(t.Context(), Job{Lang: "c", Root: files, Dir: "/", Script: tt.script, Epoch: epoch, Stderr: &stderr})
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error()+stderr.String(), tt.want)) {
+				t.Errorf("%s: error %v, said %s, expected ...%s...", tt.source, err, &stderr, tt.want)
+			}
 		}
 	})
 	t.Run("replace", func(t *testing.T) {
