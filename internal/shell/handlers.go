@@ -52,6 +52,9 @@ func (h *handlers) access(_ context.Context, name string, mode interp.AccessMode
 }
 
 func (h *handlers) exec(ctx context.Context, args []string) error {
+	if args[0] == randomNumber {
+		return h.random(ctx, args[1])
+	}
 	hc := interp.HandlerCtx(ctx)
 	dir := guestPath(hc.Dir)
 	status, err := h.world.Exec(ctx, Process{

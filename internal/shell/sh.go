@@ -131,6 +131,7 @@ func runText(ctx context.Context, r *interp.Runner, p Process, name string, text
 	}
 	if err == nil {
 		err = supported(file)
+		ownNumbers(file)
 	}
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
@@ -172,6 +173,7 @@ func interact(ctx context.Context, r *interp.Runner, p Process) (int, error) {
 				status = 2
 				continue
 			}
+			ownNumbers(stmt)
 			status, runErr = outcome(ctx, p, r.Run(ctx, stmt))
 			if runErr != nil || r.Exited() {
 				return false
