@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -94,9 +95,16 @@ func parseVolume(v string) (runtime.Mount, error) {
 }
 
 func absoluteSource(m runtime.Mount) (runtime.Mount, error) {
-	abs, err := filepath.Abs(m.Source)
+	given := m.Source
+	abs, err := filepath.Abs(given)
+	if err != nil {
+		return m, err
+	}
 	m.Source = abs
-	return m, err
+	if _, err := os.Stat(abs); err != nil {
+		return m, &hinted{fmt.Errorf("mount %s at %s: %w", given, m.Target, err), "only what is there can be mounted; make the folder first"}
+	}
+	return m, nil
 }
 
 func parseMount(text string) (runtime.Mount, error) {
