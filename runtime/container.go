@@ -106,7 +106,7 @@ func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock) (*rootfs.T
 			size = limits.Disk
 		}
 		o.Mounts = append(o.Mounts, rootfs.Mount{
-			Target: strings.TrimPrefix(target, "/"), Host: m.Source, ReadOnly: m.ReadOnly, MaxBytes: size,
+			Target: strings.TrimPrefix(target, "/"), Host: m.Source, ReadOnly: m.ReadOnly, MaxBytes: size, Data: m.Data, Mode: m.Mode,
 		})
 	}
 	// What every program may expect of a system, where the image has nothing.

@@ -15,6 +15,10 @@ type ExitError struct {
 	Code uint32
 }
 
+// ExitCode is the status as one byte holds it; a status that does not fit is 255,
+// so that none of them looks like success.
+func (e *ExitError) ExitCode() int { return int(min(e.Code, 255)) }
+
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
 // A TrapError is a program that the sandbox stopped because it did something

@@ -297,6 +297,13 @@ func TestMounts(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(dir, "out")); err != nil || string(data) != "to the host" {
 		t.Errorf("the host reads %q, %v", data, err)
 	}
+	memory := runtime.Spec{Mounts: []runtime.Mount{{Target: "/run/secrets/key", Data: []byte("secret"), Mode: 0o400}}}
+	if out, err := run(t, memory, "read", "/run/secrets/key"); err != nil || out != "secret" {
+		t.Errorf("file in memory: %q, %v", out, err)
+	}
+	if out, err := run(t, memory, "write", "/run/secrets/key", "x"); err == nil {
+		t.Errorf("writes to a file in memory: %q", out)
+	}
 	if out, err := run(t, runtime.Spec{ReadOnly: true}, "write", "/new", "x"); err == nil {
 		t.Errorf("writes to a read-only container: %q", out)
 	}

@@ -74,6 +74,11 @@ type Mount struct {
 	Target string
 	// ReadOnly refuses every change.
 	ReadOnly bool
+	// Data, when it is not nil, is the content of a file in memory that is only
+	// read; Source is empty then.
+	Data []byte
+	// Mode are the permission bits of such a file.
+	Mode uint32
 	// Size bounds a tmpfs in bytes; 0 takes the container's Limits.Disk.
 	Size int64
 }

@@ -54,10 +54,7 @@ func Status(err error) (int, string) {
 	case err == nil:
 		return 0, ""
 	case errors.As(err, &exit):
-		if exit.Code > 255 { // a status is one byte; none of these is success
-			return 255, ""
-		}
-		return int(exit.Code), ""
+		return exit.ExitCode(), ""
 	case errors.As(err, &trap):
 		return 134, trap.Error()
 	case errors.As(err, &missing):

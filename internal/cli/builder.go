@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"time"
 
@@ -131,18 +130,9 @@ func (f *finder) Keep(ctx context.Context, ref string, index ispec.Descriptor) e
 type sandbox struct{ rt *runtime.Runtime }
 
 func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Changes, error) {
-	temp, err := os.MkdirTemp("", "wherry-run-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(temp)
-	mounts, err := runFiles(temp, spec.Files)
-	if err != nil {
-		return nil, err
-	}
 	c, err := s.rt.Create(ctx, stage{spec.Layers}, runtime.Spec{
 		Entrypoint: spec.Args, Args: []string{}, Env: spec.Env, WorkingDir: spec.Dir,
-		Stdout: spec.Stdout, Stderr: spec.Stderr, Mounts: mounts,
+		Stdout: spec.Stdout, Stderr: spec.Stderr, Mounts: runFiles(spec.Files),
 		Clock:  wasi.NewFixedClock(spec.Epoch),
 		Random: wasi.SeededRandom(spec.Seed[:]),
 	})
@@ -170,21 +160,17 @@ type stage struct{ layers []layer.Layer }
 func (s stage) Config() ispec.ImageConfig { return ispec.ImageConfig{} }
 func (s stage) Layers() []layer.Layer     { return s.layers }
 
-// runFiles lays a step's secrets and scripts out as mounts.
-func runFiles(temp string, files []packager.RunFile) ([]runtime.Mount, error) {
+// runFiles are a step's secrets and scripts, in memory: they touch no disk.
+func runFiles(files []packager.RunFile) []runtime.Mount {
 	var mounts []runtime.Mount
-	for i, f := range files {
-		if f.Dir {
-			mounts = append(mounts, runtime.Mount{Target: f.Path})
-			continue
+	for _, f := range files {
+		m := runtime.Mount{Target: f.Path}
+		if !f.Dir {
+			m.Data, m.Mode = append([]byte{}, f.Data...), f.Mode
 		}
-		name := filepath.Join(temp, fmt.Sprintf("%d-%s", i, path.Base(f.Path)))
-		if err := os.WriteFile(name, f.Data, os.FileMode(f.Mode)&0o777|0o400); err != nil {
-			return nil, err
-		}
-		mounts = append(mounts, runtime.Mount{Source: name, Target: f.Path, ReadOnly: true})
+		mounts = append(mounts, m)
 	}
-	return mounts, nil
+	return mounts
 }
 
 // buildCache keeps the small records of steps, one file each.

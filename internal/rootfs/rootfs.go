@@ -46,6 +46,9 @@ type Mount struct {
 	// Host is a directory or a regular file of the host. Empty means a new
 	// file system in memory.
 	Host string
+	// Data, when it is not nil, makes the mount a file with this content and
+	// Mode that is only read, held in memory.
+	Data []byte
 	// Devices makes it a directory of the devices that need no hardware: null,
 	// zero, full, random and urandom.
 	Devices bool

@@ -123,6 +123,10 @@ func (t *Tree) open(m Mount, random io.Reader, now func() time.Time) (*mount, er
 		return nil, EINVAL
 	case m.Devices:
 		return newDevices(dev, random, now), nil
+	case m.Data != nil && m.Host != "":
+		return nil, EINVAL
+	case m.Data != nil:
+		return newMemoryFile(m, dev, now)
 	case m.Host != "":
 		return openHost(m, dev)
 	}
@@ -133,6 +137,18 @@ func (t *Tree) open(m Mount, random io.Reader, now func() time.Time) (*mount, er
 		fs.root.mode = 0o1777
 	}
 	fs.m.readOnly = m.ReadOnly
+	return fs.m, nil
+}
+
+// newMemoryFile is a file system whose root is one file that is only read.
+func newMemoryFile(m Mount, dev uint64, now func() time.Time) (*mount, error) {
+	fs := newMemFS(dev, now, memoryStorage{}, int64(len(m.Data))+1<<16, 4)
+	f := fs.newInode(KindFile, m.Mode)
+	f.data = &data{}
+	if _, err := f.data.writeAt(fs, m.Data, 0); err != nil {
+		return nil, err
+	}
+	fs.m.root, fs.m.readOnly = f, true
 	return fs.m, nil
 }
 
