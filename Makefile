@@ -32,6 +32,15 @@ fuzz: ## every fuzz target for FUZZTIME
 cross: ## all six targets build
 	@test/cross $(TARGETS)
 
+scripts: ## what users type; WHERRY_TEST_PYTHON=1 for Python's, too
+	$(GO) test ./test/scripts
+
+interop: ## other people's clients and registries
+	$(GO) test ./test/interop
+
+portability: ## the Windows binary under Wine, the arm64 one under qemu
+	$(GO) test -tags portability -count=1 -timeout 40m -v ./test/portability
+
 conformance: ## public suites from outside the repository: WASI_TESTSUITE=checkout
 	$(GO) run ./test/conformance
 

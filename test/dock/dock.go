@@ -67,9 +67,9 @@ func Home(t testing.TB) string {
 // Build compiles the program as releases are compiled.
 func Build(t testing.TB, goos, goarch string) string {
 	t.Helper()
-	name := "wherry-" + goos + "-" + goarch
+	name := "wherry"
 	if goos == "windows" {
-		name += ".exe"
+		name = "wherry.exe"
 	}
 	out := filepath.Join(t.TempDir(), name)
 	compile(t, Root(t), out, "./cmd/wherry", goos, goarch)

@@ -4,7 +4,8 @@
 // of this very test binary, which calls cli.Main.
 //
 // Scripts in testdata/python need CPython compiled; they share one home, which
-// WHERRY_TEST_HOME names, and run with WHERRY_TEST_PYTHON=1 or in CI.
+// WHERRY_TEST_HOME names, type at the program as it is released, and run with
+// WHERRY_TEST_PYTHON=1 or in CI.
 package scripts
 
 import (
@@ -18,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -76,12 +78,17 @@ func TestPython(t *testing.T) {
 	}
 	home := dock.Home(t)
 	// Compiled before the scripts begin, so that their time limits are theirs.
-	dock.Native(t, home).Must(t, "", "run", "python", "-c", "")
+	wherry := dock.Native(t, home)
+	wherry.Limit = 15 * time.Minute
+	wherry.Must(t, "", "run", "python", "-c", "")
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "python"),
 		Setup: func(e *testscript.Env) error {
 			clean(e)
 			e.Setenv("WHERRY_HOME", home)
+			// The program itself, not this test binary: what one build of
+			// Wherry compiled, another does not take.
+			e.Setenv("PATH", filepath.Dir(wherry.Command[0])+string(os.PathListSeparator)+e.Getenv("PATH"))
 			return nil
 		},
 		Cmds:               commands(),
