@@ -12,7 +12,9 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/registry"
+	"github.com/wherry-run/wherry/oci/store"
 )
 
 func (a *app) pullCommand() *cobra.Command {
@@ -77,7 +79,11 @@ func (a *app) pushCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := client.Push(ctx, ref, entry.Descriptor, s, registry.PushOptions{}); err != nil {
+				known, err := s.List(ctx)
+				if err != nil {
+					return err
+				}
+				if err := client.Push(ctx, ref, entry.Descriptor, s, registry.PushOptions{MountFrom: names(known)}); err != nil {
 					return registryError(ref.Registry, err)
 				}
 				a.talk().Clear()
@@ -91,6 +97,18 @@ func (a *app) pushCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
 	return cmd
+}
+
+// names are the names of all images here: what a registry may have already
+// under one of them need not be sent again.
+func names(entries []store.Entry) []oci.Reference {
+	var list []oci.Reference
+	for _, e := range entries {
+		if !e.Ref.IsZero() {
+			list = append(list, e.Ref)
+		}
+	}
+	return list
 }
 
 func (a *app) loginCommand() *cobra.Command {
