@@ -99,7 +99,7 @@ var installers = set("pip", "setuptools", "wheel", "uv", "distribute", "ensurepi
 // devTools are tools of the developer and what only they need; a pip freeze is
 // full of them. They are left out with --use-base-versions.
 var devTools = set(
-	"ansible", "argon2-cffi", "argon2-cffi-bindings", "astroid", "asttokens", "async-lru", "autopep8", "backcall", "bandit",
+	"ansible", "appnope", "argon2-cffi", "argon2-cffi-bindings", "astroid", "asttokens", "async-lru", "autopep8", "backcall", "bandit",
 	"black", "bleach", "build", "bumpversion", "comm", "coverage", "cython", "debugpy", "docutils", "entrypoints",
 	"executing", "fastjsonschema", "flake8", "flit", "gitpython", "hatch", "hatchling", "identify", "ipdb", "ipykernel", "ipython",
 	"ipython-genutils", "ipython-pygments-lexers", "ipywidgets", "isoduration", "isort", "jedi", "json5", "jupyter",
