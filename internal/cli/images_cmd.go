@@ -10,6 +10,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/packager"
 )
 
 // imageRow is a line of wherry images, by Docker's names of the fields.
@@ -25,7 +26,7 @@ type imageRow struct {
 
 func (a *app) imagesCommand() *cobra.Command {
 	var o struct {
-		quiet, noTrunc, digests bool
+		quiet, noTrunc, digests, all bool
 		format                  string
 		filters                 []string
 	}
@@ -51,7 +52,7 @@ func (a *app) imagesCommand() *cobra.Command {
 			}
 			rows := []imageRow{}
 			for _, i := range list {
-				if !keep(i) {
+				if !keep(i) || !o.all && len(args) == 0 && ours(i) {
 					continue
 				}
 				row := newImageRow(i, o.noTrunc)
@@ -75,10 +76,16 @@ func (a *app) imagesCommand() *cobra.Command {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show image IDs only")
 	f.BoolVar(&o.noTrunc, "no-trunc", false, "do not shorten IDs")
 	f.BoolVar(&o.digests, "digests", false, "show digests")
-	f.BoolP("all", "a", false, "show all images (there are no intermediate ones)")
+	f.BoolVarP(&o.all, "all", "a", false, "show the bases and the images of run FOLDER too")
 	f.StringVar(&o.format, "format", "", "Go template, table TEMPLATE, or json")
 	f.StringArrayVarP(&o.filters, "filter", "f", nil, "reference=PATTERN, dangling=true|false, or label=NAME[=VALUE]")
 	return cmd
+}
+
+// ours tells images that nobody named: bases built here, and what run made of
+// a folder.
+func ours(i images.Summary) bool {
+	return i.Ref.Registry == packager.BaseRepository || strings.HasPrefix(i.Ref.FamiliarName(), folderPrefix)
 }
 
 func newImageRow(i images.Summary, full bool) imageRow {

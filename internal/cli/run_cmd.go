@@ -285,6 +285,9 @@ func (a *app) variable(kv string) []string {
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
+// folderPrefix begins the names of images that run made of folders.
+const folderPrefix = "folder/"
+
 // folderName is the image name under which run keeps what it built of a
 // folder: the folder's own name, and a digest of where it is.
 func folderName(folder string) string {
@@ -297,5 +300,5 @@ func folderName(folder string) string {
 	if name == "" {
 		name = "root"
 	}
-	return "folder/" + name + ":" + hex.EncodeToString(sum[:6])
+	return folderPrefix + name + ":" + hex.EncodeToString(sum[:6])
 }
