@@ -10,6 +10,8 @@ package scripts
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -148,6 +150,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"setenvof": setenvOf,
 		"registry": startRegistry,
 		"lines":    lines,
+		"serve":    serve,
 	}
 }
 
@@ -207,4 +210,14 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(n) != args[0] {
 		ts.Fatalf("%d lines match %s, want %s", n, args[1], args[0])
 	}
+}
+
+// serve serves a folder over HTTP on loopback: serve VARIABLE FOLDER
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: serve VARIABLE FOLDER")
+	}
+	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[1]))))
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], s.URL)
 }
