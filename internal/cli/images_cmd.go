@@ -52,7 +52,7 @@ func (a *app) imagesCommand() *cobra.Command {
 			}
 			rows := []imageRow{}
 			for _, i := range list {
-				if !keep(i) || !o.all && len(args) == 0 && ours(i) {
+				if !keep(i) || !o.all && len(args) == 0 && unnamed(i) {
 					continue
 				}
 				row := newImageRow(i, o.noTrunc)
@@ -82,9 +82,9 @@ func (a *app) imagesCommand() *cobra.Command {
 	return cmd
 }
 
-// ours tells images that nobody named: bases built here, and what run made of
+// unnamed tells images that nobody named: bases built here, and what run made of
 // a folder.
-func ours(i images.Summary) bool {
+func unnamed(i images.Summary) bool {
 	return i.Ref.Registry == packager.BaseRepository || strings.HasPrefix(i.Ref.FamiliarName(), folderPrefix)
 }
 
