@@ -57,10 +57,20 @@ func (h *handlers) exec(ctx context.Context, args []string) error {
 	}
 	hc := interp.HandlerCtx(ctx)
 	dir := guestPath(hc.Dir)
-	status, err := h.world.Exec(ctx, Process{
+	p := Process{
 		Args: args, Env: exported(hc.Env, dir), Dir: dir,
 		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Terminal: h.terminal,
-	})
+	}
+	if p.Stdin == nil { // closed by <&-
+		p.Stdin = null{}
+	}
+	if p.Stdout == nil {
+		p.Stdout = null{}
+	}
+	if p.Stderr == nil {
+		p.Stderr = null{}
+	}
+	status, err := h.world.Exec(ctx, p)
 	if err != nil {
 		if *h.fatal == nil {
 			*h.fatal = err

@@ -26,6 +26,9 @@ func guestPath(p string) string {
 // call gives the builtins that take paths the drive they need to tell absolute
 // paths, and prints working directories without it.
 func (h *handlers) call(ctx context.Context, args []string) ([]string, error) {
+	if err := h.bounded(interp.HandlerCtx(ctx), args); err != nil {
+		return nil, err
+	}
 	switch args[0] {
 	case "cd", "test", "[", ".", "source":
 		out := append([]string(nil), args...)

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +16,6 @@ import (
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 )
-
-// maxScript bounds the text of one script, in bytes.
-const maxScript = 16 << 20
 
 // invocation is a command line of sh, taken apart.
 type invocation struct {
@@ -124,20 +122,25 @@ func run(ctx context.Context, r *interp.Runner, w World, p Process, inv invocati
 
 // runText parses the whole text first, so that a syntax error runs nothing.
 func runText(ctx context.Context, r *interp.Runner, p Process, name string, text io.Reader) (int, error) {
-	limited := &io.LimitedReader{R: text, N: maxScript + 1}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(limited, name)
-	if limited.N <= 0 {
-		err = fmt.Errorf("%s: script of more than %d bytes", name, maxScript)
-	}
-	if err == nil {
-		err = supported(file)
-		ownNumbers(file)
-	}
+	file, err := parse(text, name)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
 		return 2, nil
 	}
 	return outcome(ctx, p, r.Run(ctx, file))
+}
+
+func parse(text io.Reader, name string) (*syntax.File, error) {
+	script, err := readScript(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(script), name)
+	if err != nil {
+		return nil, err
+	}
+	ownNumbers(file)
+	return file, supported(file)
 }
 
 func outcome(ctx context.Context, p Process, err error) (int, error) {
@@ -154,13 +157,16 @@ func outcome(ctx context.Context, p Process, err error) (int, error) {
 	return 1, nil
 }
 
+// maxTyped bounds what one session at a prompt may read.
+const maxTyped = 64 << 20
+
 // interact is the prompt of a terminal.
 func interact(ctx context.Context, r *interp.Runner, p Process) (int, error) {
 	prompt := func(s string) { fmt.Fprint(p.Stderr, s) }
 	prompt("$ ")
 	status := 0
 	parser := syntax.NewParser(syntax.Variant(syntax.LangBash))
-	in := bufio.NewReader(p.Stdin)
+	in := bufio.NewReader(&io.LimitedReader{R: p.Stdin, N: maxTyped})
 	var runErr error
 	err := parser.Interactive(in, func(stmts []*syntax.Stmt) bool {
 		if parser.Incomplete() {
