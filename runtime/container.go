@@ -57,7 +57,7 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	limits := spec.Limits.orDefault()
+	limits := spec.limits()
 	clock := spec.Clock
 	if clock == nil {
 		clock = wasi.NewSystemClock()

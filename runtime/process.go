@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/internal/shell"
@@ -41,6 +42,9 @@ type Process struct {
 // Exec runs one more program over the container's files, to its end. Its
 // errors are those of Run.
 func (c *Container) Exec(ctx context.Context, p Process) error {
+	if len(p.Args) == 0 {
+		return errors.New("run in container: no program is named")
+	}
 	c.mu.Lock()
 	closed := c.closed
 	c.mu.Unlock()
@@ -198,16 +202,7 @@ func (c *Container) account(i *engine.Instance, load, start, run time.Duration) 
 
 // load compiles the program, or takes it from the cache.
 func (c *Container) load(ctx context.Context, x *executable) (*engine.Module, func(), error) {
-	read := func() ([]byte, error) {
-		st, err := x.file.Stat()
-		if err != nil {
-			return nil, err
-		}
-		data := make([]byte, st.Size)
-		_, err = io.ReadFull(io.NewSectionReader(x.file, 0, st.Size), data)
-		return data, err
-	}
-	digest, err := digestOf(x.file, read)
+	digest, read, err := identify(x, int64(c.rt.prepareOptions().Limits.Module))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
@@ -216,6 +211,42 @@ func (c *Container) load(ctx context.Context, x *executable) (*engine.Module, fu
 		return nil, nil, refuse(x, err)
 	}
 	return m, release, nil
+}
+
+// identify is the digest of the program's content, and how to read just that
+// content: the cache believes in the pair. So bytes that a guest could change
+// meanwhile are read once; those of a layer, whose digest is known, nobody can
+// change.
+func identify(x *executable, limit int64) (digest string, read func() ([]byte, error), err error) {
+	ref, blob, ok := x.file.Content()
+	if !ok {
+		st, err := x.file.Stat()
+		if err != nil {
+			return "", nil, err
+		}
+		ref = layer.Ref{Size: st.Size}
+	}
+	if ref.Size > limit { // a guest can make a file of any length, all holes
+		return "", nil, &FormatError{x.path, fmt.Sprintf("exec format error: a module of %d bytes, more than %d", ref.Size, limit)}
+	}
+	if ok {
+		return fmt.Sprintf("%s@%d+%d", ref.Digest, ref.Offset, ref.Size), func() ([]byte, error) {
+			return readAll(blob, ref.Offset, ref.Size)
+		}, nil
+	}
+	data, err := readAll(x.file, 0, ref.Size)
+	if err != nil {
+		return "", nil, err
+	}
+	sum := sha256.Sum256(data)
+	digest = fmt.Sprintf("sha256:%s@0+%d", hex.EncodeToString(sum[:]), len(data))
+	return digest, func() ([]byte, error) { return data, nil }, nil
+}
+
+func readAll(r io.ReaderAt, off, size int64) ([]byte, error) {
+	data := make([]byte, size)
+	_, err := io.ReadFull(io.NewSectionReader(r, off, size), data)
+	return data, err
 }
 
 // refuse says of a module that could not be loaded why, in words that name the
@@ -229,20 +260,6 @@ func refuse(x *executable, err error) error {
 		return &FormatError{x.path, "exec format error: " + err.Error()}
 	}
 	return err
-}
-
-// digestOf is the digest of a file's content; the layer already knows it for a
-// file that nobody changed.
-func digestOf(f *rootfs.File, read func() ([]byte, error)) (string, error) {
-	if ref, _, ok := f.Content(); ok {
-		return fmt.Sprintf("%s@%d+%d", ref.Digest, ref.Offset, ref.Size), nil
-	}
-	data, err := read()
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return fmt.Sprintf("sha256:%s@0+%d", hex.EncodeToString(sum[:]), len(data)), nil
 }
 
 // newHost gives the program its WASI: arguments, environment, streams, clock,

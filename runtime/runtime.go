@@ -127,8 +127,12 @@ func (rt *Runtime) acquire(ctx context.Context, digest string, read func() ([]by
 	options := rt.prepareOptions()
 	sum := sha256.Sum256([]byte(digest + "\n" + options.Key() + "\n" + rt.engine.Identity()))
 	key := hex.EncodeToString(sum[:])
-	if m := rt.reuse(key); m != nil {
-		return m, func() { rt.release(key) }, nil
+	release := func() { rt.release(context.WithoutCancel(ctx), key) }
+	rt.mu.Lock()
+	m := rt.reuse(key)
+	rt.mu.Unlock()
+	if m != nil {
+		return m, release, nil
 	}
 	compiled, err := rt.engine.Load(ctx, key, func(ctx context.Context) (engine.Artifact, error) {
 		bin, err := read()
@@ -144,13 +148,12 @@ func (rt *Runtime) acquire(ctx context.Context, digest string, read func() ([]by
 	if err != nil {
 		return nil, nil, err
 	}
-	m := rt.keep(ctx, key, compiled)
-	return m, func() { rt.release(key) }, nil
+	return rt.keep(ctx, key, compiled), release, nil
 }
 
+// reuse counts one more user of a module that is loaded; nil when it is not.
+// The caller holds mu.
 func (rt *Runtime) reuse(key string) *engine.Module {
-	rt.mu.Lock()
-	defer rt.mu.Unlock()
 	m := rt.modules[key]
 	if m == nil {
 		return nil
@@ -167,19 +170,20 @@ func (rt *Runtime) reuse(key string) *engine.Module {
 
 // keep files a loaded module; when another goroutine was faster, its copy wins.
 func (rt *Runtime) keep(ctx context.Context, key string, compiled *engine.Module) *engine.Module {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
 	if m := rt.reuse(key); m != nil {
 		if m != compiled {
-			compiled.Close(ctx)
+			compiled.Close(context.WithoutCancel(ctx))
 		}
 		return m
 	}
-	rt.mu.Lock()
-	defer rt.mu.Unlock()
 	rt.modules[key] = &module{compiled: compiled, users: 1}
 	return compiled
 }
 
-func (rt *Runtime) release(key string) {
+// release gives a module back. The last few that nobody uses stay loaded.
+func (rt *Runtime) release(ctx context.Context, key string) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	m := rt.modules[key]
@@ -192,7 +196,7 @@ func (rt *Runtime) release(key string) {
 	}
 	oldest := rt.idle[0]
 	rt.idle = rt.idle[1:]
-	rt.modules[oldest].compiled.Close(context.WithoutCancel(context.TODO()))
+	rt.modules[oldest].compiled.Close(ctx)
 	delete(rt.modules, oldest)
 }
 

@@ -94,7 +94,9 @@ type Limits struct {
 	Timeout time.Duration
 	// OpenFiles bounds the file descriptors of each program.
 	OpenFiles int
-	// Disk bounds the bytes that the container writes to its own files.
+	// Disk bounds the bytes that the container writes to its own files, and
+	// those in its /tmp. Its default is smaller without Spec.Dir: then they are
+	// in memory.
 	Disk int64
 	// Processes bounds how many programs run at once (pipelines of a shell).
 	Processes int
@@ -110,8 +112,14 @@ func DefaultLimits() Limits {
 	}
 }
 
-func (l Limits) orDefault() Limits {
-	d := DefaultLimits()
+// memoryDisk is the default of Limits.Disk for files that are kept in memory.
+const memoryDisk = 2 << 30
+
+func (s Spec) limits() Limits {
+	l, d := s.Limits, DefaultLimits()
+	if s.Dir == "" {
+		d.Disk = memoryDisk
+	}
 	if l.Memory != 0 {
 		d.Memory = l.Memory
 	}
