@@ -27,8 +27,8 @@ type imageRow struct {
 func (a *app) imagesCommand() *cobra.Command {
 	var o struct {
 		quiet, noTrunc, digests, all bool
-		format                  string
-		filters                 []string
+		format                       string
+		filters                      []string
 	}
 	cmd := &cobra.Command{
 		Use:     "images [REPOSITORY[:TAG]]",
