@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -130,7 +131,7 @@ func (f *finder) Keep(ctx context.Context, ref string, index ispec.Descriptor) e
 type sandbox struct{ rt *runtime.Runtime }
 
 func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Changes, error) {
-	c, err := s.rt.Create(ctx, stage{spec.Layers}, runtime.Spec{
+	c, err := s.rt.Create(ctx, stage{withTemp(spec.Layers, spec.Epoch)}, runtime.Spec{
 		Entrypoint: spec.Args, Args: []string{}, Env: spec.Env, WorkingDir: spec.Dir,
 		Stdout: spec.Stdout, Stderr: spec.Stderr, Mounts: runFiles(spec.Files),
 		Clock:  wasi.NewFixedClock(spec.Epoch),
@@ -152,6 +153,15 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 		Entries: index.Entries, Open: layer.OpenFrom(content),
 		Close: func() error { return c.Close(context.WithoutCancel(ctx)) },
 	}, nil
+}
+
+// withTemp puts an empty /tmp below the layers of a stage that has none. Without
+// it the runtime mounts one, and what a RUN leaves there would be gone for the
+// next RUN; as with Docker it stays.
+func withTemp(layers []layer.Layer, epoch time.Time) []layer.Layer {
+	const sticky = 0o1777
+	temp := layer.Index{Entries: []layer.Entry{{Path: "tmp", Kind: layer.Dir, Mode: sticky, ModTime: epoch.UnixNano()}}}
+	return slices.Insert(slices.Clone(layers), 0, layer.Layer{Index: &temp, Content: &layer.Memory{}})
 }
 
 // stage is the rootfs of a build's stage as the runtime takes images.
