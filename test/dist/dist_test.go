@@ -96,6 +96,42 @@ func TestEveryTargetHasAnArchiveAndAWheel(t *testing.T) {
 	}
 }
 
+// TestPipChooses asks pip which wheel machines of every kind would get.
+func TestPipChooses(t *testing.T) {
+	python := dock.Find(t, "python3")
+	if exec.Command(python, "-m", "pip", "--version").Run() != nil {
+		dock.Missing(t, "pip")
+	}
+	dir := t.TempDir()
+	wheels := map[string]string{}
+	for _, target := range targets {
+		name, data, err := wheel(release{version.Release, target, []byte(target.String()), []byte("# readme\n"), []byte("license")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wheels[target.String()] = name
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for platform, target := range map[string]string{
+		"manylinux_2_28_x86_64": "linux/amd64", "manylinux2014_x86_64": "linux/amd64", "musllinux_1_2_x86_64": "linux/amd64",
+		"manylinux_2_17_aarch64": "linux/arm64", "macosx_14_0_x86_64": "darwin/amd64", "macosx_12_0_arm64": "darwin/arm64",
+		"win_amd64": "windows/amd64", "win_arm64": "windows/arm64", "manylinux_2_17_s390x": "",
+	} {
+		out := t.TempDir()
+		cmd := exec.Command(python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check",
+			"--find-links", dir, "--only-binary=:all:", "--platform", platform, "--dest", out, "wherry")
+		text, err := cmd.CombinedOutput()
+		if _, got := os.Stat(filepath.Join(out, wheels[target])); target != "" && (err != nil || got != nil) {
+			t.Errorf("%s: pip does not take %s: %v\n%s", platform, wheels[target], err, text)
+		}
+		if target == "" && err == nil {
+			t.Errorf("%s: pip found a wheel for a machine that we have none for", platform)
+		}
+	}
+}
+
 func TestOldFilesGoAndOthersStay(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"wherry-0.0.1-linux-amd64.tar.gz", "SHA256SUMS", "notes.txt"} {
