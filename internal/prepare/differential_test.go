@@ -45,7 +45,8 @@ func TestRandomPrograms(t *testing.T) {
 			forms["legacy"] = generate(seed, false, true)
 		}
 		for form, bin := range forms {
-			for name, o := range map[string]prepare.Options{"exceptions": {}, "fixes": {EngineFixes: true}, "fuel": {Fuel: true}, "all": all} {
+			for name, o := range map[string]prepare.Options{"exceptions": {}, "fixes": {EngineFixes: true}, "fuel": {Fuel: true}, "all": all,
+				"nan": {Deterministic: true, EngineFixes: true, Fuel: true}} {
 				out := prepared(t, bin, o)
 				var spent [2]int64
 				for i, engine := range []string{"interpreter", "compiler"} {

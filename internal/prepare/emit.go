@@ -24,6 +24,7 @@ type emitter struct {
 	extra   []wasm.ValueType
 	scratch [scratchKinds]uint32 // index+1 of the local for a purpose
 	loop    uint32               // loops met so far
+	nan     shape                // of the result on the stack, whose NaN bits are still as the machine made them
 
 	blocks  []block
 	top     uint32   // position of the innermost label that is open in the output
@@ -87,7 +88,7 @@ func (e *emitter) function(f uint32, out []byte) ([]byte, error) {
 	e.f, e.facts = f, &p.facts[f]
 	e.sig = &p.mod.Types[p.mod.Funcs[f]]
 	e.code = p.mod.Bytes(p.mod.Code[f])
-	e.extra, e.scratch, e.loop = e.extra[:0], [scratchKinds]uint32{}, 0
+	e.extra, e.scratch, e.loop, e.nan = e.extra[:0], [scratchKinds]uint32{}, 0, noFloat
 	e.locals = uint32(len(e.sig.Params)) + e.facts.locals
 	e.lower = p.lower && (e.facts.has(hasExceptions|hasRefTest) || p.throwing.funcs[f])
 	e.Reset(e.code, e.Out[:0])
@@ -126,6 +127,14 @@ func (e *emitter) walk() error {
 // step rewrites one instruction. The passes do not meet: no instruction is of interest to two of them, but for calls.
 func (e *emitter) step() error {
 	op := &e.op
+	if e.facts.has(hasNaN) {
+		if e.nan != noFloat {
+			e.settleNaN()
+		}
+		if e.nan = nanOf(op.Code); e.nan != noFloat {
+			return nil
+		}
+	}
 	switch c := op.Code; c {
 	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpLocalTee, wasm.OpI32Const, wasm.OpI32Add:
 		return nil

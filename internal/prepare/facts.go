@@ -30,6 +30,7 @@ const (
 	hasRefTest  // a test of a reference, which may be an exnref
 	hasExnLocal // a local of type exnref
 	crossesTry  // a delegate that skips the handler of an enclosing try
+	hasNaN      // an instruction that leaves the bits of NaNs open, and they are to be settled
 )
 
 func (t traits) has(x traits) bool { return t&x != 0 }
@@ -84,6 +85,7 @@ type scanner struct {
 	m      *wasm.Module
 	c      *chunk
 	fixes  bool // the engine fixes are wanted
+	nans   bool // NaNs are made canonical
 	w      wasm.Walker
 	op     wasm.Op
 	stack  []frame
@@ -185,6 +187,10 @@ func (s *scanner) step(code []byte) {
 func (s *scanner) rare() {
 	op := &s.op
 	s.cost(1)
+	if s.nans && nanOf(op.Code) != noFloat {
+		s.t |= hasNaN
+		return
+	}
 	switch op.Code {
 	case wasm.OpRefFunc:
 		s.site(siteRef, op.Index)

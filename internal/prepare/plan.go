@@ -94,7 +94,7 @@ func (p *plan) scan(ctx context.Context) error {
 		p.chunks[len(p.chunks)-1].end = i + 1
 	}
 	return each(ctx, p.opts.workers(), len(p.chunks), func(i int) error {
-		s := scanner{m: p.mod, c: &p.chunks[i], fixes: p.opts.EngineFixes}
+		s := scanner{m: p.mod, c: &p.chunks[i], fixes: p.opts.EngineFixes, nans: p.opts.Deterministic}
 		for f := s.c.first; f < s.c.end; f++ {
 			if err := s.scan(&p.facts[f], f); err != nil {
 				return fmt.Errorf("scan function %d: %w", f+int(p.imported), err)

@@ -2,7 +2,8 @@
 // an engine that knows nothing of that.
 //
 // In this order a module is held against structural limits, validated, stripped of custom sections, freed of the
-// instructions the engine gets wrong, freed of exceptions, metered by fuel, and held against the limits again.
+// instructions the engine gets wrong, of the NaNs whose bits are the CPU's when that is asked for, and of exceptions,
+// metered by fuel, and held against the limits again.
 // It is one scan that collects a table of facts about every function, some arithmetic over that table, and one walk
 // that writes every function anew with all passes fused; both go function by function on all cores. There is no tree
 // and no intermediate form: bytes that no pass touches are copied. What a prepared module gives to its instances is
@@ -39,6 +40,8 @@ type Options struct {
 	EngineFixes bool
 	// Fuel meters the module.
 	Fuel bool
+	// Deterministic makes every NaN canonical that an instruction computes, for their bits differ between CPUs.
+	Deterministic bool
 	// Limits bounds the module before and after; the zero value stands for wasm.DefaultLimits.
 	Limits wasm.Limits
 	// Workers is how many cores to use; zero means all. It does not change the output.
@@ -54,6 +57,9 @@ func (o Options) Key() string {
 	}
 	if o.Fuel {
 		passes += ",fuel"
+	}
+	if o.Deterministic {
+		passes += ",nan"
 	}
 	return fmt.Sprintf("prepare/%d;%s;limits=%+v", version, passes, o.limits())
 }

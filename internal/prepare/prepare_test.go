@@ -19,7 +19,7 @@ func TestKey(t *testing.T) {
 	}
 	limits.Nesting++
 	seen := map[string]bool{}
-	for _, o := range []prepare.Options{{}, {Fuel: true}, {EngineFixes: true}, all, {Limits: limits}} {
+	for _, o := range []prepare.Options{{}, {Fuel: true}, {EngineFixes: true}, {Deterministic: true}, all, {Limits: limits}} {
 		if seen[o.Key()] {
 			t.Errorf("%+v shares its key", o)
 		}

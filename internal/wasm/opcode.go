@@ -64,6 +64,8 @@ const (
 	OpI64LtS             Opcode = 0x53
 	OpI64LtU             Opcode = 0x54
 	OpI64GtU             Opcode = 0x56
+	OpF32Eq              Opcode = 0x5b
+	OpF64Eq              Opcode = 0x61
 	OpI32Add             Opcode = 0x6a
 	OpI32Sub             Opcode = 0x6b
 	OpI32Mul             Opcode = 0x6c
@@ -111,6 +113,8 @@ const (
 	OpI64x2ReplaceLane   Opcode = 0xfd1e
 	OpF32x4ReplaceLane   Opcode = 0xfd20
 	OpF64x2ReplaceLane   Opcode = 0xfd22
+	OpF32x4Eq            Opcode = 0xfd41
+	OpF64x2Eq            Opcode = 0xfd47
 	OpV128Not            Opcode = 0xfd4d
 	OpV128And            Opcode = 0xfd4e
 	OpV128AndNot         Opcode = 0xfd4f
