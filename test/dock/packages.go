@@ -13,24 +13,25 @@ import (
 )
 
 // Packages is the host's Python with packages that its pip installs once on
-// this machine: the folder is named by what was asked and by which Python. It
-// needs no venv, which not every distribution's Python can make.
-func Packages(t testing.TB, requirements string) Program {
+// this machine, and the folder they are in, which is named by what was asked and
+// by which Python. It needs no venv, which not every distribution's Python can
+// make.
+func Packages(t testing.TB, requirements string) (python Program, dir string) {
 	t.Helper()
-	python := Find(t, "python3")
-	if exec.CommandContext(t.Context(), python, "-m", "pip", "--version").Run() != nil {
+	path := Find(t, "python3")
+	if exec.CommandContext(t.Context(), path, "-m", "pip", "--version").Run() != nil {
 		Missing(t, "python3 with pip")
 	}
-	version, err := exec.CommandContext(t.Context(), python, "-c", "import sys; print(sys.version)").Output()
+	version, err := exec.CommandContext(t.Context(), path, "-c", "import sys; print(sys.version)").Output()
 	if err != nil {
 		t.Fatalf("python3: %v", err)
 	}
 	sum := sha256.Sum256([]byte(requirements + "\n" + string(version) + runtime.GOOS + runtime.GOARCH))
-	dir := filepath.Join(Root(t), ".cache", "packages", hex.EncodeToString(sum[:8]))
+	dir = filepath.Join(Root(t), ".cache", "packages", hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(dir); err != nil {
-		install(t, python, requirements, dir)
+		install(t, path, requirements, dir)
 	}
-	return Program{Command: []string{python}, Env: []string{"PYTHONPATH=" + dir, "PYTHONNOUSERSITE=1"}}
+	return Program{Command: []string{path}, Env: []string{"PYTHONPATH=" + dir, "PYTHONNOUSERSITE=1"}}, dir
 }
 
 // install makes the folder beside its place and renames it, so that a test that

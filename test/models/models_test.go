@@ -41,7 +41,7 @@ func TestModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	native := dock.Packages(t, string(requirements))
+	native, _ := dock.Packages(t, string(requirements))
 	native.Env = append(native.Env, "PYTHONDONTWRITEBYTECODE=1")
 	wherry := dock.Native(t, dock.Home(t))
 	wherry.Limit = 30 * time.Minute // the first one on a machine compiles the module
