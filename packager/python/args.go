@@ -31,8 +31,8 @@ func (e *UsageError) Error() string {
 // Arguments of pip by what is done with them.
 var (
 	passSwitches = set("--pre", "--no-deps", "--no-index", "--no-cache-dir", "--isolated")
-	passValues   = set("-i", "--index-url", "--extra-index-url", "--trusted-host", "--proxy", "--cert",
-		"--client-cert", "--timeout", "--retries", "--exists-action", "--use-feature", "--use-deprecated", "--keyring-provider")
+	passValues   = set("-i", "--index-url", "--extra-index-url", "--trusted-host", "--proxy", "--timeout", "--retries", "--exists-action", "--use-feature", "--use-deprecated", "--keyring-provider")
+	addresses    = set("-i", "--index-url", "--extra-index-url")
 	dropSwitches = set("-q", "-qq", "-qqq", "-v", "-vv", "-vvv", "--quiet", "--verbose", "-U", "--upgrade", "--user",
 		"--no-warn-script-location", "--no-warn-conflicts", "--disable-pip-version-check", "--no-input", "--no-compile",
 		"--compile", "--prefer-binary", "--break-system-packages", "--force-reinstall", "-I", "--ignore-installed",
@@ -52,6 +52,8 @@ var (
 		"--python-version": "the version is the base's (3.15); leave --python-version out",
 		"--implementation": "the implementation is the base's; leave --implementation out",
 		"--abi":            "only pure wheels work; leave --abi out",
+		"--cert":           "certificates are this machine's: set PIP_CERT where you build",
+		"--client-cert":    "certificates are this machine's: set PIP_CLIENT_CERT where you build",
 		"--dry-run":        "a RUN must do what it says; try the line with pip on the host",
 		"--group":          "dependency groups are not read; export them: pip lock, or uv export > requirements.txt",
 	}
@@ -94,6 +96,9 @@ func parseArgs(args []string) (*arguments, error) {
 				return nil, &UsageError{Arg: arg, Advice: "a value is missing"}
 			}
 			value = args[i]
+		}
+		if addresses[name] && !onTheNet(value) {
+			return nil, &UsageError{Arg: name + " " + value, Advice: "an address begins with https://; for wheels in the image write --find-links FOLDER"}
 		}
 		a.option(name, value)
 	}

@@ -258,9 +258,48 @@ def gone_back(dest, seen, requirements, base):
     return found
 
 
+def forbid_builds():
+    """Keep pip from building.
+
+    --only-binary says nothing about requirements that are addresses, those of
+    wheels among them: pip would run the build scripts of such an archive on
+    this machine. So pip starts no program, but the one that keeps passwords.
+    """
+    starts = {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn",
+              "os.spawn", "os.startfile", "pty.spawn", "_winapi.CreateProcess"}
+
+    def hook(event, args):
+        if event in starts and not keeps_passwords(event, args):
+            raise PermissionError("pip may not start programs here: only wheels can be installed")
+
+    sys.addaudithook(hook)
+    try:
+        from pip._internal.distributions.sdist import SourceDistribution
+        from pip._internal.exceptions import InstallationError
+    except ImportError:  # a pip whose inside has moved: the hook is there all the same
+        return
+
+    def prepare_distribution_metadata(self, *args, **kwargs):
+        raise InstallationError("%s is a source archive: only wheels can be installed" % self.req)
+
+    SourceDistribution.prepare_distribution_metadata = prepare_distribution_metadata
+
+
+def keeps_passwords(event, args):
+    """Whether a program that is started is keyring, by the name that pip calls."""
+    program = args[0]
+    if event == "subprocess.Popen" and not program:
+        program = args[1][0] if isinstance(args[1], (list, tuple)) else args[1]
+    elif event == "_winapi.CreateProcess" and not program:
+        return True  # comes after subprocess.Popen
+    stem = os.path.splitext(os.path.basename(os.fsdecode(program or "")))[0]
+    return stem.lower() == "keyring"
+
+
 def resolve(request, answer):
     """pip download, watched."""
     seen, made = {}, {}
+    forbid_builds()
     try:
         watch_links(seen, request["markers"]["python_full_version"])
         stand_in_natives(seen, request["local"], made)

@@ -25,8 +25,8 @@ func (e *NoPipError) Error() string {
 type host []string
 
 // findHost finds a Python with pip: the one that is set, one on PATH, or one
-// that uv provides.
-func (in *Installer) findHost(ctx context.Context) (host, error) {
+// that uv provides. dir is an empty folder.
+func (in *Installer) findHost(ctx context.Context, dir string) (host, error) {
 	if len(in.Python) > 0 {
 		return host(in.Python), nil
 	}
@@ -38,7 +38,7 @@ func (in *Installer) findHost(ctx context.Context) (host, error) {
 			continue
 		}
 		h := append(host{program}, command[1:]...)
-		if h.hasPip(ctx) {
+		if h.hasPip(ctx, dir) {
 			return h, nil
 		}
 		tried = append(tried, program+" (without pip)")
@@ -53,12 +53,13 @@ func (in *Installer) findHost(ctx context.Context) (host, error) {
 }
 
 // hasPip asks a Python whether it can do what is needed; the Windows Store's
-// stand-in for Python cannot.
-func (h host) hasPip(ctx context.Context) bool {
+// stand-in for Python cannot. It asks in an empty folder: Python takes modules
+// from where it is started, which may be the folder of a stranger's recipe.
+func (h host) hasPip(ctx context.Context, dir string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	cmd := h.command(ctx, "-c", "import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 8))")
-	cmd.Env = hostEnv(nil)
+	cmd.Dir, cmd.Env = dir, hostEnv(nil)
 	return cmd.Run() == nil
 }
 
@@ -69,11 +70,31 @@ func (h host) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// kept are settings of pip that must not come from this machine: they would
+// notFromHost are settings of pip that must not come from this machine: they would
 // change what is chosen, or where it goes.
 var notFromHost = set("PIP_PLATFORM", "PIP_ABI", "PIP_IMPLEMENTATION", "PIP_PYTHON_VERSION", "PIP_NO_BINARY", "PIP_ONLY_BINARY",
 	"PIP_DEST", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV",
 	"PIP_REQUIRE_HASHES", "PIP_NO_DEPS", "PIP_PRE", "PIP_EDITABLE", "PIP_LOG", "PIP_PYTHON", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONOPTIMIZE")
+
+// fromStage are the settings of pip that a recipe may make, and which of them
+// are addresses. Others would name files of this machine, or what runs on it.
+var fromStage = map[string]bool{
+	"PIP_INDEX_URL": true, "PIP_EXTRA_INDEX_URL": true, "PIP_PROXY": true, "PIP_TRUSTED_HOST": false, "PIP_NO_INDEX": false,
+	"PIP_TIMEOUT": false, "PIP_DEFAULT_TIMEOUT": false, "PIP_RETRIES": false, "PIP_NO_CACHE_DIR": false,
+	"HTTP_PROXY": false, "HTTPS_PROXY": false, "ALL_PROXY": false, "NO_PROXY": false,
+}
+
+// onTheNet reports whether all addresses in a value are of the web: those of
+// files would be this machine's.
+func onTheNet(value string) bool {
+	for _, address := range strings.Fields(value) {
+		scheme, _, ok := strings.Cut(strings.ToLower(address), "://")
+		if !ok || scheme != "http" && scheme != "https" {
+			return false
+		}
+	}
+	return true
+}
 
 // hostEnv is the environment of the host's Python: this process's, the
 // indexes and proxies that the recipe sets, and what makes the run repeatable.
@@ -86,12 +107,8 @@ func hostEnv(stage []string) []string {
 		}
 	}
 	for _, kv := range stage {
-		name, _, _ := strings.Cut(kv, "=")
-		upper := strings.ToUpper(name)
-		if notFromHost[upper] {
-			continue
-		}
-		if strings.HasPrefix(upper, "PIP_") || strings.HasPrefix(upper, "UV_") || strings.HasSuffix(upper, "_PROXY") {
+		name, value, _ := strings.Cut(kv, "=")
+		if address, ok := fromStage[strings.ToUpper(name)]; ok && (!address || onTheNet(value)) {
 			env = append(env, kv)
 		}
 	}

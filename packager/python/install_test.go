@@ -25,7 +25,7 @@ func pythons(t *testing.T) map[string][]string {
 		found[name] = strings.Fields(name)
 	}
 	if path, err := exec.LookPath("python3"); err == nil {
-		if (host{path}).hasPip(context.Background()) {
+		if (host{path}).hasPip(context.Background(), t.TempDir()) {
 			found["python3"] = []string{path}
 		}
 	}
@@ -68,8 +68,9 @@ func install(t *testing.T, python []string, wheels string, fsys fstest.MapFS, ar
 	t.Helper()
 	in := &Installer{Python: python, Temp: t.TempDir()}
 	link := (&url.URL{Scheme: "file", Path: filepath.ToSlash(wheels)}).String()
+	t.Setenv("PIP_FIND_LINKS", link)
 	r, err := in.Install(context.Background(), Request{
-		Args: append(strings.Fields(args), "--no-index", "--find-links", link),
+		Args: append(strings.Fields(args), "--no-index"),
 		FS:   fsys, Dir: "/app", Progress: testWriter{t},
 	})
 	if r != nil {

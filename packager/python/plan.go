@@ -106,6 +106,8 @@ func (c judged) judge() (line string, row *Row, note string) {
 		return "", &Row{c.req.shown(), "", "this is no requirement: " + c.Error}, ""
 	case !c.Wanted:
 		return "", nil, ""
+	case c.URL != "" && !isWheelURL(c.URL):
+		return "", &Row{c.req.shown(), "no address of a wheel", "build it first: pip wheel --no-deps -w wheels '" + c.req.Text + "', COPY wheels, and install ./wheels/….whl"}, ""
 	case installers[c.Name]:
 		if c.constraint {
 			return "", nil, ""

@@ -117,7 +117,7 @@ func (in *Installer) Install(ctx context.Context, req Request) (*Result, error) 
 
 // install is Install once everything is read.
 func (in *Installer) install(ctx context.Context, req Request, args *arguments, asked *asked, base installed, res *Result) error {
-	host, err := in.findHost(ctx)
+	host, err := in.findHost(ctx, res.temp)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Bounds on what a build context may make us read.
@@ -87,7 +88,9 @@ func (r *requirementReader) read(a *arguments) (*asked, error) {
 		}
 	}
 	for _, link := range a.links {
-		r.out.links = append(r.out.links, r.link(link, r.dir))
+		if err := r.link(link, "", r.dir); err != nil {
+			return nil, err
+		}
 	}
 	if len(r.out.requirements) == 0 {
 		return nil, &UsageError{Arg: "", Advice: "nothing to install; name a package, or -r requirements.txt"}
@@ -181,8 +184,7 @@ func (r *requirementReader) optionLine(text, where, dir string, depth int) error
 	case "-c", "--constraint":
 		return r.file(rest, dir, true, depth+1)
 	case "-f", "--find-links":
-		r.out.links = append(r.out.links, r.link(rest, dir))
-		return nil
+		return r.link(rest, where, dir)
 	case "--require-hashes":
 		return nil
 	}
@@ -198,12 +200,17 @@ func (r *requirementReader) optionLine(text, where, dir string, depth int) error
 	return nil
 }
 
-// link is a value of --find-links: an address, or a folder of the stage.
-func (r *requirementReader) link(name, dir string) string {
-	if isURL(name) {
-		return name
+// link takes a value of --find-links: an address, or a folder of the stage.
+func (r *requirementReader) link(name, where, dir string) error {
+	switch {
+	case !isURL(name):
+		name = stagePath(name, dir)
+	case !onTheNet(name):
+		return &RequirementError{Where: where, Text: "--find-links " + name,
+			Advice: "this names a folder of the machine; COPY the wheels, and name their folder in the image"}
 	}
-	return stagePath(name, dir)
+	r.out.links = append(r.out.links, name)
+	return nil
 }
 
 var (
@@ -216,6 +223,9 @@ var (
 // requirement takes one requirement apart.
 func (r *requirementReader) requirement(text, where, dir string) (requirement, error) {
 	req := requirement{Where: where}
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return req, &RequirementError{Where: where, Text: fmt.Sprintf("%q", text), Advice: "one requirement stands on one line"}
+	}
 	for _, m := range hashOption.FindAllStringSubmatch(" "+text, -1) {
 		req.Hashes = append(req.Hashes, m[1])
 	}
@@ -238,10 +248,17 @@ func (r *requirementReader) requirement(text, where, dir string) (requirement, e
 	return req, nil
 }
 
+// isWheelURL reports whether an address is one of a wheel on the net. pip would
+// build anything else, which runs code of strangers on this machine.
+func isWheelURL(address string) bool {
+	address, _, _ = strings.Cut(address, "#")
+	return onTheNet(address) && strings.HasSuffix(address, ".whl")
+}
+
 // fromURL names a requirement that is a bare address.
 func (q requirement) fromURL() (requirement, error) {
 	address, _, _ := strings.Cut(q.Text, "#")
-	if !strings.HasSuffix(address, ".whl") {
+	if !isWheelURL(q.Text) {
 		return q, &RequirementError{Where: q.Where, Text: q.Text,
 			Advice: "only wheels (.whl) can be installed; a source archive must be built first with pip wheel"}
 	}

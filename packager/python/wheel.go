@@ -33,6 +33,7 @@ type wheelName struct {
 // parseWheelName reads NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl.
 func parseWheelName(file string) (wheelName, error) {
 	stem, ok := strings.CutSuffix(file, ".whl")
+	ok = ok && !strings.ContainsFunc(file, notInWheelNames)
 	parts := strings.Split(stem, "-")
 	if !ok || len(parts) < 5 || len(parts) > 6 {
 		return wheelName{}, fmt.Errorf("%s is no name of a wheel: NAME-VERSION-PYTHON-ABI-PLATFORM.whl is wanted", file)
@@ -44,6 +45,12 @@ func parseWheelName(file string) (wheelName, error) {
 		w.Build = parts[2]
 	}
 	return w, nil
+}
+
+// notInWheelNames are letters that could mean something to pip, a shell or a
+// file system.
+func notInWheelNames(r rune) bool {
+	return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("._+!-", r))
 }
 
 // WheelError is a wheel that must not be installed.
