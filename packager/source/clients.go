@@ -30,7 +30,7 @@ func (c *Client) pypi(ctx context.Context, r packager.FetchRequest, p packageurl
 	if err != nil {
 		return "", &Error{r.URL, err.Error(), "name a wheel: ?file=NAME-VERSION-py3-none-any.whl"}
 	}
-	pip, err := c.pip(ctx)
+	pip, err := c.pip(ctx, dir)
 	if err != nil {
 		return "", &Error{r.URL, err.Error(), "install Python with pip, or uv, and see that it is on PATH"}
 	}
@@ -43,7 +43,7 @@ func (c *Client) pypi(ctx context.Context, r packager.FetchRequest, p packageurl
 	out := filepath.Join(dir, "wheels")
 	args := append(pip, "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--disable-pip-version-check",
 		"--no-input", "--dest", out, "-r", wanted)
-	if err := c.run(ctx, r.Stderr, nil, append(args, tags...)...); err != nil {
+	if err := c.run(ctx, r.Stderr, dir, append(args, tags...)...); err != nil {
 		return "", &Error{r.URL, err.Error(), "pip's own words stand above; its index is set by pip config or PIP_INDEX_URL"}
 	}
 	return onlyFile(out)
@@ -74,14 +74,14 @@ func wheelTags(file string) ([]string, error) {
 }
 
 // pip finds a command that is pip.
-func (c *Client) pip(ctx context.Context) ([]string, error) {
+func (c *Client) pip(ctx context.Context, dir string) ([]string, error) {
 	for _, python := range [][]string{{"python3"}, {"python"}, {"py", "-3"}} {
 		program, ok := c.find(python[0])
 		if !ok {
 			continue
 		}
 		argv := append(append([]string{program}, python[1:]...), "-m", "pip")
-		if c.run(ctx, io.Discard, nil, append(argv, "--version")...) == nil {
+		if c.run(ctx, io.Discard, dir, append(argv, "--version")...) == nil {
 			return argv, nil
 		}
 		if ctx.Err() != nil {
@@ -111,7 +111,7 @@ func (c *Client) npm(ctx context.Context, r packager.FetchRequest, p packageurl.
 	if err := os.Mkdir(out, 0o700); err != nil {
 		return "", err
 	}
-	if err := c.run(ctx, r.Stderr, nil, npm, "pack", "--ignore-scripts", "--pack-destination", out, spec); err != nil {
+	if err := c.run(ctx, r.Stderr, dir, npm, "pack", "--ignore-scripts", "--pack-destination", out, spec); err != nil {
 		return "", &Error{r.URL, err.Error(), "npm's own words stand above; its registry is set in .npmrc"}
 	}
 	return onlyFile(out)
@@ -134,7 +134,7 @@ func (c *Client) golang(ctx context.Context, r packager.FetchRequest, p packageu
 		module = p.Namespace + "/" + module
 	}
 	var out bytes.Buffer
-	cmd := c.command(ctx, r.Stderr, append(c.Env, "GOFLAGS=-mod=mod", "GOWORK=off", "GO111MODULE=on"), tool, "mod", "download", "-json", module)
+	cmd := c.command(ctx, r.Stderr, append(c.Env[:len(c.Env):len(c.Env)], "GOFLAGS=-mod=mod", "GOWORK=off", "GO111MODULE=on"), tool, "mod", "download", "-json", module)
 	cmd.Dir, cmd.Stdout = dir, &out
 	if err := cmd.Run(); err != nil {
 		return "", &Error{r.URL, goReason(out.Bytes(), err), "the proxy is set by go env GOPROXY"}
@@ -210,12 +210,14 @@ func (c *Client) command(ctx context.Context, stderr io.Writer, env []string, ar
 	return cmd
 }
 
-// run runs a client; what it says goes to stderr.
-func (c *Client) run(ctx context.Context, stderr io.Writer, env []string, argv ...string) error {
-	if env == nil {
-		env = append(c.Env[:len(c.Env):len(c.Env)], "PIP_NO_INPUT=1", "PYTHONUTF8=1", "NO_COLOR=1", "NPM_CONFIG_UPDATE_NOTIFIER=false")
-	}
-	err := c.command(ctx, stderr, env, argv...).Run()
+// run runs a client; what it says goes to stderr. It runs in a folder of ours:
+// Python takes modules and npm settings from where it is started, which may be
+// the folder of a stranger's recipe.
+func (c *Client) run(ctx context.Context, stderr io.Writer, dir string, argv ...string) error {
+	env := append(c.Env[:len(c.Env):len(c.Env)], "PIP_NO_INPUT=1", "PYTHONUTF8=1", "NO_COLOR=1", "NPM_CONFIG_UPDATE_NOTIFIER=false")
+	cmd := c.command(ctx, stderr, env, argv...)
+	cmd.Dir = dir
+	err := cmd.Run()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

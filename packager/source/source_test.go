@@ -52,6 +52,22 @@ func client(t *testing.T, env ...string) *Client {
 	return c
 }
 
+// TestForeignFolder: what lies where the user stands is not Python's.
+func TestForeignFolder(t *testing.T) {
+	need(t, "python3", "-m", "pip", "--version")
+	dir, proof := t.TempDir(), t.TempDir()+"/proof"
+	if err := os.WriteFile(dir+"/pip.py", []byte("open(r'"+proof+"', 'w').close()\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if _, err := client(t).pip(t.Context(), t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(proof); err == nil {
+		t.Error("a module of the current folder ran on this machine")
+	}
+}
+
 func sum(data []byte) digest.Digest { return digest.FromBytes(data) }
 
 func get(t *testing.T, c *Client, url string, want digest.Digest) (name string, data []byte, err error) {
