@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,9 @@ import (
 // Main runs one command line and returns the exit code of the process. env
 // looks variables up, as os.Getenv does.
 func Main(ctx context.Context, args []string, env func(string) string, s ux.Streams) int {
+	if env("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
+	}
 	a := &app{env: env, Streams: s, log: slog.New(slog.DiscardHandler)}
 	root := a.root()
 	root.SetArgs(args)
@@ -43,6 +47,10 @@ func Main(ctx context.Context, args []string, env func(string) string, s ux.Stre
 	}
 	return code
 }
+
+// softMemory is where Go's collector begins to work harder, in bytes. Compiling
+// the Python base has 1.1 GB live and would let twice that lie around.
+const softMemory = 1800 << 20
 
 // app is one invocation: its streams, its folders, and what it opened.
 type app struct {
