@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -24,31 +23,20 @@ const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // its program, Exec runs others over the same files. All methods may be called
 // from any goroutine.
 type Container struct {
-	rt     *Runtime
-	spec   Spec
-	config ispec.ImageConfig
-	limits Limits
-	tree   *rootfs.Tree
-	clock  wasi.Clock
-	meter  *meter
-	slots  chan struct{} // one for each program that may run
+	rt      *Runtime
+	spec    Spec
+	config  ispec.ImageConfig
+	limits  Limits
+	tree    *rootfs.Tree
+	clock   wasi.Clock
+	account *account
+	slots   chan struct{} // one for each program that may run
 
 	mu     sync.Mutex
 	closed bool
 	stop   context.CancelCauseFunc // ends every program of the container
 	life   context.Context
-	stats  Stats
-}
-
-// Stats are what a container has used so far.
-type Stats struct {
-	// Fuel is the work of all its programs, in units of about one instruction.
-	Fuel uint64
-	// PeakMemory is the largest linear memory of one program, in bytes.
-	PeakMemory uint64
-	// Load, Start and Run are the times spent loading modules (preparing and
-	// compiling included), instantiating them, and running them.
-	Load, Start, Run time.Duration
+	stats  Times
 }
 
 // Create makes a container of an image. Nothing of it runs yet. ctx bounds the
@@ -58,6 +46,9 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 		return nil, err
 	}
 	limits := spec.limits()
+	if err := limits.check(); err != nil {
+		return nil, fmt.Errorf("create container: %w", err)
+	}
 	clock := spec.Clock
 	if clock == nil {
 		clock = wasi.NewSystemClock()
@@ -70,9 +61,9 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	life, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	c := &Container{
 		rt: rt, spec: spec, config: config, limits: limits, tree: tree, clock: clock,
-		meter: &meter{limit: limits.Fuel},
-		slots: make(chan struct{}, limits.Processes),
-		stop:  stop, life: life,
+		account: newAccount(ScopeContainer, limits, rt.account),
+		slots:   make(chan struct{}, limits.Processes),
+		stop:    stop, life: life,
 	}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -167,15 +158,6 @@ func (c *Container) workingDir() string {
 		dir = c.spec.WorkingDir
 	}
 	return path.Clean("/" + dir)
-}
-
-// Stats returns what the container has used so far.
-func (c *Container) Stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.stats
-	s.Fuel = c.meter.spent.Load()
-	return s
 }
 
 // Changes lists what the container wrote to its image's files, as a layer to be

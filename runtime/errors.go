@@ -41,13 +41,19 @@ func (e *TrapError) Error() string {
 
 // A LimitError is a program that was stopped at one of its limits.
 type LimitError struct {
-	// Resource is what ran out: "fuel" or "wall time".
+	// Resource is what ran out: "fuel", "CPU time", "wall time", "output",
+	// "processes"; "memory" or "table" when it did not suffice to start.
 	Resource string
 	// Limit is the limit in words, with its unit.
 	Limit string
+	// Scope is whose limit it was: ScopeCall, ScopeContainer or ScopeRuntime.
+	Scope string
 }
 
 func (e *LimitError) Error() string {
+	if e.Scope == ScopeRuntime {
+		return fmt.Sprintf("stopped at the limit of %s of all containers together: %s", e.Resource, e.Limit)
+	}
 	return fmt.Sprintf("stopped at the limit of %s: %s", e.Resource, e.Limit)
 }
 

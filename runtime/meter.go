@@ -2,26 +2,135 @@ package runtime
 
 import (
 	"context"
-	"fmt"
-	"math"
-	"sync/atomic"
+	"time"
+
+	"github.com/wherry-run/wherry/wasi"
 )
 
-// meter is the account of work of one container: every program in it draws on
-// the same fuel.
+// meter measures one program and charges what it uses to an account. Only the
+// goroutine that runs the program uses it.
 type meter struct {
-	limit uint64 // 0 is unbounded
-	spent atomic.Uint64
+	account *account
+	resumed time.Time     // when the guest went on
+	waited  time.Duration // how long host calls have waited since
+	refused *LimitError   // why memory did not grow
 }
 
-// Yield is called by the engine whenever a guest has used up its slice.
+func newMeter(a *account) *meter { return &meter{account: a, resumed: time.Now()} }
+
+// Yield is called by the engine when a call begins (nothing is spent then),
+// whenever the guest has used up its slice, and at the end of the call.
 func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
-	total := m.spent.Add(spent)
-	if m.limit == 0 {
-		return math.MaxUint64, nil
+	var cpu time.Duration
+	if spent > 0 {
+		cpu = max(time.Since(m.resumed)-m.waited, 0)
 	}
-	if total >= m.limit {
-		return 0, &LimitError{Resource: "fuel", Limit: fmt.Sprint(m.limit)}
+	left, err := m.account.charge(spent, cpu)
+	if err == nil && cpu > 0 {
+		m.account.rest(ctx, cpu)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 	}
-	return m.limit - total, nil
+	m.resumed, m.waited = time.Now(), 0
+	return left, err
+}
+
+// Grow is asked by the engine before memory grows.
+func (m *meter) Grow(n uint64) bool {
+	if limit := m.account.grow(n); limit != nil {
+		m.refused = limit
+		return false
+	}
+	return true
+}
+
+// Release gives memory back.
+func (m *meter) Release(n uint64) { m.account.shrink(n) }
+
+// hostShare is how much of a host call's time counts as the guest's computing:
+// what takes longer waits for something.
+const hostShare = time.Millisecond
+
+// traffic says in which parameter a function of WASI gets the address of the
+// number of bytes that it moved.
+type traffic struct {
+	count  int
+	writes bool
+}
+
+// watched are the functions of preview 1 that can wait or move bytes. A count
+// of 0 is none.
+func watched() map[string]traffic {
+	return map[string]traffic{
+		"poll_oneoff": {},
+		"sock_accept": {},
+		"fd_read":     {count: 3}, "fd_pread": {count: 4}, "sock_recv": {count: 4},
+		"fd_write": {count: 3, writes: true}, "fd_pwrite": {count: 4, writes: true}, "sock_send": {count: 4, writes: true},
+	}
+}
+
+// watchWASI has the functions of preview 1 that wait or move bytes measured.
+func (m *meter) watchWASI(h wasi.HostModule) wasi.HostModule {
+	table := watched()
+	funcs := make([]wasi.HostFunc, len(h.Funcs))
+	for i, f := range h.Funcs {
+		t, ok := table[f.Name]
+		switch {
+		case ok && t.count > 0:
+			funcs[i] = m.counted(f, t)
+		case ok:
+			funcs[i] = m.timed(f)
+		default:
+			funcs[i] = f
+		}
+	}
+	h.Funcs = funcs
+	return h
+}
+
+// watch has all functions of a module measured.
+func (m *meter) watch(h wasi.HostModule) wasi.HostModule {
+	funcs := make([]wasi.HostFunc, len(h.Funcs))
+	for i, f := range h.Funcs {
+		funcs[i] = m.timed(f)
+	}
+	h.Funcs = funcs
+	return h
+}
+
+// timed leaves what a host call waits out of the guest's time. The guest may be
+// called back meanwhile, and yield: what was charged then is not looked at.
+func (m *meter) timed(f wasi.HostFunc) wasi.HostFunc {
+	call := f.Call
+	f.Call = func(ctx context.Context, g *wasi.Guest, stack []uint64) {
+		began := time.Now()
+		call(ctx, g, stack)
+		if m.resumed.After(began) {
+			began = m.resumed
+		}
+		if took := time.Since(began); took > hostShare {
+			m.waited += took - hostShare
+		}
+	}
+	return f
+}
+
+func (m *meter) counted(f wasi.HostFunc, t traffic) wasi.HostFunc {
+	f = m.timed(f)
+	call := f.Call
+	f.Call = func(ctx context.Context, g *wasi.Guest, stack []uint64) {
+		at := uint32(stack[t.count])
+		call(ctx, g, stack)
+		if stack[0] != 0 { // the errno
+			return
+		}
+		n, _ := g.Memory().ReadUint32Le(at)
+		if t.writes {
+			m.account.moved(0, uint64(n))
+		} else {
+			m.account.moved(uint64(n), 0)
+		}
+	}
+	return f
 }

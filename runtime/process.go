@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
@@ -37,6 +38,8 @@ type Process struct {
 	Stdout, Stderr io.Writer
 	Terminal       bool
 	Streams        bool
+	// Limits bound this call, within the container's: its programs together.
+	Limits Limits
 }
 
 // Exec runs one more program over the container's files, to its end. Its
@@ -45,31 +48,49 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 	if len(p.Args) == 0 {
 		return errors.New("run in container: no program is named")
 	}
+	if err := p.Limits.check(); err != nil {
+		return fmt.Errorf("run in container: %w", err)
+	}
+	if p.Limits.Disk != 0 {
+		return errors.New("run in container: Disk is a limit of the container, not of one call")
+	}
 	c.mu.Lock()
 	closed := c.closed
 	c.mu.Unlock()
 	if closed {
 		return fmt.Errorf("run in container: %w", ErrClosed)
 	}
-	ctx, cancel := c.bound(ctx)
+	ctx, cancel := c.bound(ctx, p.Limits)
 	defer cancel()
 	p = c.complete(p)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
-	return c.cause(ctx, (&session{container: c}).exec(ctx, p))
+	s := c.newSession(p.Limits)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	p.Stdout, p.Stderr = s.bounded(p.Stdout, stop), s.bounded(p.Stderr, stop)
+	err := s.exec(ctx, p)
+	if limit := s.flooded.Load(); limit != nil { // whatever the program made of it
+		return limit
+	}
+	return c.cause(ctx, err)
 }
 
 // bound ties a call to the container's life and to its deadline.
-func (c *Container) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (c *Container) bound(ctx context.Context, call Limits) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unhook := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
 	stop := func() { unhook(); cancel(nil) }
-	if c.limits.Timeout == 0 {
+	timeout, scope := within(c.limits.Timeout, call.Timeout), ScopeContainer
+	if timeout == 0 {
 		return ctx, stop
 	}
-	late := &LimitError{Resource: "wall time", Limit: c.limits.Timeout.String()}
-	ctx, expire := context.WithTimeoutCause(ctx, c.limits.Timeout, late)
+	if timeout == call.Timeout {
+		scope = ScopeCall
+	}
+	late := &LimitError{Resource: "wall time", Limit: timeout.String(), Scope: scope}
+	ctx, expire := context.WithTimeoutCause(ctx, timeout, late)
 	return ctx, func() { expire(); stop() }
 }
 
@@ -131,8 +152,12 @@ func (s *session) exec(ctx context.Context, p Process) error {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	default:
-		return &LimitError{Resource: "processes", Limit: fmt.Sprint(cap(c.slots))}
+		return c.account.exceeded("processes", fmt.Sprint(cap(c.slots)))
 	}
+	if limit := s.account.enter(); limit != nil {
+		return limit
+	}
+	defer s.account.leave()
 	x, err := c.find(p)
 	if err != nil {
 		return err
@@ -160,57 +185,66 @@ func (s *session) runBuiltin(ctx context.Context, x *executable, p Process) erro
 
 func (s *session) runModule(ctx context.Context, x *executable, p Process) error {
 	c := s.container
-	started := time.Now()
-	module, release, err := c.load(ctx, x)
+	var times Times
+	defer func() { c.book(times) }()
+	began := time.Now()
+	module, how, release, err := s.load(ctx, x)
+	times.loaded(time.Since(began), how)
 	if err != nil {
 		return err
 	}
 	defer release()
-	loaded := time.Now()
 
 	host, err := s.newHost(x, p)
 	if err != nil {
 		return err
 	}
 	defer host.Close()
-	imports := []wasi.HostModule{host.Module(), host.UnstableModule(), door.New(c.spec.Door)}
-	imports = append(imports, c.rt.config.hostModules...)
-	imports = append(imports, c.spec.HostModules...)
-	config := engine.InstanceConfig{Imports: imports, MemoryLimit: c.limits.Memory, Meter: c.meter}
-	if c.spec.UnknownImports {
-		config.UnknownImports = engine.TrapCalls
-	}
-	instance, err := c.rt.engine.Instantiate(ctx, module, config)
+	began = time.Now()
+	m := newMeter(s.account)
+	instance, err := c.rt.engine.Instantiate(ctx, module, s.instanceConfig(host, m))
+	times.Start = time.Since(began)
 	if err != nil {
+		if m.refused != nil { // what memory it declares is more than there is left
+			return m.refused
+		}
 		return c.translate(x, err)
 	}
 	defer instance.Close(context.WithoutCancel(ctx))
-	instantiated := time.Now()
+	began = time.Now()
 	err = start(ctx, instance, x)
-	c.account(instance, loaded.Sub(started), instantiated.Sub(loaded), time.Since(instantiated))
+	times.Run = time.Since(began)
 	return c.translate(x, err)
 }
 
-func (c *Container) account(i *engine.Instance, load, start, run time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stats.Load += load
-	c.stats.Start += start
-	c.stats.Run += run
-	c.stats.PeakMemory = max(c.stats.PeakMemory, i.PeakMemory())
+// instanceConfig is what a program is given and how it is measured.
+func (s *session) instanceConfig(host *preview1.Host, m *meter) engine.InstanceConfig {
+	c := s.container
+	imports := []wasi.HostModule{m.watchWASI(host.Module()), m.watchWASI(host.UnstableModule()), m.watch(door.New(c.spec.Door))}
+	for _, h := range slices.Concat(c.rt.config.hostModules, c.spec.HostModules) {
+		imports = append(imports, m.watch(h))
+	}
+	config := engine.InstanceConfig{
+		Imports: imports, MemoryLimit: s.limits.Memory, TableLimit: uint64(s.limits.Tables), Quota: m, Meter: m,
+	}
+	if c.spec.UnknownImports {
+		config.UnknownImports = engine.TrapCalls
+	}
+	return config
 }
 
 // load compiles the program, or takes it from the cache.
-func (c *Container) load(ctx context.Context, x *executable) (*engine.Module, func(), error) {
-	digest, read, err := identify(x, int64(c.rt.prepareOptions().Limits.Module))
+func (s *session) load(ctx context.Context, x *executable) (*engine.Module, engine.LoadStats, func(), error) {
+	options := s.container.rt.prepareOptions(s.limits.Tables)
+	digest, read, err := identify(x, int64(options.Limits.Module))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", x.path, err)
+		return nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
-	m, release, err := c.rt.acquire(ctx, digest, read)
+	m, how, release, err := s.container.rt.acquire(ctx, digest, options, read)
 	if err != nil {
-		return nil, nil, refuse(x, err)
+		return nil, how, nil, refuse(x, err)
 	}
-	return m, release, nil
+	return m, how, release, nil
 }
 
 // identify is the digest of the program's content, and how to read just that
@@ -282,7 +316,7 @@ func (s *session) newHost(x *executable, p Process) (*preview1.Host, error) {
 		Clock: c.clock, Random: random,
 		Tree:     c.tree,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
-		Limits:   preview1.Limits{FDs: c.limits.OpenFiles},
+		Limits:   preview1.Limits{FDs: s.limits.OpenFiles},
 	})
 }
 
@@ -310,14 +344,26 @@ func start(ctx context.Context, i *engine.Instance, x *executable) error {
 	return nil
 }
 
+// needs is the error for a module that begins with more than a limit.
+func (c *Container) needs(limit *engine.LimitError) error {
+	unit := " elements"
+	if limit.What == "memory" {
+		unit = " bytes"
+	}
+	return c.account.exceeded(limit.What, fmt.Sprintf("%d%s, and the program begins with %d", limit.Limit, unit, limit.Want))
+}
+
 // translate turns the engine's errors into those of this package.
 func (c *Container) translate(x *executable, err error) error {
 	var exit *engine.ExitError
 	var trap *engine.Trap
 	var unknown *engine.UnknownImportError
+	var limit *engine.LimitError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &limit):
+		return c.needs(limit)
 	case errors.As(err, &exit):
 		if exit.Code == 0 {
 			return nil

@@ -27,6 +27,7 @@ type config struct {
 	engine      engine.Config
 	hostModules []wasi.HostModule
 	progress    Progress
+	totals      Totals
 }
 
 // WithCacheDir keeps prepared and compiled modules in dir, which belongs to
@@ -52,8 +53,9 @@ func WithProgress(p Progress) Option { return func(c *config) { c.progress = p }
 // A Runtime holds the engine, its caches and the modules in use. Its methods
 // may be called from any goroutine. Close it when its containers are done.
 type Runtime struct {
-	config config
-	engine *engine.Engine
+	config  config
+	engine  *engine.Engine
+	account *account // what all containers use together
 
 	mu         sync.Mutex
 	closed     bool
@@ -77,12 +79,16 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 	for _, o := range options {
 		o(&c)
 	}
+	limits := c.totals.limits()
+	if err := limits.check(); err != nil {
+		return nil, fmt.Errorf("start runtime: %w", err)
+	}
 	e, err := engine.New(ctx, c.engine)
 	if err != nil {
 		return nil, fmt.Errorf("start engine: %w", err)
 	}
 	return &Runtime{
-		config: c, engine: e,
+		config: c, engine: e, account: newAccount(ScopeRuntime, limits, nil),
 		modules:    map[string]*module{},
 		containers: map[*Container]struct{}{},
 	}, nil
@@ -111,28 +117,31 @@ func (rt *Runtime) Close(ctx context.Context) error {
 // uses, in one line.
 func (rt *Runtime) Engine() string { return rt.engine.Identity() }
 
-// prepareOptions are the passes every module goes through.
-func (rt *Runtime) prepareOptions() prepare.Options {
+// prepareOptions are the passes every module goes through. tables is how many
+// elements its tables may grow to.
+func (rt *Runtime) prepareOptions(tables uint32) prepare.Options {
+	limits := wasm.DefaultLimits()
+	limits.TableMax = tables
 	return prepare.Options{
 		EngineFixes: rt.engine.NeedsFixes(),
 		Fuel:        true,
-		Limits:      wasm.DefaultLimits(),
+		Limits:      limits,
 		Workers:     rt.config.engine.Workers,
 	}
 }
 
 // acquire returns the compiled form of the module with this digest, reading
-// its bytes only when it is neither loaded nor cached. release gives it back.
-func (rt *Runtime) acquire(ctx context.Context, digest string, read func() ([]byte, error)) (*engine.Module, func(), error) {
-	options := rt.prepareOptions()
+// its bytes only when it is neither loaded nor cached. stats say what that
+// took; release gives the module back.
+func (rt *Runtime) acquire(ctx context.Context, digest string, options prepare.Options, read func() ([]byte, error)) (m *engine.Module, stats engine.LoadStats, release func(), err error) {
 	sum := sha256.Sum256([]byte(digest + "\n" + options.Key() + "\n" + rt.engine.Identity()))
 	key := hex.EncodeToString(sum[:])
-	release := func() { rt.release(context.WithoutCancel(ctx), key) }
+	release = func() { rt.release(context.WithoutCancel(ctx), key) }
 	rt.mu.Lock()
-	m := rt.reuse(key)
+	m = rt.reuse(key)
 	rt.mu.Unlock()
 	if m != nil {
-		return m, release, nil
+		return m, engine.LoadStats{Hit: true}, release, nil
 	}
 	compiled, err := rt.engine.Load(ctx, key, func(ctx context.Context) (engine.Artifact, error) {
 		bin, err := read()
@@ -146,9 +155,9 @@ func (rt *Runtime) acquire(ctx context.Context, digest string, read func() ([]by
 		return engine.Artifact{Wasm: p.Wasm, Names: p.Names}, nil
 	}, rt.config.progress)
 	if err != nil {
-		return nil, nil, err
+		return nil, stats, nil, err
 	}
-	return rt.keep(ctx, key, compiled), release, nil
+	return rt.keep(ctx, key, compiled), compiled.Stats(), release, nil
 }
 
 // reuse counts one more user of a module that is loaded; nil when it is not.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wherry-run/wherry/wasi"
 )
@@ -14,9 +15,50 @@ import (
 // turn, and what the host read ahead for one must be there for the next.
 type session struct {
 	container *Container
+	account   *account // of this call
+	limits    Limits   // of one program of it
+	flooded   atomic.Pointer[LimitError]
 
 	mu     sync.Mutex
 	recent []sharedInput
+}
+
+// newSession begins a call with limits of its own.
+func (c *Container) newSession(call Limits) *session {
+	limits := c.limits
+	limits.Memory = within(limits.Memory, call.Memory)
+	limits.Tables = within(limits.Tables, call.Tables)
+	limits.OpenFiles = within(limits.OpenFiles, call.OpenFiles)
+	return &session{container: c, account: newAccount(ScopeCall, call, c.account), limits: limits}
+}
+
+// bounded counts what is written to one of the call's streams, and ends the
+// call at the limit: nobody would take a part of the output for the whole.
+func (s *session) bounded(dst io.Writer, stop context.CancelCauseFunc) io.Writer {
+	return &boundedWriter{s, dst, stop}
+}
+
+type boundedWriter struct {
+	session *session
+	dst     io.Writer
+	stop    context.CancelCauseFunc
+}
+
+func (w *boundedWriter) Write(p []byte) (int, error) {
+	allowed, limit := w.session.account.print(int64(len(p)))
+	n := 0
+	if allowed > 0 {
+		var err error
+		if n, err = w.dst.Write(p[:allowed]); err != nil {
+			return n, err
+		}
+	}
+	if limit == nil {
+		return n, nil
+	}
+	w.session.flooded.CompareAndSwap(nil, limit)
+	w.stop(limit)
+	return n, wasi.ErrOutputLimit
 }
 
 type sharedInput struct {

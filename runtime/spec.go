@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"io"
-	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -81,57 +80,4 @@ type Mount struct {
 	Mode uint32
 	// Size bounds a tmpfs in bytes; 0 takes the container's Limits.Disk.
 	Size int64
-}
-
-// Limits bound what a container uses. A zero field means its default.
-type Limits struct {
-	// Memory bounds the linear memory of each program, in bytes.
-	Memory uint64
-	// Fuel bounds the work of each program, in units of about one instruction;
-	// 0 means unbounded.
-	Fuel uint64
-	// Timeout bounds the wall time of a Run; 0 means unbounded.
-	Timeout time.Duration
-	// OpenFiles bounds the file descriptors of each program.
-	OpenFiles int
-	// Disk bounds the bytes that the container writes to its own files, and
-	// those in its /tmp. Its default is smaller without Spec.Dir: then they are
-	// in memory.
-	Disk int64
-	// Processes bounds how many programs run at once (pipelines of a shell).
-	Processes int
-}
-
-// DefaultLimits are the limits of a container whose Spec says nothing.
-func DefaultLimits() Limits {
-	return Limits{
-		Memory:    4 << 30,
-		OpenFiles: 1024,
-		Disk:      16 << 30,
-		Processes: 64,
-	}
-}
-
-// memoryDisk is the default of Limits.Disk for files that are kept in memory.
-const memoryDisk = 2 << 30
-
-func (s Spec) limits() Limits {
-	l, d := s.Limits, DefaultLimits()
-	if s.Dir == "" {
-		d.Disk = memoryDisk
-	}
-	if l.Memory != 0 {
-		d.Memory = l.Memory
-	}
-	if l.OpenFiles != 0 {
-		d.OpenFiles = l.OpenFiles
-	}
-	if l.Disk != 0 {
-		d.Disk = l.Disk
-	}
-	if l.Processes != 0 {
-		d.Processes = l.Processes
-	}
-	d.Fuel, d.Timeout = l.Fuel, l.Timeout
-	return d
 }

@@ -110,7 +110,8 @@ func (p *plan) constants(sections map[wasm.SectionID][]byte) error {
 	}
 	if len(m.Tables) > 0 {
 		tables := wasm.AppendU32(nil, uint32(len(m.Tables)))
-		for _, t := range m.Tables {
+		for i, t := range m.Tables {
+			t.Type = p.tableType(uint32(m.ImportedTables()+i), t.Type)
 			if tables, err = p.appendTable(tables, t); err != nil {
 				return err
 			}

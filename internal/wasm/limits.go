@@ -23,6 +23,7 @@ type Limits struct {
 	TypeUnits uint32 // parameters and results of all types
 
 	TableMin  uint32 // elements all tables begin with
+	TableMax  uint32 // elements all tables may grow to; no reason to refuse a module: table.grow fails there
 	MemoryMin uint32 // pages all memories begin with
 
 	Body          uint32 // bytes of one function
@@ -65,6 +66,7 @@ func DefaultLimits() Limits {
 		TypeUnits: 1_000_000,
 
 		TableMin:  10_000_000,
+		TableMax:  10_000_000,
 		MemoryMin: 65_536,
 
 		Body:          4 << 20,

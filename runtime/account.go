@@ -1,0 +1,215 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// account is what some programs may use together, and what they have used:
+// those of one call, of one container, or of one Runtime. What is charged to a
+// call is charged to its container and to the Runtime too, and whichever has
+// nothing left stops it.
+type account struct {
+	parent *account
+	scope  string
+	limits Limits
+	share  *share // nil: no share to keep
+
+	fuel      atomic.Uint64
+	computed  atomic.Int64 // ns
+	throttled atomic.Int64 // ns
+	output    atomic.Int64
+	read      atomic.Uint64
+	written   atomic.Uint64
+	memory    atomic.Uint64
+	peak      atomic.Uint64
+	programs  atomic.Int64
+	started   atomic.Int64
+}
+
+// The scopes of an account, and of a LimitError.
+const (
+	ScopeCall      = "call"
+	ScopeContainer = "container"
+	ScopeRuntime   = "runtime"
+)
+
+func newAccount(scope string, l Limits, parent *account) *account {
+	a := &account{parent: parent, scope: scope, limits: l}
+	if l.CPUs > 0 {
+		a.share = &share{cpus: l.CPUs}
+	}
+	return a
+}
+
+func (a *account) exceeded(resource, limit string) *LimitError {
+	return &LimitError{Resource: resource, Limit: limit, Scope: a.scope}
+}
+
+// charge books work, and says how much more is left.
+func (a *account) charge(fuel uint64, cpu time.Duration) (left uint64, err error) {
+	left = math.MaxUint64
+	for ; a != nil; a = a.parent {
+		used, computed := a.fuel.Add(fuel), time.Duration(a.computed.Add(int64(cpu)))
+		if most := a.limits.Fuel; most > 0 {
+			if used >= most {
+				err = a.exceeded("fuel", fmt.Sprint(most))
+				left = 0
+			} else {
+				left = min(left, most-used)
+			}
+		}
+		if most := a.limits.CPUTime; most > 0 && computed >= most && err == nil {
+			err = a.exceeded("CPU time", most.String())
+		}
+	}
+	return left, err
+}
+
+// rest waits until every share has made up for cpu more of computing.
+func (a *account) rest(ctx context.Context, cpu time.Duration) {
+	for at := a; at != nil; at = at.parent {
+		if at.share == nil {
+			continue
+		}
+		began := time.Now()
+		at.share.rest(ctx, began, cpu)
+		slept := int64(time.Since(began))
+		for b := a; b != nil; b = b.parent {
+			b.throttled.Add(slept)
+		}
+	}
+}
+
+// grow books n more bytes of memory, in all accounts or in none; the error says
+// which has no more.
+func (a *account) grow(n uint64) *LimitError {
+	for at := a; at != nil; at = at.parent {
+		now := at.memory.Add(n)
+		if most := at.limits.Memory; most > 0 && now > most {
+			at.memory.Add(-n)
+			for b := a; b != at; b = b.parent {
+				b.memory.Add(-n)
+			}
+			return at.exceeded("memory", fmt.Sprintf("%d bytes", most))
+		}
+	}
+	for at := a; at != nil; at = at.parent {
+		now := at.memory.Load()
+		for peak := at.peak.Load(); now > peak && !at.peak.CompareAndSwap(peak, now); peak = at.peak.Load() {
+		}
+	}
+	return nil
+}
+
+func (a *account) shrink(n uint64) {
+	for ; a != nil; a = a.parent {
+		a.memory.Add(-n)
+	}
+}
+
+// print books n bytes of output, and says how many of them may pass.
+func (a *account) print(n int64) (int64, *LimitError) {
+	allowed := n
+	var limit *LimitError
+	for at := a; at != nil; at = at.parent {
+		now := at.output.Add(allowed)
+		most := at.limits.Output
+		if most == 0 || now <= most {
+			continue
+		}
+		excess := min(now-most, allowed)
+		allowed -= excess
+		limit = at.exceeded("output", fmt.Sprintf("%d bytes", most))
+		at.output.Add(-excess)
+		for b := a; b != at; b = b.parent {
+			b.output.Add(-excess)
+		}
+	}
+	return allowed, limit
+}
+
+// enter books one more program that runs; leave ends it.
+func (a *account) enter() *LimitError {
+	for at := a; at != nil; at = at.parent {
+		now := at.programs.Add(1)
+		if most := at.limits.Processes; most > 0 && now > int64(most) {
+			at.programs.Add(-1)
+			for b := a; b != at; b = b.parent {
+				b.programs.Add(-1)
+			}
+			return at.exceeded("processes", fmt.Sprint(most))
+		}
+	}
+	for at := a; at != nil; at = at.parent {
+		at.started.Add(1)
+	}
+	return nil
+}
+
+func (a *account) leave() {
+	for ; a != nil; a = a.parent {
+		a.programs.Add(-1)
+	}
+}
+
+// moved books bytes that went through descriptors.
+func (a *account) moved(read, written uint64) {
+	for ; a != nil; a = a.parent {
+		a.read.Add(read)
+		a.written.Add(written)
+	}
+}
+
+// share keeps programs to their part of the processors.
+type share struct {
+	cpus float64
+
+	mu   sync.Mutex
+	paid time.Time // until when all that was computed so far is made up for
+}
+
+const (
+	// leastShare is the smallest share: less would make a program rest for
+	// minutes.
+	leastShare = 0.001
+	// shareCredit is how much of a time without computing is made good later. It
+	// also makes up for timers that fire late.
+	shareCredit = 50 * time.Millisecond
+	// shareDebt is what is too short to sleep for.
+	shareDebt = 5 * time.Millisecond
+)
+
+// owe books what was computed, and says for how long to rest.
+func (s *share) owe(now time.Time, cpu time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.paid.IsZero() {
+		s.paid = now.Add(-cpu)
+	}
+	if earliest := now.Add(-shareCredit - cpu); s.paid.Before(earliest) {
+		s.paid = earliest
+	}
+	s.paid = s.paid.Add(time.Duration(float64(cpu) / s.cpus))
+	if debt := s.paid.Sub(now); debt >= shareDebt {
+		return debt
+	}
+	return 0
+}
+
+func (s *share) rest(ctx context.Context, now time.Time, cpu time.Duration) {
+	debt := s.owe(now, cpu)
+	if debt == 0 {
+		return
+	}
+	timer := time.NewTimer(debt)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

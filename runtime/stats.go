@@ -1,0 +1,84 @@
+package runtime
+
+import (
+	"time"
+
+	"github.com/wherry-run/wherry/internal/engine"
+)
+
+// Stats are what a container, or a Runtime, has used so far. Programs that run
+// are part of it up to their last millisecond or so.
+type Stats struct {
+	// Fuel is the work of all programs, in units of about one instruction. The
+	// programs of the built-in shell and its commands are not measured.
+	Fuel uint64
+	// CPU is the time they computed, as Limits.CPUTime counts it.
+	CPU time.Duration
+	// Throttled is how long they rested to keep to their share of the
+	// processors.
+	Throttled time.Duration
+	// Memory is the linear memory of the programs that run now, and PeakMemory
+	// the most that there was at one time, in bytes.
+	Memory, PeakMemory uint64
+	// Programs counts those that were started, the shell's own included.
+	Programs int64
+	// Output counts the bytes written to standard output and error.
+	Output int64
+	// Read and Written count the bytes that programs moved through descriptors:
+	// files, pipes, streams and sockets.
+	Read, Written uint64
+	// Times are those of the programs that have ended. A Runtime counts none.
+	Times
+}
+
+// Times say where the time went.
+type Times struct {
+	// Load is the time until modules were ready, of which Wait was spent waiting
+	// for another process to compile the same module, Prepare checking and
+	// rewriting it, and Compile compiling.
+	Load, Wait, Prepare, Compile time.Duration
+	// Start is the time spent making instances, and Run running them.
+	Start, Run time.Duration
+}
+
+func (t *Times) add(u Times) {
+	t.Load += u.Load
+	t.Wait += u.Wait
+	t.Prepare += u.Prepare
+	t.Compile += u.Compile
+	t.Start += u.Start
+	t.Run += u.Run
+}
+
+// loaded books how a module came to be ready.
+func (t *Times) loaded(took time.Duration, s engine.LoadStats) {
+	t.Load, t.Wait, t.Prepare, t.Compile = took, s.Wait, s.Prepare, s.Compile
+}
+
+// Stats returns what the container has used so far. It may be called while the
+// container runs, and after its Close.
+func (c *Container) Stats() Stats {
+	s := c.account.stats()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Times = c.stats
+	return s
+}
+
+// Stats returns what all containers of the Runtime have used so far, those that
+// are closed included.
+func (rt *Runtime) Stats() Stats { return rt.account.stats() }
+
+func (a *account) stats() Stats {
+	return Stats{
+		Fuel: a.fuel.Load(), CPU: time.Duration(a.computed.Load()), Throttled: time.Duration(a.throttled.Load()),
+		Memory: a.memory.Load(), PeakMemory: a.peak.Load(), Programs: a.started.Load(),
+		Output: a.output.Load(), Read: a.read.Load(), Written: a.written.Load(),
+	}
+}
+
+func (c *Container) book(t Times) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.add(t)
+}
