@@ -147,6 +147,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"no image", []member{layout, index(ispec.Descriptor{MediaType: "text/plain", Digest: digest.FromString("x"), Size: 1})}, "no image"},
 		{"index twice", []member{layout, index(absent), index(absent)}, "twice"},
 		{"sparse", []member{{name: "abc.json", data: "x", sparse: 1 << 40}}, "no sparse entries"},
+		{"long link", []member{{name: "x", kind: tar.TypeSymlink, link: strings.Repeat("x", 2000)}}, "links to a name"},
 		{"device", []member{{name: "dev", kind: tar.TypeChar}}, "no entries of type"},
 		{"huge index", []member{{name: "index.json", data: strings.Repeat(" ", 5<<20)}}, "more than"},
 		{"docker: layer absent", []member{docker[0], docker[4]}, "no entry"},

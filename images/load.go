@@ -113,6 +113,9 @@ func (l *loader) entry(h *tar.Header, r io.Reader) error {
 	case tar.TypeReg:
 		return l.file(name, h.Size, r)
 	case tar.TypeSymlink, tar.TypeLink:
+		if len(h.Linkname) > maxArchiveName {
+			return fmt.Errorf("it links to a name of %d bytes", len(h.Linkname))
+		}
 		target := h.Linkname
 		if h.Typeflag == tar.TypeSymlink {
 			target = path.Join(path.Dir(name), target)
