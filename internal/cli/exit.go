@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci/registry"
 	"github.com/wherry-run/wherry/runtime"
 )
 
@@ -55,6 +57,7 @@ func judge(err error) (int, ux.Message) {
 		m.Hint = "wherry images lists what is here; wherry pull " + missing.Name + " fetches it"
 	case errors.Is(err, syscall.ENOSPC) && m.Hint == "":
 		m.Hint = "the disk is full: wherry system prune frees what no image uses, or set WHERRY_HOME to another disk"
+	case errors.As(err, new(*registry.StatusError)): // says itself what to do
 	case errors.Is(err, os.ErrPermission) && m.Hint == "":
 		m.Hint = "check who owns the folder, or set WHERRY_HOME to one of yours"
 	}
@@ -74,9 +77,12 @@ func codeOf(err error) int {
 	return 1
 }
 
+// shownFrames is how many calls of a program that trapped are printed unasked.
+const shownFrames = 3
+
 // ended turns the end of a container's run into an exit code, and keeps quiet
 // about a program that spoke for itself.
-func ended(err error) error {
+func ended(err error, backtrace bool) error {
 	if err == nil {
 		return nil
 	}
@@ -89,12 +95,22 @@ func ended(err error) error {
 	case errors.As(err, &missing):
 		return &hinted{e, "look inside with: wherry run --rm -it --entrypoint sh IMAGE"}
 	case errors.As(err, &trap):
-		for _, line := range trap.Backtrace {
-			e.text += "\n    at " + line
-		}
+		e.text += frames(trap.Backtrace, backtrace)
 		return e
 	case errors.As(err, &format), errors.Is(err, fs.ErrNotExist):
 		return e
 	}
 	return e
+}
+
+// frames renders the calls of a program that trapped, the last one first.
+func frames(calls []string, all bool) string {
+	text := ""
+	for i, call := range calls {
+		if i == shownFrames && !all {
+			return text + fmt.Sprintf("\n    and %d more: --backtrace prints them", len(calls)-i)
+		}
+		text += "\n    at " + call
+	}
+	return text
 }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/wherry-run/wherry/images"
@@ -30,11 +31,10 @@ type runOptions struct {
 	volumes, mounts, tmpfs []string
 	entrypoint, workdir    string
 	pull                   string
-	memory                 string
-	fuel                   uint64
-	timeout                time.Duration
+	limits                 limitOptions
 	interactive, tty       bool
-	readOnly, stats        bool
+	readOnly, backtrace    bool
+	stats                  string
 	unknownImports         string
 }
 
@@ -69,13 +69,13 @@ file is run as it is, both with your standard input.`,
 	f.StringVar(&o.entrypoint, "entrypoint", "", "program to run instead of the image's")
 	f.StringVarP(&o.workdir, "workdir", "w", "", "working directory in the container")
 	f.StringVar(&o.pull, "pull", "missing", "when to pull the image: always, missing or never")
-	f.StringVarP(&o.memory, "memory", "m", "", "limit of memory, such as 512m (default 4g)")
-	f.Uint64Var(&o.fuel, "fuel", 0, "limit of work, in units of about one instruction")
-	f.DurationVar(&o.timeout, "timeout", 0, "limit of time, such as 30s")
+	o.limits.flags(f)
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "give the program your standard input")
 	f.BoolVarP(&o.tty, "tty", "t", false, "tell the program that it runs in a terminal")
 	f.BoolVar(&o.readOnly, "read-only", false, "let nothing in the image be changed")
-	f.BoolVar(&o.stats, "stats", false, "print what the run used")
+	f.StringVar(&o.stats, "stats", "", "print what the run used, on standard error: --stats, or --stats=json")
+	f.Lookup("stats").NoOptDefVal = "text"
+	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
 	return cmd
@@ -90,6 +90,11 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	spec, err := a.spec(o)
 	if err != nil {
 		return err
+	}
+	switch o.stats {
+	case "", "text", "json":
+	default:
+		return &ux.UsageError{Text: fmt.Sprintf("--stats=%s: write --stats or --stats=json", o.stats)}
 	}
 	if len(args) > 0 {
 		spec.Args = args
@@ -112,10 +117,11 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	defer c.Close(context.WithoutCancel(ctx))
 	started := time.Now()
 	err = c.Run(ctx)
-	if o.stats {
-		printStats(a, c.Stats(), time.Since(started))
+	if o.stats != "" {
+		code, _ := runtime.Status(err)
+		printStats(a.Err, o.stats, c.Stats(), time.Since(started), code)
 	}
-	return ended(err)
+	return ended(err, o.backtrace)
 }
 
 // withProgram puts the image's command before arguments that begin with an
@@ -126,12 +132,6 @@ func withProgram(image runtime.Image, spec runtime.Spec) []string {
 		return spec.Args
 	}
 	return slices.Concat(c.Cmd, spec.Args)
-}
-
-func printStats(a *app, s runtime.Stats, total time.Duration) {
-	fmt.Fprintf(a.Err, "fuel %d, peak memory %s, load %s, start %s, run %s, total %s\n",
-		s.Fuel, units.BytesSize(float64(s.PeakMemory)), s.Load.Round(time.Millisecond), s.Start.Round(time.Millisecond),
-		s.Run.Round(time.Millisecond), total.Round(time.Millisecond))
 }
 
 // openTarget opens what is to run. done frees it.
@@ -169,17 +169,13 @@ func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime
 		return nil, nil, err
 	}
 	client, _ := a.client()
-	policy := images.PullPolicy(o.pull)
-	switch policy {
-	case images.PullAlways, images.PullMissing, images.PullNever:
-	default:
-		s.Close()
-		return nil, nil, &ux.UsageError{Text: "--pull takes always, missing or never"}
-	}
-	image, err := images.Open(ctx, s, name, images.Options{Fetcher: client, Pull: policy})
+	image, err := images.Open(ctx, s, name, images.Options{Fetcher: client, Pull: images.PullPolicy(o.pull)})
 	if err != nil {
 		s.Close()
-		return nil, nil, &hinted{fmt.Errorf("%w", err), notFoundHint(name)}
+		if errors.As(err, new(*images.NotFoundError)) || errors.Is(err, fs.ErrNotExist) {
+			err = &hinted{err, notFoundHint(name)}
+		}
+		return nil, nil, err
 	}
 	a.talk().Clear()
 	return image, func() { image.Close(); s.Close() }, nil
@@ -211,7 +207,6 @@ func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, fun
 func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	spec := runtime.Spec{
 		Stdout: a.Out, Stderr: a.Err, Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
-		Limits: runtime.Limits{Fuel: o.fuel, Timeout: o.timeout},
 	}
 	if o.interactive {
 		spec.Stdin = a.In
@@ -222,6 +217,11 @@ func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	if o.entrypoint != "" {
 		spec.Entrypoint = []string{o.entrypoint}
 	}
+	switch images.PullPolicy(o.pull) {
+	case images.PullAlways, images.PullMissing, images.PullNever:
+	default:
+		return spec, &ux.UsageError{Text: "--pull takes always, missing or never"}
+	}
 	switch o.unknownImports {
 	case "trap":
 		spec.UnknownImports = true
@@ -229,14 +229,10 @@ func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	default:
 		return spec, &ux.UsageError{Text: "--unknown-imports takes refuse or trap"}
 	}
-	if o.memory != "" {
-		n, err := units.RAMInBytes(o.memory)
-		if err != nil || n <= 0 {
-			return spec, &ux.UsageError{Text: fmt.Sprintf("--memory %q: write a size such as 512m or 2g", o.memory)}
-		}
-		spec.Limits.Memory = uint64(n)
-	}
 	var err error
+	if spec.Limits, err = o.limits.limits(); err != nil {
+		return spec, err
+	}
 	if spec.Env, err = a.variables(o); err != nil {
 		return spec, err
 	}
