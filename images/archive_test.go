@@ -150,6 +150,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"long link", []member{{name: "x", kind: tar.TypeSymlink, link: strings.Repeat("x", 2000)}}, "links to a name"},
 		{"device", []member{{name: "dev", kind: tar.TypeChar}}, "no entries of type"},
 		{"huge index", []member{{name: "index.json", data: strings.Repeat(" ", 5<<20)}}, "more than"},
+		{"a name of this machine's", []member{docker[0], docker[2], docker[3], {name: "manifest.json", data: strings.ReplaceAll(docker[4].data, "old:1", "base.wherry.invalid/python:3.15")}}, "by this machine alone"},
 		{"docker: layer absent", []member{docker[0], docker[4]}, "no entry"},
 		{"docker: link in a circle", []member{docker[0], {name: "one/layer.tar", kind: tar.TypeSymlink, link: "layer.tar"}, docker[3], docker[4]}, "no entry"},
 		{"docker: link out", []member{docker[0], {name: "one/layer.tar", kind: tar.TypeSymlink, link: "/etc/passwd"}, docker[3], docker[4]}, "no entry"},

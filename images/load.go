@@ -26,6 +26,10 @@ const (
 	maxArchiveIndex   = oci.MaxDocument
 )
 
+// reserved ends the host names under which a machine keeps images of its own
+// making. An archive that brought one would pass for such an image.
+const reserved = ".invalid"
+
 // Loaded is one image that Load found.
 type Loaded struct {
 	Ref oci.Reference // zero when the archive gives it no name
@@ -244,6 +248,9 @@ func (l *loader) name(d ispec.Descriptor, name string) (Loaded, error) {
 	ref, err := oci.ParseReference(name)
 	if err != nil {
 		return out, err
+	}
+	if strings.HasSuffix(ref.Registry, reserved) {
+		return out, fmt.Errorf("the archive calls an image %.200q: names of %s are given by this machine alone", name, ref.Registry)
 	}
 	out.Ref = storedName(ref)
 	if ref.Digest != "" && ref.Digest != d.Digest {
