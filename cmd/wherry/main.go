@@ -15,6 +15,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	code := cli.Main(ctx, os.Args[1:], os.Getenv, ux.System())
 	stop()
 	os.Exit(code)

@@ -192,7 +192,9 @@ func pairs(list []string, env func(string) string) (map[string]string, error) {
 		case !ok && env == nil:
 			value = ""
 		case !ok:
-			value = env(name)
+			if value = env(name); value == "" {
+				continue // as Docker: the recipe's own default holds
+			}
 		}
 		out[name] = value
 	}

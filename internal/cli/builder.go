@@ -62,7 +62,7 @@ func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
 		Runner: sandbox{w.runtime}, Toolchain: toolchain.New(), Fetcher: source.New(),
 		Pip:    packager.NewPip(),
 		Cache:  buildCache{filepath.Join(p.Cache, "build")},
-		Stdout: a.Err, Stderr: a.Err, Progress: newBuilding(a.talk),
+		Stdout: a.talk().Output(a.Err), Stderr: a.talk().Output(a.Err), Progress: newBuilding(a.talk),
 	}
 	return w, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -201,12 +202,8 @@ func (a *app) logoutCommand() *cobra.Command {
 
 // registryError adds what to type next to an error of a registry.
 func registryError(host string, err error) error {
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "UNAUTHORIZED") || strings.Contains(text, "401") || strings.Contains(text, "DENIED"):
-		return &hinted{err, "wherry login " + host}
-	case strings.Contains(text, "connection refused"):
+	if strings.Contains(err.Error(), "refused") && !errors.As(err, new(*registry.StatusError)) {
 		return &hinted{err, "is the registry at " + host + " running?"}
 	}
-	return err
+	return err // a StatusError says itself when to log in
 }

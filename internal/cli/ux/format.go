@@ -151,11 +151,16 @@ func table[T any](w io.Writer, columns []Column, rows []T) error {
 			if i > 0 {
 				fmt.Fprint(tw, "\t")
 			}
-			fmt.Fprint(tw, v.FieldByName(c.Field).Interface())
+			fmt.Fprint(tw, cell(v.FieldByName(c.Field).Interface()))
 		}
 		fmt.Fprintln(tw)
 	}
 	return tw.Flush()
+}
+
+// cell is a value on one line: what comes from an image must not end it.
+func cell(v any) string {
+	return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(fmt.Sprint(v)))
 }
 
 func headings(columns []Column) map[string]string {

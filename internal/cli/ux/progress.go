@@ -48,7 +48,7 @@ type Task struct {
 func (p *Progress) Start(name string, bytes bool) *Task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := &Task{p: p, name: name, bytes: bytes, started: p.now()}
+	t := &Task{p: p, name: printable(name), bytes: bytes, started: p.now()}
 	t.said = t.started
 	p.tasks = append(p.tasks, t)
 	return t
@@ -66,7 +66,7 @@ func (t *Task) Update(done, total int64) {
 func (t *Task) Rename(name string) {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	t.name = name
+	t.name = printable(name)
 	t.p.tick(t)
 }
 
@@ -90,8 +90,24 @@ func (p *Progress) Line(format string, args ...any) {
 		return
 	}
 	p.erase()
-	fmt.Fprintf(p.w, format+"\n", args...)
+	fmt.Fprintln(p.w, printable(fmt.Sprintf(format, args...)))
 	p.draw()
+}
+
+// Output is w for programs that speak while tasks run, on the same terminal:
+// the bars give way to what they print.
+func (p *Progress) Output(w io.Writer) io.Writer { return &output{p, w} }
+
+type output struct {
+	p *Progress
+	w io.Writer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.p.mu.Lock()
+	defer o.p.mu.Unlock()
+	o.p.erase()
+	return o.w.Write(b)
 }
 
 // Clear removes the bars from the terminal, so that other output can follow.

@@ -5,6 +5,8 @@ package ux
 import (
 	"io"
 	"os"
+	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -24,6 +26,17 @@ func System() Streams { return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Std
 func IsTerminal(stream any) bool {
 	f, ok := stream.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// printable is a text without what a terminal would obey: names, recipes and
+// messages of images and registries are other people's. Line ends and tabs stay.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // Width returns the columns of the terminal behind stream, or 80.

@@ -71,6 +71,39 @@ func TestProgressLive(t *testing.T) {
 	}
 }
 
+// TestOutput: what a program prints stays, bars around it go.
+func TestOutput(t *testing.T) {
+	var b bytes.Buffer
+	p := NewProgress(&b, false)
+	p.live = true
+	p.Start("step", false).Update(1, 2)
+	p.Output(&b).Write([]byte("said\n"))
+	if got := b.String(); !strings.HasSuffix(got, "\x1b[1A\x1b[Jsaid\n") {
+		t.Errorf("got %q", got)
+	}
+	b.Reset()
+	p.Clear()
+	if got := b.String(); got != "" {
+		t.Errorf("erases what a program said: %q", got)
+	}
+}
+
+// TestForeignText: no text of an image or registry reaches the terminal's ear.
+func TestForeignText(t *testing.T) {
+	evil := "a\x1b]0;x\x07\rb\u009b2J"
+	var b bytes.Buffer
+	PrintError(&b, Message{Text: evil, Hint: evil})
+	if err := List(&b, "", []Column{{"NAME", "Name"}}, []row{{Name: evil + "\nforged row"}}); err != nil {
+		t.Fatal(err)
+	}
+	p := NewProgress(&b, false)
+	p.Start(evil, false).End("done")
+	p.Line("%s", evil)
+	if got := b.String(); strings.ContainsAny(got, "\x1b\x07\r\u009b") || strings.Contains(got, "\nforged") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestPrintError(t *testing.T) {
 	var b bytes.Buffer
 	PrintError(&b, Message{Text: "no such image: x.", Hint: "pull it: wherry pull x"})
