@@ -157,6 +157,7 @@ type sedRun struct {
 	at    int
 	quiet bool
 	out   *bufio.Writer
+	err   error // ends the run
 }
 
 func (r *sedRun) run(program []*sedCommand) error {
@@ -166,6 +167,9 @@ func (r *sedRun) run(program []*sedCommand) error {
 		}
 		text, after := r.lines[r.at], ""
 		drop, quit := r.apply(program, &text, &after)
+		if r.err != nil {
+			return r.err
+		}
 		if !drop && !r.quiet {
 			fmt.Fprintln(r.out, text)
 		}
@@ -191,7 +195,9 @@ func (r *sedRun) apply(program []*sedCommand, text, after *string) (drop, quit b
 				return drop, quit
 			}
 		case 's':
-			s.substitute(text, r.out)
+			if r.err = s.substitute(text, r.out); r.err != nil {
+				return true, true
+			}
 		case 'y':
 			*text = strings.Map(func(c rune) rune {
 				if to, ok := s.mapping[c]; ok {
@@ -230,7 +236,8 @@ func (r *sedRun) apply(program []*sedCommand, text, after *string) (drop, quit b
 	return false, false
 }
 
-func (s *sedCommand) substitute(text *string, out io.Writer) {
+// substitute does s/RE/TEXT/, which may not make a line endless.
+func (s *sedCommand) substitute(text *string, out io.Writer) error {
 	var b strings.Builder
 	end, count, changed := 0, 0, false
 	for _, m := range s.re.FindAllStringSubmatchIndex(*text, -1) {
@@ -240,25 +247,29 @@ func (s *sedCommand) substitute(text *string, out io.Writer) {
 		}
 		b.WriteString((*text)[end:m[0]])
 		b.WriteString(s.expand(*text, m))
+		if b.Len() > 2*maxLine {
+			return fmt.Errorf("a line grows beyond %d bytes", 2*maxLine)
+		}
 		end, changed = m[1], true
 		if !s.global {
 			break
 		}
 	}
 	if !changed {
-		return
+		return nil
 	}
 	b.WriteString((*text)[end:])
 	*text = b.String()
 	if s.print {
 		fmt.Fprintln(out, *text)
 	}
+	return nil
 }
 
 // expand fills & and \1 to \9 of a replacement.
 func (s *sedCommand) expand(text string, m []int) string {
 	var b strings.Builder
-	for i := 0; i < len(s.text); i++ {
+	for i := 0; i < len(s.text) && b.Len() <= 2*maxLine; i++ {
 		switch ch := s.text[i]; {
 		case ch == '&':
 			b.WriteString(text[m[0]:m[1]])

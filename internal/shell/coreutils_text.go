@@ -13,6 +13,23 @@ import (
 // maxLine bounds one line of text, in bytes.
 const maxLine = 16 << 20
 
+// maxInMemory bounds the text that one program holds in memory, in bytes.
+const maxInMemory = 256 << 20
+
+var errInMemory = fmt.Errorf("more than %d bytes to hold at once", maxInMemory)
+
+// holding counts the lines that are held in memory.
+type holding int
+
+func (h *holding) add(line string) error {
+	if *h += holding(len(line)) + 16; *h > maxInMemory {
+		return errInMemory
+	}
+	return nil
+}
+
+func (h *holding) drop(line string) { *h -= holding(len(line)) + 16 }
+
 // eachInput calls use for each file named, or for standard input.
 func (c *call) eachInput(names []string, use func(name string, r io.Reader) error) error {
 	if len(names) == 0 {
@@ -59,10 +76,11 @@ func eachLine(c *call, r io.Reader, use func(line string) error) error {
 // lines reads all lines of the inputs.
 func (c *call) lines(names []string) ([]string, error) {
 	var all []string
+	var held holding
 	err := c.eachInput(names, func(_ string, r io.Reader) error {
 		return eachLine(c, r, func(l string) error {
 			all = append(all, l)
-			return nil
+			return held.add(l)
 		})
 	})
 	return all, err
@@ -169,15 +187,21 @@ var errEnough = fmt.Errorf("enough")
 
 func headLines(c *call, r io.Reader, n int64, fromEnd bool) error {
 	var held []string
+	var size holding
 	count := int64(0)
 	err := eachLine(c, r, func(l string) error {
 		if fromEnd {
 			held = append(held, l)
 			if int64(len(held)) <= n {
-				return nil
+				return size.add(l)
 			}
-			l, held = held[0], held[1:]
-			return c.printf("%s\n", l)
+			size.drop(held[0])
+			oldest := held[0]
+			held = held[1:]
+			if err := c.printf("%s\n", oldest); err != nil {
+				return err
+			}
+			return size.add(l)
 		}
 		if count++; count > n {
 			return errEnough
@@ -252,6 +276,9 @@ func tailBytes(c *call, r io.Reader, n int64) error {
 	for {
 		k, err := r.Read(buf)
 		keep = append(keep, buf[:k]...)
+		if len(keep) > maxInMemory {
+			return errInMemory
+		}
 		if int64(len(keep)) > n {
 			keep = append([]byte(nil), keep[int64(len(keep))-n:]...)
 		}
@@ -267,12 +294,14 @@ func tailBytes(c *call, r io.Reader, n int64) error {
 
 func tailLines(c *call, r io.Reader, n int64) error {
 	var keep []string
+	var size holding
 	err := eachLine(c, r, func(l string) error {
 		keep = append(keep, l)
 		if int64(len(keep)) > n {
+			size.drop(keep[0])
 			keep = keep[1:]
 		}
-		return nil
+		return size.add(l)
 	})
 	if err != nil {
 		return err

@@ -60,7 +60,10 @@ func xargs(c *call) error {
 }
 
 func xargsItems(c *call, null, lines bool) ([]string, error) {
-	data, err := io.ReadAll(io.LimitReader(cancellable{c, c.Stdin}, maxScript))
+	data, err := io.ReadAll(io.LimitReader(cancellable{c, c.Stdin}, maxInMemory+1))
+	if err == nil && len(data) > maxInMemory {
+		err = errInMemory
+	}
 	if err != nil {
 		return nil, err
 	}
