@@ -194,6 +194,9 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 		return err
 	}
 	defer release()
+	if err := checkEntries(module, x); err != nil {
+		return err
+	}
 
 	host, err := s.newHost(x, p)
 	if err != nil {
@@ -318,6 +321,27 @@ func (s *session) newHost(x *executable, p Process) (*preview1.Host, error) {
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
 		Limits:   preview1.Limits{FDs: s.limits.OpenFiles},
 	})
+}
+
+// checkEntries refuses a module whose entry functions have other types than
+// those of a command or a reactor.
+func checkEntries(m *engine.Module, x *executable) error {
+	entries := map[string]engine.Export{}
+	for _, e := range m.Exports() {
+		if e.Kind == engine.KindFunc {
+			entries[e.Name] = e
+		}
+	}
+	called := map[string]int{"_initialize": 0, "run": 1} // results they may have
+	if _, ok := entries["_start"]; ok {
+		called = map[string]int{"_start": 0}
+	}
+	for name, most := range called {
+		if e, ok := entries[name]; ok && (len(e.Params) > 0 || len(e.Results) > most) {
+			return &FormatError{x.path, fmt.Sprintf("exports %s with %d parameters and %d results: it is no entry of a program", name, len(e.Params), len(e.Results))}
+		}
+	}
+	return nil
 }
 
 // start runs a command's _start, or a reactor's _initialize and then its run.

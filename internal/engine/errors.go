@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -57,7 +58,7 @@ type Frame struct {
 // String gives the function's name, or its index as the text format writes it.
 func (f Frame) String() string {
 	if f.Func != "" {
-		return f.Func
+		return plain(f.Func)
 	}
 	return fmt.Sprintf("func[%d]", f.Index)
 }
@@ -123,7 +124,7 @@ type ImportProblem struct {
 }
 
 func (p ImportProblem) String() string {
-	name := p.Module + "." + p.Name
+	name := plain(p.Module) + "." + plain(p.Name)
 	switch {
 	case p.Kind != KindFunc:
 		return fmt.Sprintf("%s (a %s)", name, p.Kind)
@@ -131,6 +132,16 @@ func (p ImportProblem) String() string {
 		return fmt.Sprintf("%s wanted as %s, offered as %s", name, signature(p.Params, p.Results), p.Offered)
 	}
 	return name + " " + signature(p.Params, p.Results)
+}
+
+// plain is a name out of a module without what a terminal would obey, and not longer than a person reads.
+func plain(name string) string {
+	const most = 200
+	if len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "") + "..."
+	}
+	q := strconv.QuoteToGraphic(name)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
 // UnknownImportError lists every import of a module that its host does not offer, or offers with another signature.
