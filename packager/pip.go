@@ -39,7 +39,7 @@ func NewPip() *Pip { return &Pip{} }
 // module once in the sandbox.
 func (p *Pip) Install(ctx context.Context, r PipRequest) (*Changes, error) {
 	res, err := p.installer.Install(ctx, python.Request{
-		Args: r.Args, FS: r.Root, Dir: r.Dir, Env: r.Env, Progress: r.Stderr,
+		Args: r.Args, FS: r.Root, Dir: r.Dir, Env: r.Env, Secrets: pipSecrets(r.Files), Progress: r.Stderr,
 	})
 	if err != nil {
 		return nil, err
@@ -61,6 +61,18 @@ func (p *Pip) Install(ctx context.Context, r PipRequest) (*Changes, error) {
 		fmt.Fprintln(r.Stderr, note)
 	}
 	return &Changes{Entries: entries, Open: layer.OpenFrom(r.Store)}, nil
+}
+
+// pipSecrets are the files that a RUN mounts for pip. Empty folders, which are
+// caches as a rule, mean nothing to it: the host's pip has a cache of its own.
+func pipSecrets(files []RunFile) []python.Secret {
+	var out []python.Secret
+	for _, f := range files {
+		if !f.Dir {
+			out = append(out, python.Secret{Path: f.Path, Data: f.Data})
+		}
+	}
+	return out
 }
 
 // pipEntries stores the installed files, and the folders above them that the

@@ -40,7 +40,7 @@ type driver struct {
 	host     host
 	dir      string // the temporary folder
 	base     installed
-	env      []string
+	env      []string // names of secret files
 	progress io.Writer
 }
 
@@ -63,6 +63,7 @@ type answer struct {
 	Natives   []project `json:"natives"`
 	GoneBack  []project `json:"gone_back"`
 	Unwatched string    `json:"unwatched"`
+	Refused   string    `json:"refused"`
 
 	output []byte
 }
@@ -85,7 +86,8 @@ func (d *driver) ask(ctx context.Context, q question, progress io.Writer) (*answ
 	if err != nil {
 		return nil, fmt.Errorf("encode question to pip: %w", err)
 	}
-	for name, data := range map[string][]byte{"driver.py": driverSource, "question.json": text} {
+	// An empty uv.toml ends uv's search for settings in the folders above.
+	for name, data := range map[string][]byte{"driver.py": driverSource, "question.json": text, "uv.toml": nil} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), data, 0o600); err != nil {
 			return nil, fmt.Errorf("write question to pip: %w", err)
 		}
@@ -150,6 +152,9 @@ func (d *driver) resolve(ctx context.Context, fsys fs.FS, args *arguments, asked
 	if err != nil {
 		return nil, err
 	}
+	if a.Refused != "" {
+		return nil, &ResolveError{Pip: a.Pip, Text: a.Refused}
+	}
 	if a.Exit != 0 {
 		return nil, d.failed(ctx, a)
 	}
@@ -167,7 +172,7 @@ func (d *driver) resolve(ctx context.Context, fsys fs.FS, args *arguments, asked
 // pipArgs is the command line of pip download.
 func (d *driver) pipArgs(asked *asked) []string {
 	args := []string{"download", "--dest", "wheels", "--only-binary", ":all:", "--platform", "any", "--implementation", "py",
-		"--python-version", "3.15.0", "--abi", "none", "--progress-bar", "off", "--find-links", "local",
+		"--python-version", "3.15.0", "--abi", "none", "--progress-bar", "off", "--no-input", "--disable-pip-version-check", "--find-links", "local",
 		"--constraint", "constraints.txt", "--requirement", "requirements.txt"}
 	for _, link := range asked.links {
 		if isURL(link) {
@@ -225,7 +230,7 @@ func copyWheels(fsys fs.FS, dir, to string) error {
 		return fmt.Errorf("read --find-links: %w", err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() && strings.HasSuffix(e.Name(), ".whl") {
+		if _, err := parseWheelName(e.Name()); err == nil && !e.IsDir() {
 			if err := copyFile(fsys, path.Join(dir, e.Name()), filepath.Join(to, e.Name())); err != nil {
 				return fmt.Errorf("read --find-links: %w", err)
 			}
@@ -236,7 +241,7 @@ func copyWheels(fsys fs.FS, dir, to string) error {
 
 // copyFile copies a wheel out of the stage.
 func copyFile(fsys fs.FS, from, to string) error {
-	if base := filepath.Base(to); base != path.Base(from) || strings.ContainsAny(base, `:\`) {
+	if _, err := parseWheelName(filepath.Base(to)); err != nil || filepath.Base(to) != path.Base(from) {
 		return fmt.Errorf("bad name of a wheel: %q", path.Base(from))
 	}
 	in, err := fsys.Open(from)

@@ -6,6 +6,8 @@ stdout and stderr as always. Nothing of pip is changed on disk.
 """
 import json
 import os
+import shutil
+import subprocess
 import sys
 import zipfile
 
@@ -258,48 +260,139 @@ def gone_back(dest, seen, requirements, base):
     return found
 
 
-def forbid_builds():
-    """Keep pip from building.
+class Refused(Exception):
+    """pip cannot be kept from what it must not do."""
+
+
+def forbid_programs():
+    """Start no program, but the one that keeps passwords.
 
     --only-binary says nothing about requirements that are addresses, those of
     wheels among them: pip would run the build scripts of such an archive on
-    this machine. So pip starts no program, but the one that keeps passwords.
+    this machine. Nothing that pip does can take this hook away again.
     """
+    keyring = shutil.which("keyring")
+    keyring = keyring and os.path.abspath(keyring)
     starts = {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn",
-              "os.spawn", "os.startfile", "pty.spawn", "_winapi.CreateProcess"}
+              "os.spawn", "os.startfile", "os.startfile/2", "pty.spawn", "_winapi.CreateProcess"}
+
+    def asks_keyring(event, args):
+        if not keyring or event not in ("subprocess.Popen", "os.posix_spawn", "_winapi.CreateProcess"):
+            return False
+        program, words = args[0], args[1]
+        if program and os.path.abspath(os.fsdecode(program)) != keyring:
+            return False
+        if isinstance(words, str):  # Windows, where a command is one text
+            return words.startswith(subprocess.list2cmdline([keyring, "get"]) + " ")
+        words = [os.fsdecode(w) for w in words]
+        return len(words) > 2 and os.path.abspath(words[0]) == keyring and words[1] == "get"
 
     def hook(event, args):
-        if event in starts and not keeps_passwords(event, args):
+        if event in starts and not asks_keyring(event, args):
             raise PermissionError("pip may not start programs here: only wheels can be installed")
 
     sys.addaudithook(hook)
     try:
-        from pip._internal.distributions.sdist import SourceDistribution
-        from pip._internal.exceptions import InstallationError
-    except ImportError:  # a pip whose inside has moved: the hook is there all the same
+        subprocess.Popen(["wherry-no-such-program"])
+    except PermissionError:
         return
-
-    def prepare_distribution_metadata(self, *args, **kwargs):
-        raise InstallationError("%s is a source archive: only wheels can be installed" % self.req)
-
-    SourceDistribution.prepare_distribution_metadata = prepare_distribution_metadata
+    except OSError:
+        pass
+    raise Refused("this Python cannot keep pip from starting programs; use CPython")
 
 
-def keeps_passwords(event, args):
-    """Whether a program that is started is keyring, by the name that pip calls."""
-    program = args[0]
-    if event == "subprocess.Popen" and not program:
-        program = args[1][0] if isinstance(args[1], (list, tuple)) else args[1]
-    elif event == "_winapi.CreateProcess" and not program:
-        return True  # comes after subprocess.Popen
-    stem = os.path.splitext(os.path.basename(os.fsdecode(program or "")))[0]
-    return stem.lower() == "keyring"
+def forbid_sources():
+    """Take wheels only, wherever a requirement comes from."""
+    from pip._internal.distributions.sdist import SourceDistribution
+    from pip._internal.exceptions import InstallationError
+    from pip._internal.operations.prepare import RequirementPreparer
+
+    own = RequirementPreparer.prepare_linked_requirement
+
+    def refuse(self, *args, **kwargs):
+        raise InstallationError("%s is a source archive: only wheels can be installed"
+                                % getattr(self, "req", "a requirement"))
+
+    def prepare_linked_requirement(self, req, *args, **kwargs):
+        if not req.link or req.link.is_vcs or not req.link.is_wheel:
+            raise InstallationError("%s is no wheel: only wheels can be installed, and a source "
+                                    "archive would run its code on this machine" % (req,))
+        return own(self, req, *args, **kwargs)
+
+    for holder, name in ((SourceDistribution, "prepare_distribution_metadata"),
+                         (RequirementPreparer, "prepare_editable_requirement")):
+        getattr(holder, name)  # a pip that names it otherwise is not used
+        setattr(holder, name, refuse)
+    RequirementPreparer.prepare_linked_requirement = prepare_linked_requirement
+
+
+def forbid_files(own_folder):
+    """Read no file that a recipe, a wheel or a page of an index names.
+
+    pip follows file: addresses in all of them. Those of this run's folder are
+    read, and those below what the user's settings name as an index or a folder
+    of wheels: a recipe can name addresses of the web only.
+    """
+    from pip._internal.exceptions import InstallationError
+    from pip._internal.models.link import Link
+    from pip._internal.models.search_scope import SearchScope
+    from pip._internal.network.session import LocalFSAdapter
+    from pip._internal.utils.urls import url_to_path
+
+    def real_path(path):
+        return os.path.normcase(os.path.realpath(path))
+
+    roots = [real_path(own_folder)]
+    own_create, own_send = SearchScope.create.__func__, LocalFSAdapter.send
+    own_path = Link.file_path.fget
+
+    def create(cls, find_links, index_urls, *args, **kwargs):
+        for place in list(find_links) + list(index_urls):
+            if place.lower().startswith("file:"):
+                roots.append(real_path(url_to_path(place)))
+            elif "://" not in place:
+                roots.append(real_path(os.path.expanduser(place)))
+        return own_create(cls, find_links, index_urls, *args, **kwargs)
+
+    def check(path):
+        real = real_path(path)
+        for root in roots:
+            if real == root or real.startswith(os.path.join(root, "")):
+                return
+        raise InstallationError("a file: address names a file of this machine, which is not read: "
+                                + os.path.basename(path))
+
+    def file_path(self):
+        path = own_path(self)
+        check(path)
+        return path
+
+    def send(self, request, *args, **kwargs):
+        check(url_to_path(request.url))
+        return own_send(self, request, *args, **kwargs)
+
+    SearchScope.create = classmethod(create)
+    Link.file_path = property(file_path)
+    LocalFSAdapter.send = send
+
+
+def forbid():
+    """Keep pip from running code of others and from reading files for them."""
+    import pip
+
+    forbid_programs()
+    try:
+        forbid_sources()
+        forbid_files(os.getcwd())
+    except (ImportError, AttributeError) as e:
+        raise Refused("pip %s is not known well enough to be kept from building source archives "
+                      "(%s); update wherry, or pip" % (pip.__version__, e))
 
 
 def resolve(request, answer):
     """pip download, watched."""
     seen, made = {}, {}
-    forbid_builds()
+    forbid()
     try:
         watch_links(seen, request["markers"]["python_full_version"])
         stand_in_natives(seen, request["local"], made)
@@ -328,7 +421,10 @@ def run(request):
     patch_markers(request["markers"])
     answer["checked"] = [check(r, request["base"]) for r in request["requirements"]]
     if request.get("pip"):
-        resolve(request, answer)
+        try:
+            resolve(request, answer)
+        except Refused as e:
+            answer["exit"], answer["refused"] = 1, str(e)
     return answer
 
 

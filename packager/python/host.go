@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -25,10 +24,13 @@ func (e *NoPipError) Error() string {
 type host []string
 
 // findHost finds a Python with pip: the one that is set, one on PATH, or one
-// that uv provides. dir is an empty folder.
-func (in *Installer) findHost(ctx context.Context, dir string) (host, error) {
+// that uv provides. It is asked in the folder quiet, where nothing of others is.
+func (in *Installer) findHost(ctx context.Context, quiet string) (host, error) {
 	if len(in.Python) > 0 {
-		return host(in.Python), nil
+		if h, ok := withPip(ctx, in.Python, quiet); ok {
+			return h, nil
+		}
+		return nil, &NoPipError{Tried: []string{strings.Join(in.Python, " ")}}
 	}
 	var tried []string
 	for _, command := range [][]string{{"python3"}, {"python"}, {"py", "-3"}} {
@@ -37,8 +39,7 @@ func (in *Installer) findHost(ctx context.Context, dir string) (host, error) {
 			tried = append(tried, command[0])
 			continue
 		}
-		h := append(host{program}, command[1:]...)
-		if h.hasPip(ctx, dir) {
+		if h, ok := withPip(ctx, append([]string{program}, command[1:]...), quiet); ok {
 			return h, nil
 		}
 		tried = append(tried, program+" (without pip)")
@@ -47,19 +48,36 @@ func (in *Installer) findHost(ctx context.Context, dir string) (host, error) {
 		}
 	}
 	if uv, err := in.look("uv"); err == nil {
-		return host{uv, "run", "--quiet", "--no-project", "--isolated", "--with", "pip", "--", "python"}, nil
+		return append(host{uv, "run", "--quiet", "--no-project", "--isolated", "--with", "pip", "--", "python", "-I"}, plainRun...), nil
 	}
 	return nil, &NoPipError{Tried: append(tried, "uv")}
 }
 
-// hasPip asks a Python whether it can do what is needed; the Windows Store's
-// stand-in for Python cannot. It asks in an empty folder: Python takes modules
-// from where it is started, which may be the folder of a stranger's recipe.
-func (h host) hasPip(ctx context.Context, dir string) bool {
+// plainRun are options of Python: no bytecode is written, text is UTF-8, and
+// what is printed comes at once.
+var plainRun = []string{"-B", "-u", "-X", "utf8"}
+
+// withPip asks a Python whether it can do what is needed; the Windows Store's
+// stand-in for Python cannot. It is isolated from variables and from the user's
+// own packages, unless pip is one of these.
+func withPip(ctx context.Context, python []string, quiet string) (host, bool) {
+	for _, isolated := range [][]string{{"-I"}, nil} {
+		h := append(append(append(host{}, python...), isolated...), plainRun...)
+		if h.hasPip(ctx, quiet) {
+			return h, true
+		}
+	}
+	return nil, false
+}
+
+// hasPip reports whether the command runs a Python with pip. Its folder must
+// be an empty one: with -c, Python imports from where it stands first.
+func (h host) hasPip(ctx context.Context, quiet string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	cmd := h.command(ctx, "-c", "import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 8))")
-	cmd.Dir, cmd.Env = dir, hostEnv(nil)
+	cmd.Dir = quiet
+	cmd.Env = hostEnv()
 	return cmd.Run() == nil
 }
 
@@ -68,52 +86,6 @@ func (h host) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, h[0], append(append([]string{}, h[1:]...), args...)...)
 	cmd.WaitDelay = 2 * time.Second
 	return cmd
-}
-
-// notFromHost are settings of pip that must not come from this machine: they would
-// change what is chosen, or where it goes.
-var notFromHost = set("PIP_PLATFORM", "PIP_ABI", "PIP_IMPLEMENTATION", "PIP_PYTHON_VERSION", "PIP_NO_BINARY", "PIP_ONLY_BINARY",
-	"PIP_DEST", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV",
-	"PIP_REQUIRE_HASHES", "PIP_NO_DEPS", "PIP_PRE", "PIP_EDITABLE", "PIP_LOG", "PIP_PYTHON", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONOPTIMIZE")
-
-// fromStage are the settings of pip that a recipe may make, and which of them
-// are addresses. Others would name files of this machine, or what runs on it.
-var fromStage = map[string]bool{
-	"PIP_INDEX_URL": true, "PIP_EXTRA_INDEX_URL": true, "PIP_PROXY": true, "PIP_TRUSTED_HOST": false, "PIP_NO_INDEX": false,
-	"PIP_TIMEOUT": false, "PIP_DEFAULT_TIMEOUT": false, "PIP_RETRIES": false, "PIP_NO_CACHE_DIR": false,
-	"HTTP_PROXY": false, "HTTPS_PROXY": false, "ALL_PROXY": false, "NO_PROXY": false,
-}
-
-// onTheNet reports whether all addresses in a value are of the web: those of
-// files would be this machine's.
-func onTheNet(value string) bool {
-	for _, address := range strings.Fields(value) {
-		scheme, _, ok := strings.Cut(strings.ToLower(address), "://")
-		if !ok || scheme != "http" && scheme != "https" {
-			return false
-		}
-	}
-	return true
-}
-
-// hostEnv is the environment of the host's Python: this process's, the
-// indexes and proxies that the recipe sets, and what makes the run repeatable.
-func hostEnv(stage []string) []string {
-	var env []string
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		if !notFromHost[strings.ToUpper(name)] {
-			env = append(env, kv)
-		}
-	}
-	for _, kv := range stage {
-		name, value, _ := strings.Cut(kv, "=")
-		if address, ok := fromStage[strings.ToUpper(name)]; ok && (!address || onTheNet(value)) {
-			env = append(env, kv)
-		}
-	}
-	return append(env, "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "PYTHONUTF8=1", "PYTHONIOENCODING=utf-8",
-		"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "NO_COLOR=1")
 }
 
 // tail keeps the last bytes written to it, for a message about a failure.
@@ -138,11 +110,12 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// run runs the host's Python in a folder; its output is shown and its end kept.
-func (h host) run(ctx context.Context, dir string, env []string, progress io.Writer, args ...string) ([]byte, error) {
+// run runs the host's Python in a folder of ours with settings of ours; its
+// output is shown and its end kept.
+func (h host) run(ctx context.Context, dir string, own []string, progress io.Writer, args ...string) ([]byte, error) {
 	cmd := h.command(ctx, args...)
 	cmd.Dir = dir
-	cmd.Env = hostEnv(env)
+	cmd.Env = hostEnv(own...)
 	out := &tail{to: progress}
 	cmd.Stdout, cmd.Stderr = out, out
 	err := cmd.Run()

@@ -159,14 +159,15 @@ func (in installed) add(text []byte, inBase bool) {
 			}
 		}
 	}
-	if d.Name != "" && versionText.MatchString(d.Version) {
+	if projectName.MatchString(d.Name) && versionText.MatchString(d.Version) {
 		in[d.Name] = d
 	}
 }
 
 var (
 	extraMarker = regexp.MustCompile(`;.*\bextra\s*==`)
-	versionText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!+_]*$`)
+	projectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,200}[a-z0-9])?$`)
+	versionText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!+_]{0,100}$`)
 	separators  = regexp.MustCompile(`[-_.]+`)
 )
 

@@ -107,7 +107,7 @@ func (c judged) judge() (line string, row *Row, note string) {
 	case !c.Wanted:
 		return "", nil, ""
 	case c.URL != "" && !isWheelURL(c.URL):
-		return "", &Row{c.req.shown(), "no address of a wheel", "build it first: pip wheel --no-deps -w wheels '" + c.req.Text + "', COPY wheels, and install ./wheels/….whl"}, ""
+		return "", &Row{c.req.shown(), "no address of a wheel", onlyWheels}, ""
 	case installers[c.Name]:
 		if c.constraint {
 			return "", nil, ""
@@ -125,7 +125,21 @@ func (c judged) judge() (line string, row *Row, note string) {
 	if advice, ok := nativeAdvice(c.Name); ok && !c.constraint && c.req.Wheel == "" && c.URL == "" {
 		return "", &Row{c.req.shown(), "no pure wheel", advice}, ""
 	}
-	return c.req.Text, nil, ""
+	return c.forPip(), nil, ""
+}
+
+// forPip is the requirement as pip gets it: put together from what was
+// understood of it, so that nothing else gets through. The marker has been
+// evaluated already.
+func (c judged) forPip() string {
+	line := c.Name
+	if len(c.Extras) > 0 {
+		line += "[" + strings.Join(c.Extras, ",") + "]"
+	}
+	if c.URL != "" {
+		return line + " @ " + c.URL
+	}
+	return line + c.Specifier
 }
 
 // judgeInstalled judges a requirement of a package that is there already.

@@ -6,6 +6,7 @@ package python
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -43,7 +44,8 @@ type Request struct {
 	Args     []string  // what follows "pip install"
 	FS       fs.FS     // the files of the stage
 	Dir      string    // the working directory in the stage, absolute
-	Env      []string  // the stage's variables
+	Env      []string  // the stage's variables; none of them becomes one of the host's
+	Secrets  []Secret  // files that this RUN mounts: a pip.conf, a netrc
 	Progress io.Writer // what pip prints; nil discards it
 }
 
@@ -99,6 +101,10 @@ func (in *Installer) Install(ctx context.Context, req Request) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
+	secrets, err := sortSecrets(req.Secrets, req.Dir, req.Env)
+	if err != nil {
+		return nil, err
+	}
 	base, err := readInstalled(req.FS)
 	if err != nil {
 		return nil, err
@@ -108,20 +114,36 @@ func (in *Installer) Install(ctx context.Context, req Request) (*Result, error) 
 		return nil, fmt.Errorf("make folder for wheels: %w", err)
 	}
 	res := &Result{temp: temp, allowImportErrors: args.allowImportErrors}
-	if err := in.install(ctx, req, args, asked, base, res); err != nil {
+	err = in.withSecrets(secrets, temp, func(env []string) error {
+		return in.install(ctx, req, args, asked, base, env, res)
+	})
+	if err != nil {
 		res.Close()
 		return nil, err
 	}
 	return res, nil
 }
 
+// withSecrets calls do while the secrets lie in files.
+func (in *Installer) withSecrets(secrets map[string]Secret, temp string, do func(env []string) error) error {
+	env, remove, err := writeSecrets(temp, secrets)
+	if err == nil {
+		err = do(env)
+	}
+	return errors.Join(err, remove())
+}
+
 // install is Install once everything is read.
-func (in *Installer) install(ctx context.Context, req Request, args *arguments, asked *asked, base installed, res *Result) error {
-	host, err := in.findHost(ctx, res.temp)
+func (in *Installer) install(ctx context.Context, req Request, args *arguments, asked *asked, base installed, env []string, res *Result) error {
+	quiet, err := folder(res.temp, "empty")
 	if err != nil {
 		return err
 	}
-	d := &driver{host: host, dir: res.temp, base: base, env: req.Env, progress: req.Progress}
+	host, err := in.findHost(ctx, quiet)
+	if err != nil {
+		return err
+	}
+	d := &driver{host: host, dir: res.temp, base: base, env: env, progress: req.Progress}
 	plan, err := d.plan(ctx, asked, args.useBaseVersions)
 	if err != nil {
 		return err

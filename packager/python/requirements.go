@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
-	"unicode"
 )
 
 // Bounds on what a build context may make us read.
@@ -69,7 +69,12 @@ func (e *RequirementError) Error() string {
 
 // read collects the requirements of the command line and of its files.
 func (r *requirementReader) read(a *arguments) (*asked, error) {
-	r.out = &asked{pass: a.pass}
+	fromEnv, err := parseArgs(stageOptions(r.env))
+	if err != nil {
+		return nil, fmt.Errorf("use the stage's variables PIP_*: %w", err)
+	}
+	// Of two values the later one holds: a file's, else the command line's.
+	r.out = &asked{pass: append(fromEnv.pass, a.pass...)}
 	for _, text := range a.requirements {
 		req, err := r.requirement(text, "", r.dir)
 		if err != nil {
@@ -87,7 +92,7 @@ func (r *requirementReader) read(a *arguments) (*asked, error) {
 			return nil, err
 		}
 	}
-	for _, link := range a.links {
+	for _, link := range append(fromEnv.links, a.links...) {
 		if err := r.link(link, "", r.dir); err != nil {
 			return nil, err
 		}
@@ -144,7 +149,11 @@ func (r *requirementReader) file(name, dir string, constraint bool, depth int) e
 	inside := path.Join("/", path.Dir(at))
 	for _, line := range logicalLines(string(text)) {
 		where := fmt.Sprintf("%s:%d", name, line.number)
-		if err := r.line(r.expand(line.text), where, inside, constraint, depth); err != nil {
+		expanded := r.expand(line.text)
+		if strings.ContainsFunc(expanded, breaksLines) {
+			return &RequirementError{Where: where, Text: fmt.Sprintf("%q", line.text), Advice: "control characters have no meaning here"}
+		}
+		if err := r.line(expanded, where, inside, constraint, depth); err != nil {
 			return err
 		}
 		if len(r.out.requirements)+len(r.out.constraints) > maxRequirements {
@@ -217,14 +226,19 @@ var (
 	hashOption  = regexp.MustCompile(`\s--hash[= ]\s*([a-z0-9]+:[0-9a-f]+)`)
 	otherOption = regexp.MustCompile(`\s--(global-option|config-settings?|install-option)[= ]\s*("[^"]*"|\S+)`)
 	looksLocal  = regexp.MustCompile(`^(\.{1,2}([/\\]|$)|/|[A-Za-z]:[\\/]|[^@;\[ ]*[/\\])`)
-	vcsPrefix   = regexp.MustCompile(`(^|@\s*)(git|hg|svn|bzr)\+`)
+	// directReference is NAME[EXTRAS] @ ADDRESS, up to a marker.
+	directReference = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(\S*)`)
+	vcsPrefix       = regexp.MustCompile(`(^|@\s*)(git|hg|svn|bzr)\+`)
 )
 
 // requirement takes one requirement apart.
 func (r *requirementReader) requirement(text, where, dir string) (requirement, error) {
 	req := requirement{Where: where}
-	if strings.ContainsFunc(text, unicode.IsControl) {
+	if strings.ContainsFunc(text, breaksLines) {
 		return req, &RequirementError{Where: where, Text: fmt.Sprintf("%q", text), Advice: "one requirement stands on one line"}
+	}
+	if v := variable.FindString(text); v != "" {
+		return req, &RequirementError{Where: where, Text: text, Advice: v + " is not set in this stage; write ARG or ENV before this RUN"}
 	}
 	for _, m := range hashOption.FindAllStringSubmatch(" "+text, -1) {
 		req.Hashes = append(req.Hashes, m[1])
@@ -232,10 +246,15 @@ func (r *requirementReader) requirement(text, where, dir string) (requirement, e
 	text = hashOption.ReplaceAllString(" "+text, "")
 	req.Text = strings.TrimSpace(otherOption.ReplaceAllString(text, ""))
 	plain := strings.TrimPrefix(req.Text, "file:")
+	direct := directReference.FindStringSubmatch(req.Text)
 	switch {
 	case vcsPrefix.MatchString(req.Text):
 		return req, &RequirementError{Where: where, Text: req.Text,
 			Advice: "a repository must be built first: pip wheel --no-deps -w wheels 'NAME @ git+…', COPY wheels, and install ./wheels/NAME-….whl"}
+	case direct != nil && !isWheelURL(direct[1]):
+		return req, &RequirementError{Where: where, Text: req.Text, Advice: onlyWheels}
+	case direct != nil:
+		return req, nil
 	case isURL(req.Text):
 		return req.fromURL()
 	case strings.HasSuffix(plain, ".whl") && !strings.Contains(plain, " @ "):
@@ -245,22 +264,27 @@ func (r *requirementReader) requirement(text, where, dir string) (requirement, e
 		return req, &RequirementError{Where: where, Text: req.Text,
 			Advice: "a folder or source archive must be built first: pip wheel --no-deps -w wheels FOLDER, COPY wheels, and install ./wheels/NAME-….whl; or just COPY the package's folder"}
 	}
+	if head, _, _ := strings.Cut(req.Text, ";"); strings.ContainsAny(head, `@\:/$`) {
+		return req, &RequirementError{Where: where, Text: req.Text, Advice: "this is no requirement; the form is NAME==VERSION"}
+	}
 	return req, nil
 }
+
+// onlyWheels is what to do with an address of anything else.
+const onlyWheels = "only wheels (.whl) at an address of the web can be installed; a source archive must be built first: pip wheel --no-deps -w wheels ADDRESS, COPY wheels, and install ./wheels/NAME-….whl"
 
 // isWheelURL reports whether an address is one of a wheel on the net. pip would
 // build anything else, which runs code of strangers on this machine.
 func isWheelURL(address string) bool {
-	address, _, _ = strings.Cut(address, "#")
-	return onTheNet(address) && strings.HasSuffix(address, ".whl")
+	u, err := url.Parse(address)
+	return err == nil && oneAddress(address) && strings.HasSuffix(u.Path, ".whl") && !strings.ContainsAny(address, `\$`)
 }
 
 // fromURL names a requirement that is a bare address.
 func (q requirement) fromURL() (requirement, error) {
 	address, _, _ := strings.Cut(q.Text, "#")
 	if !isWheelURL(q.Text) {
-		return q, &RequirementError{Where: q.Where, Text: q.Text,
-			Advice: "only wheels (.whl) can be installed; a source archive must be built first with pip wheel"}
+		return q, &RequirementError{Where: q.Where, Text: q.Text, Advice: onlyWheels}
 	}
 	named, err := q.named(path.Base(address))
 	if err != nil {

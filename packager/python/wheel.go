@@ -33,7 +33,7 @@ type wheelName struct {
 // parseWheelName reads NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl.
 func parseWheelName(file string) (wheelName, error) {
 	stem, ok := strings.CutSuffix(file, ".whl")
-	ok = ok && !strings.ContainsFunc(file, notInWheelNames)
+	ok = ok && !strings.ContainsFunc(file, notInWheelNames) && len(file) <= 255 && file[0] != '-' && file[0] != '.'
 	parts := strings.Split(stem, "-")
 	if !ok || len(parts) < 5 || len(parts) > 6 {
 		return wheelName{}, fmt.Errorf("%s is no name of a wheel: NAME-VERSION-PYTHON-ABI-PLATFORM.whl is wanted", file)
