@@ -57,7 +57,9 @@ func (a *account) charge(fuel uint64, cpu time.Duration) (left uint64, err error
 		used, computed := a.fuel.Add(fuel), time.Duration(a.computed.Add(int64(cpu)))
 		if most := a.limits.Fuel; most > 0 {
 			if used >= most {
-				err = a.exceeded("fuel", fmt.Sprint(most))
+				if err == nil {
+					err = a.exceeded("fuel", fmt.Sprint(most))
+				}
 				left = 0
 			} else {
 				left = min(left, most-used)

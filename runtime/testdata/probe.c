@@ -1,5 +1,6 @@
 // probe does one thing per name, so that tests see what a container allows.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,21 @@ int main(int argc, char **argv) {
 		volatile char frame[1024];
 		frame[argc % 1024] = 1;
 		return main(argc + 1, argv) + frame[0];
+	} else if (!strcmp(what, "flood")) { // as much as it is told, whatever comes of it
+		for (long n = atol(argv[2]); n > 0; n--)
+			putchar('x');
+	} else if (!strcmp(what, "open")) { // until no more can be
+		int n = 0;
+		while (open(argv[2], O_RDONLY) >= 0)
+			n++;
+		printf("%d %s\n", n, strerror(errno));
+	} else if (!strcmp(what, "hold")) { // MiB, until its input ends
+		char *volatile p = malloc(atol(argv[2]) << 20);
+		puts(p ? "has it" : "does not get it");
+		fflush(stdout);
+		while (getchar() != EOF)
+			;
+		free(p);
 	} else if (!strcmp(what, "time")) {
 		printf("%ld\n", (long)time(NULL));
 	} else if (!strcmp(what, "random")) {
