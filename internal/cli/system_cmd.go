@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -90,7 +91,7 @@ func (a *app) pruneCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove images without a name, and old records of builds",
+		Short: "Remove images without a name, and what builds and runs left a month ago",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -121,11 +122,21 @@ func (a *app) pruneCommand() *cobra.Command {
 			if err := (buildCache{filepath.Join(p.Cache, "build")}).sweep(old); err != nil {
 				return err
 			}
+			rt, err := a.runtime(ctx)
+			if err != nil {
+				return err
+			}
+			defer rt.Close(context.WithoutCancel(ctx))
+			modules, err := rt.Sweep(old)
+			freed += modules
+			if err != nil {
+				return err
+			}
 			fmt.Fprintln(a.Out, "Total reclaimed space:", units.HumanSize(float64(freed)))
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "remove every image")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "remove every image, and everything that can be made again")
 	cmd.Flags().BoolP("force", "f", true, "accepted for Docker's sake")
 	return cmd
 }
