@@ -1,0 +1,69 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wherry-run/wherry/runtime"
+)
+
+// BenchmarkCancel is how long a run goes on after its context was cancelled, at
+// a random moment of its first fifty milliseconds. The goal is 100 ms for 99 of
+// 100; -benchtime 1000x is the run to quote.
+func BenchmarkCancel(b *testing.B) {
+	bin := clang(b, "cancel.c", "-mbulk-memory")
+	ctx := context.Background()
+	rt, err := runtime.New(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rt.Close(ctx)
+	for _, what := range []string{"loop", "calls", "fill", "print", "sleep", "read", "rest"} {
+		b.Run(what, func(b *testing.B) {
+			random := rand.New(rand.NewPCG(1, 2))
+			var late []time.Duration
+			for range b.N {
+				late = append(late, cancelled(b, rt, bin, what, time.Duration(random.Int64N(int64(50*time.Millisecond)))))
+			}
+			slices.Sort(late)
+			report(b, "p50-ms", median(late), time.Millisecond)
+			report(b, "p99-ms", late[len(late)*99/100], time.Millisecond)
+			report(b, "max-ms", late[len(late)-1], time.Millisecond)
+			quiet(b)
+		})
+	}
+}
+
+// cancelled starts a run, cancels it, and says how long that took.
+func cancelled(b *testing.B, rt *runtime.Runtime, bin []byte, what string, after time.Duration) time.Duration {
+	stdin, end := io.Pipe()
+	defer end.Close()
+	spec := runtime.Spec{Args: []string{what}, Stdin: stdin}
+	if what == "rest" { // it pays for what it computed
+		spec.Args, spec.Limits.CPUs = []string{"loop"}, 0.01
+	}
+	c, err := rt.Create(b.Context(), runtime.Program("cancel", bin), spec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close(context.WithoutCancel(b.Context()))
+	ctx, cancel := context.WithCancel(b.Context())
+	var at time.Time
+	timer := time.AfterFunc(after, func() {
+		at = time.Now()
+		cancel()
+	})
+	defer timer.Stop()
+	err = c.Run(ctx)
+	ended := time.Now()
+	if !errors.Is(err, context.Canceled) {
+		b.Fatalf("%s: %v", what, err)
+	}
+	<-ctx.Done() // at is written
+	return ended.Sub(at)
+}
