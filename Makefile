@@ -42,7 +42,7 @@ portability: ## the Windows binary under Wine, the arm64 one under qemu
 	$(GO) test -tags portability -count=1 -timeout 40m -v ./test/portability
 
 conformance: ## public suites from outside the repository: WASI_TESTSUITE=checkout
-	$(GO) run ./test/conformance
+	$(GO) run ./test/conformance $(WASI_TESTSUITE)
 
 bench: ## side by side with peers, as ratios
 	$(GO) test -run '^$$' -bench . ./test/bench/...
