@@ -21,12 +21,19 @@ func sourceArchive(t *testing.T, proof string) string {
 	var buf bytes.Buffer
 	z := gzip.NewWriter(&buf)
 	w := tar.NewWriter(z)
-	text := "open(" + "r'" + proof + "', 'w').close()\nfrom setuptools import setup\nsetup(name='evil', version='1.0')\n"
-	if err := w.WriteHeader(&tar.Header{Name: "evil-1.0/setup.py", Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
+	// The builder needs no packages, so that it would run without a net as well.
+	mark := "open(r'" + proof + "', 'w').close()\n"
+	for name, text := range map[string]string{
+		"setup.py":       mark + "from setuptools import setup\nsetup(name='evil', version='1.0')\n",
+		"builder.py":     mark,
+		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'builder'\nbackend-path = ['.']\n",
+	} {
+		if err := w.WriteHeader(&tar.Header{Name: "evil-1.0/" + name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.Close()
 	z.Close()
