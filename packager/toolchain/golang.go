@@ -246,6 +246,9 @@ func (g goBuild) run(ctx context.Context, w *workshop) error {
 	if err := checkModule(ctx, w, tool, g.dir); err != nil {
 		return err
 	}
+	if err := g.checkAssembly(ctx, w, tool); err != nil {
+		return err
+	}
 	out, err := w.scratch()
 	if err != nil {
 		return err

@@ -192,6 +192,32 @@ func TestHostFiles(t *testing.T) {
 			}
 		}
 	})
+	t.Run("assembly", func(t *testing.T) {
+		needTool(t, "go")
+		for text, want := range map[string]string{
+			"#include \"" + secret + "\"\n":                        "by their name alone",
+			"#include \"\\x2fetc/hostname\"\n":                     "by their name alone",
+			"# /* x */ include \"../secret.h\"\n":                  "by their name alone",
+			"/*\n// */ #include \"/etc/hostname\"\n":               "by their name alone",
+			"DATA ·x(SB)/2, $\"//\"; #include \"/etc/hostname\"\n": "by their name alone",
+			"#include \"deep.h\"\n":                                "by their name alone",
+			"// include\n#include \"textflag.h\" // of Go's own\n": "",
+		} {
+			files := fstest.MapFS{
+				"go.mod":  {Data: []byte("module x\n\ngo 1.24\n")},
+				"main.go": {Data: []byte("package main\nfunc main(){}\n")},
+				"a.s":     {Data: []byte(text)},
+				"deep.h":  {Data: []byte("#include \"" + secret + "\"\n")},
+			}
+			if want == "" {
+				delete(files, "deep.h")
+			}
+			_, err := host().Run(t.Context(), Job{Lang: "go", Root: files, Dir: "/", Script: "go build -o /x .", Epoch: epoch})
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s: error %v, expected ...%s...", text, err, want)
+			}
+		}
+	})
 	t.Run("replace", func(t *testing.T) {
 		needTool(t, "go")
 		for _, to := range []string{"../../../outside", "/usr/local/go/src/fmt"} {
