@@ -142,6 +142,19 @@ func (w world) Chtimes(name string, atime, mtime time.Time) error {
 	return w.c.tree.SetTimes(w.c.tree.Root(), relative(name), true, rootfs.Times{Atime: &atime, Mtime: &mtime})
 }
 
+func (w world) Now() time.Time { return w.c.clock.Now() }
+
+func (w world) Sleep(ctx context.Context, d time.Duration) error {
+	done, stop := w.c.clock.After(d)
+	defer stop()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // openFile gives a file of the tree the position that io.Reader and io.Writer
 // need.
 type openFile struct {

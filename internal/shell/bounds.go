@@ -110,16 +110,21 @@ func (h *handlers) bounded(hc interp.HandlerContext, args []string) error {
 	return nil
 }
 
-// sourced looks at a script before the shell reads it into itself: the file of
-// that name, or the first in PATH.
-func (h *handlers) sourced(hc interp.HandlerContext, name string) error {
+// sourceNames are the paths at which the shell may find a script to source.
+func sourceNames(hc interp.HandlerContext, name string) []string {
 	names := []string{absolute(guestPath(hc.Dir), name)}
 	if !strings.Contains(name, "/") {
 		for _, dir := range strings.Split(hc.Env.Get("PATH").String(), ":") {
 			names = append(names, path.Join("/", guestPath(dir), name))
 		}
 	}
-	for _, name := range names {
+	return names
+}
+
+// sourced looks at a script before the shell reads it into itself: the file of
+// that name, or the first in PATH.
+func (h *handlers) sourced(hc interp.HandlerContext, name string) error {
+	for _, name := range sourceNames(hc, name) {
 		f, err := h.world.OpenFile(name, os.O_RDONLY, 0)
 		if err != nil {
 			continue // the shell says so in its own words

@@ -174,7 +174,7 @@ func touch(c *call) error {
 	if err != nil {
 		return err
 	}
-	when := time.Now()
+	when := c.w.Now()
 	switch {
 	case o.has("d"):
 		if when, err = parseDate(o.value("d", "")); err != nil {

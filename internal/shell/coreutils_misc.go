@@ -155,14 +155,7 @@ func sleep(c *call) error {
 		}
 		total += time.Duration(n * float64(scale))
 	}
-	t := time.NewTimer(total)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
+	return c.w.Sleep(c.ctx, total)
 }
 
 func date(c *call) error {
@@ -170,7 +163,7 @@ func date(c *call) error {
 	if err != nil {
 		return err
 	}
-	t := time.Now()
+	t := c.w.Now()
 	if s := c.env("SOURCE_DATE_EPOCH", ""); s != "" { // a build's clock
 		if t, err = parseDate("@" + s); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
@@ -17,9 +18,18 @@ type handlers struct {
 	terminal bool
 	fatal    *error // first error that ends more than the script
 	tmpdir   string
+	inOrder  bool // one command at a time
+	held     held
 }
 
 func (h *handlers) open(ctx context.Context, name string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+	if strings.HasPrefix(name, heldPrefix) {
+		f, err := h.held.take(name)
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		return f, nil
+	}
 	p := absolute(guestPath(interp.HandlerCtx(ctx).Dir), guestPath(name))
 	if p == "/dev/null" {
 		return null{}, nil
@@ -52,14 +62,17 @@ func (h *handlers) access(_ context.Context, name string, mode interp.AccessMode
 }
 
 func (h *handlers) exec(ctx context.Context, args []string) error {
-	if args[0] == randomNumber {
+	switch args[0] {
+	case randomNumber:
 		return h.random(ctx, args[1])
+	case heldOutput:
+		return h.holdOutput(ctx)
 	}
 	hc := interp.HandlerCtx(ctx)
 	dir := guestPath(hc.Dir)
 	p := Process{
 		Args: args, Env: exported(hc.Env, dir), Dir: dir,
-		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Terminal: h.terminal,
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr, Terminal: h.terminal, InOrder: h.inOrder,
 	}
 	if p.Stdin == nil { // closed by <&-
 		p.Stdin = null{}

@@ -17,5 +17,11 @@ func (h *handlers) call(ctx context.Context, args []string) ([]string, error) {
 	if err := h.bounded(interp.HandlerCtx(ctx), args); err != nil {
 		return nil, err
 	}
+	if h.inOrder {
+		var err error
+		if args, err = h.orderCall(interp.HandlerCtx(ctx), args); err != nil {
+			return nil, err
+		}
+	}
 	return ownPrintf(args), nil
 }

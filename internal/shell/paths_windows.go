@@ -29,6 +29,12 @@ func (h *handlers) call(ctx context.Context, args []string) ([]string, error) {
 	if err := h.bounded(interp.HandlerCtx(ctx), args); err != nil {
 		return nil, err
 	}
+	if h.inOrder {
+		var err error
+		if args, err = h.orderCall(interp.HandlerCtx(ctx), args); err != nil {
+			return nil, err
+		}
+	}
 	switch args[0] {
 	case "cd", "test", "[", ".", "source":
 		out := append([]string(nil), args...)

@@ -122,7 +122,7 @@ func run(ctx context.Context, r *interp.Runner, w World, p Process, inv invocati
 
 // runText parses the whole text first, so that a syntax error runs nothing.
 func runText(ctx context.Context, r *interp.Runner, p Process, name string, text io.Reader) (int, error) {
-	file, err := parse(text, name)
+	file, err := parse(text, name, p.InOrder)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
 		return 2, nil
@@ -130,7 +130,7 @@ func runText(ctx context.Context, r *interp.Runner, p Process, name string, text
 	return outcome(ctx, p, r.Run(ctx, file))
 }
 
-func parse(text io.Reader, name string) (*syntax.File, error) {
+func parse(text io.Reader, name string, ordered bool) (*syntax.File, error) {
 	script, err := readScript(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -139,8 +139,17 @@ func parse(text io.Reader, name string) (*syntax.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	ownNumbers(file)
-	return file, supported(file)
+	return file, own(file, ordered)
+}
+
+// own makes a parsed script one that is run here: what would show the host is
+// refused or replaced, and with ordered its commands run one by one.
+func own(node syntax.Node, ordered bool) error {
+	ownNumbers(node)
+	if err := supported(node); err != nil || !ordered {
+		return err
+	}
+	return inOrder(node)
 }
 
 func outcome(ctx context.Context, p Process, err error) (int, error) {
@@ -174,12 +183,11 @@ func interact(ctx context.Context, r *interp.Runner, p Process) (int, error) {
 			return true
 		}
 		for _, stmt := range stmts {
-			if err := supported(stmt); err != nil {
+			if err := own(stmt, p.InOrder); err != nil {
 				fmt.Fprintln(p.Stderr, err)
 				status = 2
 				continue
 			}
-			ownNumbers(stmt)
 			status, runErr = outcome(ctx, p, r.Run(ctx, stmt))
 			if runErr != nil || r.Exited() {
 				return false
@@ -215,7 +223,7 @@ const noTemp = "/\x00"
 
 func newRunner(ctx context.Context, w World, p Process, inv invocation) (*interp.Runner, *error, error) {
 	fatal := new(error)
-	h := &handlers{world: w, terminal: p.Terminal, fatal: fatal, tmpdir: "unset TMPDIR"}
+	h := &handlers{world: w, terminal: p.Terminal, inOrder: p.InOrder, fatal: fatal, tmpdir: "unset TMPDIR"}
 	env := make([]string, 0, len(p.Env)+1)
 	for _, kv := range p.Env {
 		if v, ok := strings.CutPrefix(kv, "TMPDIR="); ok {

@@ -12,6 +12,14 @@ import (
 type World interface {
 	Files
 	Starter
+	Clock
+}
+
+// Clock is the container's time.
+type Clock interface {
+	Now() time.Time
+	// Sleep waits; the error is the context's.
+	Sleep(ctx context.Context, d time.Duration) error
 }
 
 // Starter starts programs.
@@ -55,4 +63,7 @@ type Process struct {
 	Stdout   io.Writer
 	Stderr   io.Writer
 	Terminal bool
+	// InOrder has a shell run the commands of its script one at a time, those of
+	// a pipeline too: they see and leave the same things every time.
+	InOrder bool
 }

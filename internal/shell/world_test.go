@@ -47,6 +47,16 @@ func (w dirWorld) Readlink(p string) (string, error)      { return w.root.Readli
 func (w dirWorld) Chmod(p string, perm fs.FileMode) error { return w.root.Chmod(rel(p), perm) }
 func (w dirWorld) Chtimes(p string, a, m time.Time) error { return w.root.Chtimes(rel(p), a, m) }
 
+func (w dirWorld) Now() time.Time { return time.Now() }
+func (w dirWorld) Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (w dirWorld) Exec(ctx context.Context, p shell.Process) (int, error) {
 	b, ok := shell.Lookup(path.Base(p.Args[0]))
 	if !ok {
