@@ -17,6 +17,7 @@ type account struct {
 	parent *account
 	scope  string
 	limits Limits
+	disks  uint64 // limit of all file systems together; 0: none
 	share  *share // nil: no share to keep
 
 	fuel      atomic.Uint64
@@ -25,10 +26,10 @@ type account struct {
 	output    atomic.Int64
 	read      atomic.Uint64
 	written   atomic.Uint64
-	memory    atomic.Uint64
-	peak      atomic.Uint64
-	programs  atomic.Int64
 	started   atomic.Int64
+	memory    gauge
+	disk      gauge
+	programs  gauge
 }
 
 // The scopes of an account, and of a LimitError.
@@ -87,32 +88,66 @@ func (a *account) rest(ctx context.Context, cpu time.Duration) {
 	}
 }
 
-// grow books n more bytes of memory, in all accounts or in none; the error says
-// which has no more.
-func (a *account) grow(n uint64) *LimitError {
+// gauge is what is held now, and the most that was held at one time.
+type gauge struct{ now, peak atomic.Uint64 }
+
+func (g *gauge) raise() {
+	now := g.now.Load()
+	for peak := g.peak.Load(); now > peak && !g.peak.CompareAndSwap(peak, now); peak = g.peak.Load() {
+	}
+}
+
+// take books n more in a gauge of all accounts, or of none, and returns the
+// account that has no more. of gives an account's gauge and its limit.
+func (a *account) take(n uint64, of func(*account) (g *gauge, most uint64)) *account {
 	for at := a; at != nil; at = at.parent {
-		now := at.memory.Add(n)
-		if most := at.limits.Memory; most > 0 && now > most {
-			at.memory.Add(-n)
-			for b := a; b != at; b = b.parent {
-				b.memory.Add(-n)
-			}
-			return at.exceeded("memory", fmt.Sprintf("%d bytes", most))
+		g, most := of(at)
+		if now := g.now.Add(n); most == 0 || now <= most {
+			continue
 		}
+		g.now.Add(-n)
+		for b := a; b != at; b = b.parent {
+			g, _ := of(b)
+			g.now.Add(-n)
+		}
+		return at
 	}
 	for at := a; at != nil; at = at.parent {
-		now := at.memory.Load()
-		for peak := at.peak.Load(); now > peak && !at.peak.CompareAndSwap(peak, now); peak = at.peak.Load() {
-		}
+		g, _ := of(at)
+		g.raise()
 	}
 	return nil
 }
 
-func (a *account) shrink(n uint64) {
+// give books n less.
+func (a *account) give(n uint64, of func(*account) (g *gauge, most uint64)) {
 	for ; a != nil; a = a.parent {
-		a.memory.Add(-n)
+		g, _ := of(a)
+		g.now.Add(-n)
 	}
 }
+
+func memoryOf(a *account) (*gauge, uint64) { return &a.memory, a.limits.Memory }
+func diskOf(a *account) (*gauge, uint64)   { return &a.disk, a.disks }
+func programsOf(a *account) (*gauge, uint64) {
+	return &a.programs, uint64(a.limits.Processes)
+}
+
+// grow books n more bytes of memory; the error says whose limit that is over.
+func (a *account) grow(n uint64) *LimitError {
+	if at := a.take(n, memoryOf); at != nil {
+		return at.exceeded("memory", fmt.Sprintf("%d bytes", at.limits.Memory))
+	}
+	return nil
+}
+
+func (a *account) shrink(n uint64) { a.give(n, memoryOf) }
+
+// diskQuota is an account as a file system asks it.
+type diskQuota struct{ *account }
+
+func (q diskQuota) Grow(n uint64) bool { return q.take(n, diskOf) == nil }
+func (q diskQuota) Release(n uint64)   { q.give(n, diskOf) }
 
 // print books n bytes of output, and says how many of them may pass.
 func (a *account) print(n int64) (int64, *LimitError) {
@@ -137,27 +172,16 @@ func (a *account) print(n int64) (int64, *LimitError) {
 
 // enter books one more program that runs; leave ends it.
 func (a *account) enter() *LimitError {
-	for at := a; at != nil; at = at.parent {
-		now := at.programs.Add(1)
-		if most := at.limits.Processes; most > 0 && now > int64(most) {
-			at.programs.Add(-1)
-			for b := a; b != at; b = b.parent {
-				b.programs.Add(-1)
-			}
-			return at.exceeded("processes", fmt.Sprint(most))
-		}
+	if at := a.take(1, programsOf); at != nil {
+		return at.exceeded("processes", fmt.Sprint(at.limits.Processes))
 	}
-	for at := a; at != nil; at = at.parent {
-		at.started.Add(1)
+	for ; a != nil; a = a.parent {
+		a.started.Add(1)
 	}
 	return nil
 }
 
-func (a *account) leave() {
-	for ; a != nil; a = a.parent {
-		a.programs.Add(-1)
-	}
-}
+func (a *account) leave() { a.give(1, programsOf) }
 
 // moved books bytes that went through descriptors.
 func (a *account) moved(read, written uint64) {

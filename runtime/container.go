@@ -54,14 +54,15 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 		clock = wasi.NewSystemClock()
 	}
 	config := image.Config()
-	tree, err := newTree(image, spec, limits, clock)
+	account := newAccount(ScopeContainer, limits, rt.account)
+	tree, err := newTree(image, spec, limits, clock, diskQuota{account})
 	if err != nil {
 		return nil, fmt.Errorf("create file system: %w", err)
 	}
 	life, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	c := &Container{
 		rt: rt, spec: spec, config: config, limits: limits, tree: tree, clock: clock,
-		account: newAccount(ScopeContainer, limits, rt.account),
+		account: account,
 		slots:   make(chan struct{}, limits.Processes),
 		stop:    stop, life: life,
 	}
@@ -76,7 +77,7 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	return c, nil
 }
 
-func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock) (*rootfs.Tree, error) {
+func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock, quota rootfs.Quota) (*rootfs.Tree, error) {
 	o := rootfs.Options{
 		Layers:   image.Layers(),
 		Upper:    rootfs.Upper{Dir: spec.Dir},
@@ -84,6 +85,7 @@ func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock) (*rootfs.T
 		MaxBytes: limits.Disk,
 		Now:      clock.Now,
 		Random:   spec.Random,
+		Quota:    quota,
 	}
 	targets := map[string]bool{}
 	for _, m := range spec.Mounts {

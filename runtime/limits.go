@@ -141,12 +141,15 @@ type Totals struct {
 	CPUs float64
 	// Output bounds the bytes of standard output and error.
 	Output int64
+	// Disk bounds the bytes of files that open containers wrote and hold, in
+	// their folders and in memory; writing more is EDQUOT.
+	Disk int64
 	// Processes bounds how many programs run at once.
 	Processes int
 }
 
 func (t Totals) limits() Limits {
-	return Limits{Memory: t.Memory, Fuel: t.Fuel, CPUTime: t.CPUTime, CPUs: t.CPUs, Output: t.Output, Processes: t.Processes}
+	return Limits{Memory: t.Memory, Fuel: t.Fuel, CPUTime: t.CPUTime, CPUs: t.CPUs, Output: t.Output, Disk: t.Disk, Processes: t.Processes}
 }
 
 // WithTotals bounds what all containers of the Runtime use together, besides

@@ -330,6 +330,9 @@ func TestTotalsShared(t *testing.T) {
 	if l := limitOf(t, err); l.Resource != "processes" || l.Scope != runtime.ScopeRuntime {
 		t.Errorf("a third program: %v", err)
 	}
+	if s := rt.Stats(); s.Memory < 20<<20 || s.Disk != 0 {
+		t.Errorf("while one runs: %+v", s)
+	}
 	end.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -339,6 +342,28 @@ func TestTotalsShared(t *testing.T) {
 	}
 	if s := rt.Stats(); s.Memory != 0 || s.PeakMemory < 20<<20 || s.PeakMemory > 32<<20 {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestTotalsDisk(t *testing.T) {
+	img := runtime.Program("probe", probeWasm(t))
+	rt := open(t, t.TempDir(), runtime.Totals{Disk: 1 << 20})
+	one := createOn(t, rt, img, runtime.Spec{Args: []string{"fill", "/big"}})
+	if err := one.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := one.Stats(); s.Disk == 0 || s.Disk > 1<<20 || rt.Stats().Disk != s.Disk {
+		t.Errorf("%+v", s)
+	}
+	two := createOn(t, rt, img, runtime.Spec{Args: []string{"write", "/tmp/x", "x"}})
+	if err := two.Run(t.Context()); err == nil {
+		t.Error("writes what another container has used up")
+	}
+	if err := one.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := two.Run(t.Context()); err != nil {
+		t.Errorf("after the other was closed: %v", err)
 	}
 }
 

@@ -87,8 +87,10 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start engine: %w", err)
 	}
+	account := newAccount(ScopeRuntime, limits, nil)
+	account.disks = uint64(limits.Disk)
 	return &Runtime{
-		config: c, engine: e, account: newAccount(ScopeRuntime, limits, nil),
+		config: c, engine: e, account: account,
 		modules:    map[string]*module{},
 		containers: map[*Container]struct{}{},
 	}, nil

@@ -20,6 +20,8 @@ type Stats struct {
 	// Memory is the linear memory of the programs that run now, and PeakMemory
 	// the most that there was at one time, in bytes.
 	Memory, PeakMemory uint64
+	// Disk is what the open containers hold of files that they wrote, in bytes.
+	Disk uint64
 	// Programs counts those that were started, the shell's own included.
 	Programs int64
 	// Output counts the bytes written to standard output and error.
@@ -72,7 +74,7 @@ func (rt *Runtime) Stats() Stats { return rt.account.stats() }
 func (a *account) stats() Stats {
 	return Stats{
 		Fuel: a.fuel.Load(), CPU: time.Duration(a.computed.Load()), Throttled: time.Duration(a.throttled.Load()),
-		Memory: a.memory.Load(), PeakMemory: a.peak.Load(), Programs: a.started.Load(),
+		Memory: a.memory.now.Load(), PeakMemory: a.memory.peak.Load(), Programs: a.started.Load(), Disk: a.disk.now.Load(),
 		Output: a.output.Load(), Read: a.read.Load(), Written: a.written.Load(),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wherry-run/wherry/internal/layer"
@@ -279,4 +280,70 @@ func BenchmarkNew(b *testing.B) {
 			tree.Stat(tree.Root(), "usr/lib/python/site-packages/package100/module20007.py", true)
 		}
 	})
+}
+
+// shared is a quota of n bytes for several trees.
+type shared struct{ left atomic.Int64 }
+
+func (s *shared) Grow(n uint64) bool {
+	if s.left.Add(-int64(n)) < 0 {
+		s.left.Add(int64(n))
+		return false
+	}
+	return true
+}
+
+func (s *shared) Release(n uint64) { s.left.Add(int64(n)) }
+
+func TestSharedQuota(t *testing.T) {
+	var q shared
+	q.left.Store(1 << 20)
+	dir := tempDir(t)
+	write := func(tree *rootfs.Tree, name string, size int) error {
+		f, err := tree.Open(tree.Root(), name, rootfs.How{Write: true, Create: true, Mode: 0o644})
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = f.WriteAt(make([]byte, size), 0)
+		return err
+	}
+	one := newTree(t, rootfs.Options{Quota: &q, Upper: rootfs.Upper{Dir: dir}})
+	two := newTree(t, rootfs.Options{Quota: &q, Mounts: []rootfs.Mount{{Target: "tmp"}}})
+	if err := write(one, "f", 600<<10); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Symlink("f", one.Root(), "link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"f", "tmp/f"} {
+		if err := write(two, name, 600<<10); err != rootfs.EDQUOT {
+			t.Errorf("%s: more than both may have: %v", name, err)
+		}
+		if err := two.Unlink(two.Root(), name); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := write(two, "tmp/f", 300<<10); err != nil {
+		t.Error(err)
+	}
+	held := 1<<20 - q.left.Load()
+	if err := two.Close(); err != nil {
+		t.Fatal(err)
+	}
+	alone := 1<<20 - q.left.Load()
+	if held-alone != 300<<10 {
+		t.Errorf("a closed tree gave back %d bytes", held-alone)
+	}
+	if err := one.Close(); err != nil || q.left.Load() != 1<<20 {
+		t.Errorf("%d bytes are still held, %v", 1<<20-q.left.Load(), err)
+	}
+	again := newTree(t, rootfs.Options{Quota: &q, Upper: rootfs.Upper{Dir: dir}})
+	if now := 1<<20 - q.left.Load(); now != alone {
+		t.Errorf("reopened it holds %d bytes, it was %d", now, alone)
+	}
+	again.Close()
+	if left := q.left.Load(); left != 1<<20 {
+		t.Errorf("%d bytes are left in the end", left)
+	}
 }

@@ -402,6 +402,8 @@ func (fs *memFS) sync() error {
 type quota struct {
 	maxBytes, maxInodes   int64
 	usedBytes, usedInodes atomic.Int64
+	shared                Quota // nil: none
+	closed                atomic.Bool
 }
 
 func take(used *atomic.Int64, n, bound int64) bool {
@@ -416,7 +418,22 @@ func (q *quota) bytes(n int64) error {
 	if !take(&q.usedBytes, n, q.maxBytes) {
 		return ENOSPC
 	}
+	switch {
+	case q.shared == nil || n == 0 || q.closed.Load():
+	case n < 0:
+		q.shared.Release(uint64(-n))
+	case !q.shared.Grow(uint64(n)):
+		q.usedBytes.Add(-n)
+		return EDQUOT
+	}
 	return nil
+}
+
+// close gives back what is held of the shared quota.
+func (q *quota) close() {
+	if n := q.usedBytes.Load(); q.shared != nil && n > 0 && !q.closed.Swap(true) {
+		q.shared.Release(uint64(n))
+	}
 }
 
 func (q *quota) inode(n int64) error {

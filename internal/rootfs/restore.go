@@ -52,7 +52,9 @@ func (a *applier) apply(e *layer.Entry) error {
 		a.drop(dir, d, old)
 		i := a.add(dir, d, name, KindSymlink)
 		i.dest = e.Target
-		a.fs.quota.usedBytes.Add(int64(len(e.Target)))
+		if err := a.fs.quota.bytes(int64(len(e.Target))); err != nil {
+			return err
+		}
 		a.attrs(i, e)
 		return nil
 	}

@@ -76,6 +76,18 @@ type Options struct {
 	// MaxBytes and MaxInodes bound what the container adds; zero is the default.
 	MaxBytes  int64
 	MaxInodes int64
+	// Quota is asked besides, for bytes of the upper and of every file system in
+	// memory. It may be nil.
+	Quota Quota
+}
+
+// Quota counts the bytes that several trees hold together. Its methods may be
+// called from any goroutine.
+type Quota interface {
+	// Grow asks for n more bytes; false refuses them, which is EDQUOT.
+	Grow(n uint64) bool
+	// Release gives n bytes back, at the latest when the tree is closed.
+	Release(n uint64)
 }
 
 // Defaults of the quotas.

@@ -17,7 +17,9 @@ type Tree struct {
 	mounts   []*mount
 	rootNode *Node
 
-	upper *upper
+	upper  *upper
+	shared Quota
+	memory []*memFS // those that draw on it
 	// stop ends the goroutine that saves now and then.
 	stop, stopped chan struct{}
 
@@ -58,7 +60,8 @@ func (t *Tree) build(o Options, now func() time.Time) error {
 		}
 		store = t.upper
 	}
-	t.union = newMemFS(1, now, store, maxBytes, orDefault(o.MaxInodes, DefaultMaxInodes))
+	t.shared = o.Quota
+	t.union = t.share(newMemFS(1, now, store, maxBytes, orDefault(o.MaxInodes, DefaultMaxInodes)))
 	t.mounts = append(t.mounts, t.union.m)
 	t.rootNode = &Node{tree: t, v: t.union.root, up: t.union.root.ino}
 	if err := newUnion(t.union, o.Layers); err != nil {
@@ -130,14 +133,21 @@ func (t *Tree) open(m Mount, random io.Reader, now func() time.Time) (*mount, er
 	case m.Host != "":
 		return openHost(m, dev)
 	}
-	fs := newMemFS(dev, now, memoryStorage{},
-		orDefault(m.MaxBytes, DefaultTmpfs), orDefault(m.MaxInodes, DefaultMaxInodes))
+	fs := t.share(newMemFS(dev, now, memoryStorage{},
+		orDefault(m.MaxBytes, DefaultTmpfs), orDefault(m.MaxInodes, DefaultMaxInodes)))
 	fs.root.mode = m.Mode & 0o1777
 	if m.Mode == 0 {
 		fs.root.mode = 0o1777
 	}
 	fs.m.readOnly = m.ReadOnly
 	return fs.m, nil
+}
+
+// share has fs draw on the quota that the tree shares with others.
+func (t *Tree) share(fs *memFS) *memFS {
+	fs.quota.shared = t.shared
+	t.memory = append(t.memory, fs)
+	return fs
 }
 
 // newMemoryFile is a file system whose root is one file that is only read.
@@ -229,6 +239,9 @@ func (t *Tree) Close() error {
 			if m.closer != nil {
 				t.closeErr = errors.Join(t.closeErr, m.closer())
 			}
+		}
+		for _, fs := range t.memory {
+			fs.quota.close()
 		}
 	})
 	return t.closeErr
