@@ -36,6 +36,13 @@ func TestHostileScripts(t *testing.T) {
 	}
 }
 
+func TestLongWorkingDir(t *testing.T) {
+	c := create(t, runtime.Program("probe", probeWasm(t)), runtime.Spec{WorkingDir: strings.Repeat("/a", 2<<20)})
+	if err := c.Run(t.Context()); err == nil {
+		t.Error("enters a folder with a name of megabytes")
+	}
+}
+
 func TestNoProgram(t *testing.T) {
 	c := create(t, runtime.Program("probe", probeWasm(t)), runtime.Spec{})
 	if err := c.Exec(t.Context(), runtime.Process{}); err == nil {

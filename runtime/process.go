@@ -128,8 +128,14 @@ func (c *Container) complete(p Process) Process {
 	return p
 }
 
+// maxDir bounds the path of a working directory, in bytes.
+const maxDir = 4096
+
 // ensureDir makes the working directory, as Docker does.
 func (c *Container) ensureDir(dir string) error {
+	if len(dir) > maxDir {
+		return rootfs.ENAMETOOLONG
+	}
 	root := c.tree.Root()
 	if st, err := c.tree.Stat(root, relative(dir), true); err == nil {
 		if st.Kind != rootfs.KindDir {
