@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
@@ -16,7 +17,7 @@ import (
 type handlers struct {
 	world    World
 	terminal bool
-	fatal    *error // first error that ends more than the script
+	fatal    *atomic.Pointer[error] // first error that ends more than the script
 	tmpdir   string
 	inOrder  bool // one command at a time
 	held     held
@@ -85,9 +86,7 @@ func (h *handlers) exec(ctx context.Context, args []string) error {
 	}
 	status, err := h.world.Exec(ctx, p)
 	if err != nil {
-		if *h.fatal == nil {
-			*h.fatal = err
-		}
+		h.fatal.CompareAndSwap(nil, &err) // programs of a pipeline run at once
 		return err
 	}
 	if status != 0 {

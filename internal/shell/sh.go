@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
@@ -96,8 +97,8 @@ func Sh(ctx context.Context, w World, p Process) (int, error) {
 		return 2, nil
 	}
 	status, err := run(ctx, r, w, p, inv)
-	if *fatal != nil {
-		return status, *fatal
+	if first := fatal.Load(); first != nil {
+		return status, *first
 	}
 	return status, err
 }
@@ -221,8 +222,8 @@ func supported(node syntax.Node) error {
 // so the folder has to be one that no script can name.
 const noTemp = "/\x00"
 
-func newRunner(ctx context.Context, w World, p Process, inv invocation) (*interp.Runner, *error, error) {
-	fatal := new(error)
+func newRunner(ctx context.Context, w World, p Process, inv invocation) (*interp.Runner, *atomic.Pointer[error], error) {
+	fatal := new(atomic.Pointer[error])
 	h := &handlers{world: w, terminal: p.Terminal, inOrder: p.InOrder, fatal: fatal, tmpdir: "unset TMPDIR"}
 	env := make([]string, 0, len(p.Env)+1)
 	for _, kv := range p.Env {
