@@ -47,6 +47,8 @@ func BenchmarkPredict(b *testing.B) {
 		report(b, "wherry-median-ms", median(all[0].wall()), time.Millisecond)
 		report(b, "peer-min-ms", least(all[1].wall()), time.Millisecond)
 		report(b, "peer-median-ms", median(all[1].wall()), time.Millisecond)
+		report(b, "wherry-cpu-ms", median(all[0].cpu()), time.Millisecond)
+		report(b, "peer-cpu-ms", median(all[1].cpu()), time.Millisecond)
 		ratio(b, "min/peer", least(all[0].wall()), least(all[1].wall()))
 		ratio(b, "median/peer", median(all[0].wall()), median(all[1].wall()))
 		ratio(b, "cpu-min/peer", least(all[0].cpu()), least(all[1].cpu()))
