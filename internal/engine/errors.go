@@ -49,7 +49,8 @@ type Trap struct {
 	Frames []Frame
 }
 
-// Frame is one function of a guest's call stack. Func is empty when the module carried no name for it.
+// Frame is one function of a guest's call stack. Func is empty when the module carried no name for it. Index is the
+// function's index in the module before it was prepared.
 type Frame struct {
 	Func  string
 	Index uint32

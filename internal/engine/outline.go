@@ -53,6 +53,25 @@ func readOutline(bin []byte) (*outline, error) {
 	return o, nil
 }
 
+// original is the index that a function had before the engine's own import came in front of it. What a preparation adds
+// comes last and has names.
+func (o *outline) original(index uint32) uint32 {
+	if o == nil {
+		return index
+	}
+	at := uint32(0)
+	for _, i := range o.Imports {
+		switch {
+		case i.Kind != KindFunc:
+		case ownImport(i) && index > at:
+			return index - 1
+		default:
+			at++
+		}
+	}
+	return index
+}
+
 // outlineLimits lets every count pass that fits the module: what comes here has been held against the limits that its
 // preparation was given.
 func outlineLimits() wasm.Limits {

@@ -81,6 +81,7 @@ func (i *Instance) frames(stack string) []Frame {
 			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
 				f = Frame{Index: uint32(n)}
 				f.Func = wasm.NameOf(i.code.names, f.Index)
+				f.Index = i.code.outline.original(f.Index)
 			}
 		}
 		list = append(list, f)

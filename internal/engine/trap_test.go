@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -93,6 +94,20 @@ func TestFramesWithoutNames(t *testing.T) {
 	_, err := i.Call(t.Context(), "run")
 	var trap *Trap
 	if !errors.As(err, &trap) || trap.Backtrace() != "  0: func[0]\n  1: func[1]\n" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFramesOfTheOriginal: the import that a preparation added is not counted.
+func TestFramesOfTheOriginal(t *testing.T) {
+	e := newEngine(t, Config{})
+	a := strip(t, wat(t, `(module (import "env" "f" (func)) (import "wherry" "yield" (func)) (func unreachable) (func (export "run") (call 2)))`))
+	a.Names = nil
+	f := HostFunc{Name: "f", Call: func(context.Context, *Guest, []uint64) {}}
+	i := instance(t, e, mustLoad(t, e, a), InstanceConfig{Imports: env(f)})
+	_, err := i.Call(t.Context(), "run")
+	var trap *Trap
+	if !errors.As(err, &trap) || trap.Backtrace() != "  0: func[1]\n  1: func[2]\n" {
 		t.Errorf("got %v", err)
 	}
 }
