@@ -12,6 +12,25 @@
 //	...
 //	err = c.Run(ctx) // *runtime.ExitError when the program exits non-zero
 //
+// # Limits
+//
+// Every container has [Limits], a call of [Container.Exec] may have narrower
+// ones, and [WithTotals] bounds what all containers of a Runtime use together.
+// Where a guest can be told, it is: memory.grow and table.grow fail, opening one
+// more file is EMFILE, writing one more byte ENOSPC or EDQUOT. At the limits of
+// fuel, time, output and processes the call ends with a [*LimitError], which
+// names the resource and whose limit it was. What was used is in [Stats], while
+// containers run and after.
+//
+// A guest is asked how it is doing about every millisecond. That is how exact
+// time and shares of the processors are kept, and how soon a call ends when its
+// context does; fuel is exact to a few instructions, except among programs that
+// run at the same time.
+//
+// The programs that every container has besides its image, /bin/sh among them,
+// are Go functions of the host. They keep to the limits of files, output, wall
+// time and processes; their computing is not metered.
+//
 // The package knows containers. It does not know where images come from, how
 // they are built, or who serves them.
 package runtime

@@ -27,8 +27,9 @@ func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code
 type TrapError struct {
 	// Trap names the cause in the words of the WebAssembly specification.
 	Trap string
-	// Backtrace lists the guest's calls, innermost first, as "function
-	// (+offset)" lines.
+	// Backtrace lists the guest's calls, innermost first and at most 30: the
+	// names of the functions, or "func[N]" with the index in the module's file
+	// where it has no names.
 	Backtrace []string
 }
 
