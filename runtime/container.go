@@ -49,11 +49,17 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	if err := limits.check(); err != nil {
 		return nil, fmt.Errorf("create container: %w", err)
 	}
+	config := image.Config()
+	if spec.Deterministic {
+		var err error
+		if spec, err = determine(spec, config); err != nil {
+			return nil, fmt.Errorf("create container: %w", err)
+		}
+	}
 	clock := spec.Clock
 	if clock == nil {
 		clock = wasi.NewSystemClock()
 	}
-	config := image.Config()
 	account := newAccount(ScopeContainer, limits, rt.account)
 	tree, err := newTree(image, spec, limits, clock, diskQuota{account})
 	if err != nil {
@@ -149,6 +155,9 @@ func (c *Container) command() []string {
 // environment is the whole environment of the container's programs.
 func (c *Container) environment() []string {
 	env := newEnviron([]string{"PATH=" + DefaultPath, "HOME=/root"})
+	if c.spec.Deterministic {
+		env.set(fixedSeeds...)
+	}
 	env.set(c.config.Env...)
 	env.set(c.spec.Env...)
 	return env.list()

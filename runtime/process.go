@@ -179,6 +179,7 @@ func (s *session) runBuiltin(ctx context.Context, x *executable, p Process) erro
 	status, err := x.builtin(ctx, world{s.container, s}, shell.Process{
 		Args: x.args, Env: p.Env, Dir: p.Dir,
 		Stdin: s.reader(ctx, p.Stdin), Stdout: p.Stdout, Stderr: p.Stderr, Terminal: p.Terminal,
+		InOrder: s.container.spec.Deterministic,
 	})
 	if err != nil {
 		return err
@@ -245,6 +246,7 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter) engine.InstanceC
 // load compiles the program, or takes it from the cache.
 func (s *session) load(ctx context.Context, x *executable) (*engine.Module, engine.LoadStats, func(), error) {
 	options := s.container.rt.prepareOptions(s.limits.Tables)
+	options.Deterministic = s.container.spec.Deterministic
 	digest, read, err := identify(x, int64(options.Limits.Module))
 	if err != nil {
 		return nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
@@ -322,7 +324,7 @@ func (s *session) newHost(x *executable, p Process) (*preview1.Host, error) {
 	return preview1.New(preview1.Config{
 		Args: x.args, Env: env.list(),
 		Stdin: s.input(p.Stdin, p.Terminal), Stdout: stdout, Stderr: stderr,
-		Clock: c.clock, Random: random,
+		Clock: c.clock, Random: random, Patient: c.spec.Deterministic,
 		Tree:     c.tree,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
 		Limits:   preview1.Limits{FDs: s.limits.OpenFiles},

@@ -100,6 +100,9 @@ func (s *session) input(r io.Reader, terminal bool) *wasi.Input {
 	if terminal {
 		in = wasi.NewTerminalInput(r)
 	}
+	if s.container.spec.Deterministic {
+		in.Whole()
+	}
 	if known {
 		s.recent = append(s.recent, sharedInput{r, in})
 		if len(s.recent) > maxShared {

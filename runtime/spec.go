@@ -54,6 +54,13 @@ type Spec struct {
 	Clock wasi.Clock
 	// Random is the program's source of randomness; nil is the host's.
 	Random io.Reader
+	// Deterministic has every run do the same, on every OS and CPU, as long as
+	// its inputs are the same: the image, this Spec, what Stdin holds and what
+	// is mounted. Time begins at SOURCE_DATE_EPOCH of the environment, or at
+	// 1980, and goes on by what the program asks of it; randomness is a fixed
+	// stream; every computed NaN has the same bits; a shell runs one command at a
+	// time. A Clock and a Random that are given take the place of these two.
+	Deterministic bool
 	// HostModules give the program Go functions to import, besides WASI.
 	HostModules []wasi.HostModule
 	// Door answers the messages that a guest sends with host.call; nil tells

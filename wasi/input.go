@@ -37,7 +37,8 @@ type Input struct {
 
 // source is what the Inputs over one reader share.
 type source struct {
-	src io.Reader
+	src   io.Reader
+	whole bool // every read of src fills its chunk, but for the last
 
 	mu      sync.Mutex
 	buf     []byte        // bytes read and not yet taken
@@ -65,6 +66,16 @@ func NewInput(src io.Reader) *Input {
 func NewTerminalInput(src io.Reader) *Input {
 	in := NewInput(src)
 	in.terminal = true
+	return in
+}
+
+// Whole has the Input read its source in full chunks, all but the last, so that
+// how many bytes a read gives does not depend on when they came. It is called
+// before the first read, and returns in.
+func (in *Input) Whole() *Input {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.whole = true
 	return in
 }
 
@@ -170,24 +181,39 @@ func (s *source) fill() bool {
 		return false
 	}
 	s.filling = true
-	go s.readSource()
+	go s.readSource(s.whole)
 	return true
 }
 
+// readSome reads until there are bytes or an error, or patience ends.
+func readSome(src io.Reader, p []byte) (n int, err error) {
+	for range maxEmptyReads {
+		if n, err = src.Read(p); n != 0 || err != nil {
+			break
+		}
+	}
+	return n, err
+}
+
 // readSource reads until the source gives bytes or an error.
-func (s *source) readSource() {
+func (s *source) readSource(whole bool) {
 	chunk := make([]byte, inputChunk)
 	var n int
 	var err error
-	for range maxEmptyReads {
-		if n, err = s.src.Read(chunk); n != 0 || err != nil {
+	for more := true; more && err == nil; {
+		var m int
+		m, err = readSome(s.src, chunk[n:])
+		if m < 0 || m > len(chunk)-n {
+			n, err = -1, nil
 			break
 		}
+		n += m
+		more = whole && m > 0 && n < len(chunk)
 	}
 	if n == 0 && err == nil {
 		err = io.ErrNoProgress
 	}
-	if n < 0 || n > len(chunk) {
+	if n < 0 {
 		n, err = 0, errors.New("read input: source returned an impossible count")
 	}
 	s.mu.Lock()

@@ -36,6 +36,7 @@ type runOptions struct {
 	readOnly, backtrace    bool
 	stats                  string
 	unknownImports         string
+	deterministic          bool
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -76,6 +77,7 @@ file is run as it is, both with your standard input.`,
 	f.StringVar(&o.stats, "stats", "", "print what the run used, on standard error: --stats, or --stats=json")
 	f.Lookup("stats").NoOptDefVal = "text"
 	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three")
+	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
 	return cmd
@@ -213,6 +215,9 @@ func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	}
 	if o.tty && !ux.IsTerminal(a.In) && o.interactive {
 		return spec, &hinted{&ux.UsageError{Text: "the input is not a terminal"}, "leave -t away"}
+	}
+	if spec.Deterministic = o.deterministic; o.deterministic && o.tty {
+		return spec, &hinted{&ux.UsageError{Text: "--deterministic is not for a terminal: what is typed comes at no fixed time"}, "leave -t away, and pipe the input in"}
 	}
 	if o.entrypoint != "" {
 		spec.Entrypoint = []string{o.entrypoint}

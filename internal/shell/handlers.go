@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -78,8 +79,12 @@ func (h *handlers) exec(ctx context.Context, args []string) error {
 	if p.Stdin == nil { // closed by <&-
 		p.Stdin = null{}
 	}
-	if p.Stdout == nil {
+	var text substitution
+	switch out := p.Stdout.(type) {
+	case nil:
 		p.Stdout = null{}
+	case *strings.Builder:
+		text.text, p.Stdout = out, &text
 	}
 	if p.Stderr == nil {
 		p.Stderr = null{}
@@ -88,6 +93,9 @@ func (h *handlers) exec(ctx context.Context, args []string) error {
 	if err != nil {
 		h.fatal.CompareAndSwap(nil, &err) // programs of a pipeline run at once
 		return err
+	}
+	if text.full { // whatever the program made of it
+		return errInMemory
 	}
 	if status != 0 {
 		return interp.ExitStatus(status)
@@ -110,6 +118,7 @@ func exported(env expand.Environ, dir string) []string {
 		}
 		return true
 	})
+	slices.Sort(names) // the interpreter keeps some of them in a map
 	values["PWD"] = dir
 	var list []string
 	for _, name := range names {

@@ -34,6 +34,7 @@ type subscription struct {
 	// look then says how many bytes, and whether it has ended.
 	ready <-chan struct{}
 	look  func() (n uint64, ended bool)
+	input bool // the descriptor is standard input
 
 	err  errno // what is wrong with the subscription; it is due at once
 	idle bool  // nothing has happened when the poll ends
@@ -113,6 +114,7 @@ func (h *Host) subscribe(s *subscription, fd uint32, need rights) {
 		s.look = func() (uint64, bool) { return o.remaining(need), false }
 	case *input:
 		s.ready, s.look = awaitInput(o.Input)
+		s.input = true
 	case *output:
 		s.ready, s.look = o.Ready(), func() (uint64, bool) { return streamRoom, false }
 	case *connection:
@@ -169,6 +171,9 @@ func (s *subscription) due(elapsed time.Duration) bool {
 // those that are not as idle. It returns false when the context is
 // done first.
 func (h *Host) await(ctx context.Context, subs []subscription) bool {
+	if h.patient && !awaitInputs(ctx, subs) {
+		return false
+	}
 	if anyDue(subs, 0) {
 		return keepDue(subs, 0)
 	}
@@ -199,6 +204,21 @@ func (h *Host) await(ctx context.Context, subs []subscription) bool {
 		elapsed = max(elapsed, first)
 	}
 	return keepDue(subs, elapsed)
+}
+
+// awaitInputs waits for the inputs among the subscriptions, and returns false
+// when the context is done first.
+func awaitInputs(ctx context.Context, subs []subscription) bool {
+	for i := range subs {
+		if s := &subs[i]; s.input && s.err == esuccess {
+			select {
+			case <-s.ready:
+			case <-ctx.Done():
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func anyDue(subs []subscription, elapsed time.Duration) bool {

@@ -13,9 +13,12 @@ import (
 func (h *Host) readInput(c *call, in *wasi.Input, bufs [][]byte, nonblock bool) (int, errno) {
 	total := 0
 	for _, b := range bufs {
+		if left, _ := in.Buffered(); h.patient && total > 0 && left == 0 {
+			break // what more there is depends on the moment
+		}
 		n, err, ok := in.TryRead(b)
 		if !ok && total == 0 {
-			if nonblock {
+			if nonblock && !h.patient {
 				return 0, eagain
 			}
 			h.wait(func() { n, err = in.Read(c.ctx, b) })
