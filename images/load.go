@@ -203,9 +203,9 @@ func (l *loader) checkTree(d ispec.Descriptor) error {
 	if k := oci.KindOf(d.MediaType); k != oci.KindIndex && k != oci.KindManifest {
 		return fmt.Errorf("index.json: %s is of type %.120q, which is no image", d.Digest, d.MediaType)
 	}
-	found := map[digest.Digest]bool{}
+	found := map[digest.Digest]int64{} // sizes
 	if err := walk(s, d, func(d ispec.Descriptor, _ []byte) error {
-		found[d.Digest] = true
+		found[d.Digest] = d.Size
 		return nil
 	}); err != nil {
 		return err
@@ -219,8 +219,12 @@ func (l *loader) checkTree(d ispec.Descriptor) error {
 		return err
 	}
 	for _, b := range append([]ispec.Descriptor{r.manifest.Config}, r.manifest.Layers...) {
-		if !found[b.Digest] {
+		size, ok := found[b.Digest]
+		if !ok {
 			return fmt.Errorf("the archive lacks %s of the image", b.Digest)
+		}
+		if size != b.Size {
+			return &oci.MismatchError{What: "size of " + string(b.Digest), Want: fmt.Sprint(b.Size), Got: fmt.Sprint(size)}
 		}
 	}
 	return err
