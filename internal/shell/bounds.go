@@ -90,10 +90,35 @@ func readScript(r io.Reader) ([]byte, error) {
 
 var errNesting = errors.New("commands nest too deep")
 
-// bounded refuses a command that would go too deep. Its error ends the script.
+// substitution is what a command substitution has printed so far, which the
+// interpreter keeps in memory.
+type substitution struct {
+	text *strings.Builder
+	full bool
+}
+
+func (s *substitution) Write(p []byte) (int, error) {
+	if s.full = s.full || s.text.Len()+len(p) > maxInMemory; s.full {
+		return 0, errInMemory
+	}
+	return s.text.Write(p)
+}
+
+// bounded refuses a command that would go too deep, or whose script holds too
+// much. Its error ends the script.
 func (h *handlers) bounded(hc interp.HandlerContext, args []string) error {
 	if runtime.Callers(maxFrames, make([]uintptr, 1)) > 0 {
 		return errNesting
+	}
+	if text, ok := hc.Stdout.(*strings.Builder); ok && text.Len() > maxInMemory {
+		return errInMemory
+	}
+	held := 0
+	for _, v := range hc.Env.Each {
+		held += len(v.Str)
+	}
+	if held > maxInMemory {
+		return errInMemory
 	}
 	switch args[0] {
 	case "eval", "trap":
