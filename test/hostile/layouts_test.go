@@ -39,7 +39,7 @@ func TestLayouts(t *testing.T) {
 			server := httptest.NewServer(l)
 			defer server.Close()
 			ref := strings.TrimPrefix(server.URL, "http://") + "/hostile:1"
-			within(t, r.bound, func() { err = pull(t, s, ref) })
+			within(t, r.bound, func() { err = pull(t, s, ref, patient) })
 			if r.late && err == nil {
 				_, err = images.Open(t.Context(), s.Store, ref, images.Options{})
 				s.forget(t)
@@ -80,12 +80,16 @@ func (s stored) forget(t *testing.T) {
 	}
 }
 
-// pull pulls an image from a registry on this machine.
-func pull(t *testing.T, s stored, ref string) error {
+// patient is how long an honest registry may be silent: machines are loaded.
+const patient = 10 * time.Second
+
+// pull pulls an image from a registry on this machine, which may be silent for
+// as long as patience.
+func pull(t *testing.T, s stored, ref string, patience time.Duration) error {
 	t.Helper()
 	c := registry.New(
 		registry.WithKeychain(authn.NewMultiKeychain()),
-		registry.WithPatience(300*time.Millisecond, time.Millisecond),
+		registry.WithPatience(patience, time.Millisecond),
 	)
 	_, err := images.Pull(t.Context(), s.Store, reference(t, ref), c)
 	return err
