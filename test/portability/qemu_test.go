@@ -38,6 +38,9 @@ func TestArm64(t *testing.T) {
 			same(t, "matmul "+n, there.Must(t, "", "run", "--pull", "never", name, n), here.Must(t, "", "run", name, n))
 		}
 	})
+	t.Run("deterministic", func(t *testing.T) {
+		deterministic(t, here, there, func(path string) string { return path })
+	})
 	t.Run("build", func(t *testing.T) {
 		dir := plainContext(t)
 		here.Must(t, "", "build", "-q", "-t", "plain:1", dir)
