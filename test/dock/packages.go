@@ -22,11 +22,14 @@ func Packages(t testing.TB, requirements string) (python Program, dir string) {
 	if exec.CommandContext(t.Context(), path, "-m", "pip", "--version").Run() != nil {
 		Missing(t, "python3 with pip")
 	}
-	version, err := exec.CommandContext(t.Context(), path, "-c", "import sys; print(sys.version)").Output()
+	// What PATH names may be a script that looks for the interpreter at each start.
+	out, err := exec.CommandContext(t.Context(), path, "-c", "import sys; print(sys.executable); print(sys.version)").Output()
 	if err != nil {
 		t.Fatalf("python3: %v", err)
 	}
-	sum := sha256.Sum256([]byte(requirements + "\n" + string(version) + runtime.GOOS + runtime.GOARCH))
+	path, version, _ := strings.Cut(string(out), "\n")
+	path = strings.TrimSpace(path)
+	sum := sha256.Sum256([]byte(requirements + "\n" + version + runtime.GOOS + runtime.GOARCH))
 	dir = filepath.Join(Root(t), ".cache", "packages", hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(dir); err != nil {
 		install(t, path, requirements, dir)
