@@ -262,3 +262,30 @@ func TestOutputHammer(t *testing.T) {
 		t.Errorf("%d bytes, or mixed ones", len(got))
 	}
 }
+
+func TestWholeInput(t *testing.T) {
+	for _, size := range []int{0, 1, inputChunk - 1, inputChunk, inputChunk + 1, 3*inputChunk + 7} {
+		in := NewInput(iotest.HalfReader(iotest.DataErrReader(bytes.NewReader(make([]byte, size))))).Whole()
+		buf := make([]byte, 2*inputChunk)
+		for left := size; ; {
+			n, err := in.Read(t.Context(), buf)
+			if n != min(left, inputChunk) {
+				t.Fatalf("of %d, %d left: read %d", size, left, n)
+			}
+			if left -= n; n == 0 {
+				if !errors.Is(err, io.EOF) {
+					t.Errorf("of %d: ends with %v", size, err)
+				}
+				break
+			}
+		}
+	}
+	in := NewInput(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("abc")))).Whole()
+	buf := make([]byte, 8)
+	if n, err := in.Read(t.Context(), buf); n != 1 || err != nil {
+		t.Errorf("before an error: %d, %v", n, err)
+	}
+	if _, err := in.Read(t.Context(), buf); !errors.Is(err, iotest.ErrTimeout) {
+		t.Errorf("got %v, want the error of the source", err)
+	}
+}

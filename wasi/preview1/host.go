@@ -27,9 +27,9 @@ type Config struct {
 
 	Clock  wasi.Clock
 	Random io.Reader
-	// Patient keeps the guest from seeing how fast its standard input comes: a
-	// read with NONBLOCK waits all the same, and a poll that asks for the input
-	// ends when it has come, before any time passes on the Clock.
+	// Patient keeps the guest from seeing how fast its standard streams are: a
+	// read or write with NONBLOCK waits all the same, and a poll that asks for
+	// the input ends when it has come, before any time passes on the Clock.
 	Patient bool
 
 	// Tree is the file system that the preopens lie in.

@@ -42,7 +42,7 @@ func (h *Host) writeOutput(c *call, d *descriptor, out *output, bufs [][]byte) (
 	for _, b := range bufs {
 		var n int
 		var err error
-		if d.flags&flagNonblock != 0 {
+		if d.flags&flagNonblock != 0 && !h.patient {
 			var ok bool
 			if n, err, ok = out.TryWrite(b); !ok {
 				err = errWouldBlock
