@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	goruntime "runtime"
 	"time"
 
 	"github.com/wherry-run/wherry/wasi"
@@ -27,6 +28,9 @@ func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
 	}
 	left, err := m.account.charge(spent, cpu)
 	if err == nil && cpu > 0 {
+		// Whoever waits for a processor has it now, the collector first of all: Go
+		// itself would let a guest go on for 10 ms at a time.
+		goruntime.Gosched()
 		m.account.rest(ctx, cpu)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

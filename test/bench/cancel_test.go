@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	goruntime "runtime"
 	"slices"
 	"testing"
 	"time"
@@ -66,4 +67,53 @@ func cancelled(b *testing.B, rt *runtime.Runtime, bin []byte, what string, after
 	}
 	<-ctx.Done() // at is written
 	return ended.Sub(at)
+}
+
+// BenchmarkCollect is how long a collection of Go's garbage takes while a guest
+// computes on every processor, beside one with none. It must stop them all.
+func BenchmarkCollect(b *testing.B) {
+	bin := clang(b, "cancel.c", "-mbulk-memory")
+	ctx := context.Background()
+	rt, err := runtime.New(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rt.Close(ctx)
+	for _, what := range []string{"none", "loop", "calls", "fill"} {
+		b.Run(what, func(b *testing.B) {
+			if what != "none" {
+				everywhere(b, rt, bin, what)
+			}
+			var took []time.Duration
+			for range b.N {
+				began := time.Now()
+				goruntime.GC()
+				took = append(took, time.Since(began))
+			}
+			slices.Sort(took)
+			report(b, "p50-ms", median(took), time.Millisecond)
+			report(b, "p99-ms", took[len(took)*99/100], time.Millisecond)
+			quiet(b)
+		})
+	}
+}
+
+// everywhere has a guest compute on every processor until the benchmark ends.
+func everywhere(b *testing.B, rt *runtime.Runtime, bin []byte, what string) {
+	var containers []*runtime.Container
+	for range goruntime.GOMAXPROCS(0) {
+		c, err := rt.Create(b.Context(), runtime.Program("cancel", bin), runtime.Spec{Args: []string{what}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { c.Close(context.Background()) })
+		containers = append(containers, c)
+		go c.Run(context.WithoutCancel(b.Context()))
+	}
+	for _, c := range containers { // until all of them compute
+		for c.Stats().Fuel == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	b.ResetTimer()
 }
