@@ -189,3 +189,15 @@ func parseRef(name string) (oci.Reference, error) {
 	}
 	return ref, nil
 }
+
+// onStore makes the run function of a command that works on the store.
+func (a *app) onStore(run func(ctx context.Context, s *store.Store, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		s, err := a.store(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return run(cmd.Context(), s, args)
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci/store"
 )
 
 func (a *app) tagCommand() *cobra.Command {
@@ -20,14 +22,9 @@ func (a *app) tagCommand() *cobra.Command {
 		Short:             "Give an image another name",
 		Args:              exactly(2, "an image and its new name"),
 		ValidArgsFunction: a.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.store(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			return images.Tag(cmd.Context(), s, args[0], args[1])
-		},
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
+			return images.Tag(ctx, s, args[0], args[1])
+		}),
 	}
 }
 
@@ -38,13 +35,7 @@ func (a *app) rmiCommand() *cobra.Command {
 		Short:             "Remove images",
 		Args:              atLeast(1, "at least one image"),
 		ValidArgsFunction: a.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			failed := false
 			for _, name := range args {
 				removed, err := images.Remove(ctx, s, name, images.RemoveOptions{Force: force})
@@ -69,7 +60,7 @@ func (a *app) rmiCommand() *cobra.Command {
 				return errSilent
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove an image that has several names; do not complain about one that is not there")
 	cmd.Flags().Bool("no-prune", false, "accepted for Docker's sake")
@@ -96,13 +87,7 @@ func (a *app) historyCommand() *cobra.Command {
 		Short:             "Show the steps an image was built in",
 		Args:              exactly(1, "one image"),
 		ValidArgsFunction: a.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			items, err := images.History(ctx, s, args[0])
 			if err != nil {
 				return err
@@ -131,7 +116,7 @@ func (a *app) historyCommand() *cobra.Command {
 				return nil
 			}
 			return ux.List(a.Out, o.format, []ux.Column{{Heading: "IMAGE", Field: "ID"}, {Heading: "CREATED", Field: "CreatedSince"}, {Heading: "CREATED BY", Field: "CreatedBy"}, {Heading: "SIZE", Field: "Size"}, {Heading: "COMMENT", Field: "Comment"}}, rows)
-		},
+		}),
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show image IDs only")
@@ -156,13 +141,7 @@ func (a *app) inspectCommand() *cobra.Command {
 		Short:             "Show everything known about images",
 		Args:              atLeast(1, "at least one image"),
 		ValidArgsFunction: a.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			all := []*images.Inspection{}
 			for _, name := range args {
 				i, err := images.Inspect(ctx, s, name)
@@ -180,7 +159,7 @@ func (a *app) inspectCommand() *cobra.Command {
 				}
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "", "Go template, or json")
 	cmd.Flags().String("type", "image", "accepted for Docker's sake")
@@ -194,13 +173,7 @@ func (a *app) saveCommand() *cobra.Command {
 		Short:             "Write images to a tar archive (an OCI image layout)",
 		Args:              atLeast(1, "at least one image"),
 		ValidArgsFunction: a.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			if output == "" {
 				if ux.IsTerminal(a.Out) {
 					return &hinted{&ux.UsageError{Text: "an archive is not for a terminal"}, "write it to a file: wherry save -o FILE.tar IMAGE"}
@@ -208,7 +181,7 @@ func (a *app) saveCommand() *cobra.Command {
 				return images.Save(ctx, s, a.Out, args...)
 			}
 			return writeFile(output, func(w io.Writer) error { return images.Save(ctx, s, w, args...) })
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write instead of standard output")
 	return cmd
@@ -241,8 +214,7 @@ func (a *app) loadCommand() *cobra.Command {
 		Use:   "load",
 		Short: "Read images from a tar archive (an OCI image layout, or docker save's)",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, _ []string) error {
 			in := a.In
 			if input != "" {
 				f, err := os.Open(input)
@@ -254,11 +226,6 @@ func (a *app) loadCommand() *cobra.Command {
 			} else if ux.IsTerminal(a.In) {
 				return &hinted{&ux.UsageError{Text: "an archive is not typed at a terminal"}, "read it from a file: wherry load -i FILE.tar"}
 			}
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
 			loaded, err := images.Load(ctx, s, in)
 			for _, l := range loaded {
 				if l.Ref.IsZero() {
@@ -268,7 +235,7 @@ func (a *app) loadCommand() *cobra.Command {
 				}
 			}
 			return err
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&input, "input", "i", "", "file to read instead of standard input")
 	cmd.Flags().BoolP("quiet", "q", false, "accepted for Docker's sake")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/packager"
 )
 
@@ -35,13 +37,7 @@ func (a *app) imagesCommand() *cobra.Command {
 		Aliases: []string{"ls", "list"},
 		Short:   "List the images on this machine",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			list, err := images.List(ctx, s)
 			if err != nil {
 				return err
@@ -70,7 +66,7 @@ func (a *app) imagesCommand() *cobra.Command {
 				columns = append(columns[:2:2], append([]ux.Column{{Heading: "DIGEST", Field: "Digest"}}, columns[2:]...)...)
 			}
 			return ux.List(a.Out, o.format, columns, rows)
-		},
+		}),
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show image IDs only")

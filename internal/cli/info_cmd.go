@@ -8,6 +8,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/version"
+	"github.com/wherry-run/wherry/oci/store"
 )
 
 // info is what wherry info shows.
@@ -29,17 +30,11 @@ func (a *app) infoCommand() *cobra.Command {
 		Use:   "info",
 		Short: "Show settings and folders",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, _ []string) error {
 			p, err := locate(a.env)
 			if err != nil {
 				return err
 			}
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
 			list, err := s.List(ctx)
 			if err != nil {
 				return err
@@ -57,7 +52,7 @@ func (a *app) infoCommand() *cobra.Command {
 				format = "Version: {{.Version}}\nPlatform: {{.OS}}/{{.Architecture}}, {{.CPUs}} CPUs\nEngine: {{.Engine}}\nImages: {{.Images}}\nData: {{.DataDir}}\nCache: {{.CacheDir}}\nConfig: {{.ConfigDir}}"
 			}
 			return ux.Object(a.Out, format, i)
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "", "Go template, or json")
 	return cmd

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,14 +25,8 @@ func (a *app) pullCommand() *cobra.Command {
 		Use:   "pull IMAGE...",
 		Short: "Fetch images from their registries",
 		Args:  atLeast(1, "at least one image"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			a.quiet = quiet
-			ctx := cmd.Context()
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
 			client, _ := a.client()
 			for _, name := range args {
 				ref, err := parseRef(name)
@@ -49,7 +44,7 @@ func (a *app) pullCommand() *cobra.Command {
 				fmt.Fprintln(a.Out, ref)
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
 	return cmd
@@ -62,14 +57,8 @@ func (a *app) pushCommand() *cobra.Command {
 		Short:             "Send images to their registries",
 		Args:              atLeast(1, "at least one image"),
 		ValidArgsFunction: a.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			a.quiet = quiet
-			ctx := cmd.Context()
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
 			client, _ := a.client()
 			for _, name := range args {
 				ref, err := parseRef(name)
@@ -94,7 +83,7 @@ func (a *app) pushCommand() *cobra.Command {
 				fmt.Fprintln(a.Out, ref)
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
 	return cmd

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci/store"
 )
 
 func (a *app) systemCommand() *cobra.Command {
@@ -33,17 +34,11 @@ func (a *app) dfCommand() *cobra.Command {
 		Use:   "df",
 		Short: "Show how much disk is used",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, _ []string) error {
 			p, err := locate(a.env)
 			if err != nil {
 				return err
 			}
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
 			list, err := s.List(ctx)
 			if err != nil {
 				return err
@@ -67,7 +62,7 @@ func (a *app) dfCommand() *cobra.Command {
 				{"Build cache", fmt.Sprint(steps), units.HumanSize(float64(records))},
 			}
 			return ux.List(a.Out, format, []ux.Column{{Heading: "TYPE", Field: "Type"}, {Heading: "TOTAL", Field: "TotalCount"}, {Heading: "SIZE", Field: "Size"}}, rows)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "", "Go template, table TEMPLATE, or json")
 	return cmd
@@ -93,17 +88,11 @@ func (a *app) pruneCommand() *cobra.Command {
 		Use:   "prune",
 		Short: "Remove images without a name, and what builds and runs left a month ago",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
+		RunE: a.onStore(func(ctx context.Context, s *store.Store, _ []string) error {
 			p, err := locate(a.env)
 			if err != nil {
 				return err
 			}
-			s, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
 			removed, freed, err := images.Prune(ctx, s, all, images.RemoveOptions{})
 			if err != nil {
 				return err
@@ -134,7 +123,7 @@ func (a *app) pruneCommand() *cobra.Command {
 			}
 			fmt.Fprintln(a.Out, "Total reclaimed space:", units.HumanSize(float64(freed)))
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "remove every image, and everything that can be made again")
 	cmd.Flags().BoolP("force", "f", true, "accepted for Docker's sake")
