@@ -64,8 +64,8 @@ const (
 	OpI64LtS             Opcode = 0x53
 	OpI64LtU             Opcode = 0x54
 	OpI64GtU             Opcode = 0x56
-	OpF32Eq              Opcode = 0x5b
-	OpF64Eq              Opcode = 0x61
+	OpF32Ne              Opcode = 0x5c
+	OpF64Ne              Opcode = 0x62
 	OpI32Add             Opcode = 0x6a
 	OpI32Sub             Opcode = 0x6b
 	OpI32Mul             Opcode = 0x6c
