@@ -19,6 +19,7 @@ type handlers struct {
 	world    World
 	terminal bool
 	fatal    *atomic.Pointer[error] // first error that ends more than the script
+	stop     func()                 // ends what else the script has running
 	tmpdir   string
 	inOrder  bool // one command at a time
 	held     held
@@ -92,6 +93,7 @@ func (h *handlers) exec(ctx context.Context, args []string) error {
 	status, err := h.world.Exec(ctx, p)
 	if err != nil {
 		h.fatal.CompareAndSwap(nil, &err) // programs of a pipeline run at once
+		h.stop()
 		return err
 	}
 	if text.full { // whatever the program made of it

@@ -91,7 +91,11 @@ func Sh(ctx context.Context, w World, p Process) (int, error) {
 		fmt.Fprintln(p.Stderr, err)
 		return 2, nil
 	}
-	r, fatal, err := newRunner(ctx, w, p, inv)
+	// What ends more than the script ends what else the script has running: a
+	// pipeline's other programs may wait for input that never comes.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r, fatal, err := newRunner(ctx, w, p, inv, stop)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
 		return 2, nil
@@ -222,9 +226,9 @@ func supported(node syntax.Node) error {
 // so the folder has to be one that no script can name.
 const noTemp = "/\x00"
 
-func newRunner(ctx context.Context, w World, p Process, inv invocation) (*interp.Runner, *atomic.Pointer[error], error) {
+func newRunner(ctx context.Context, w World, p Process, inv invocation, stop func()) (*interp.Runner, *atomic.Pointer[error], error) {
 	fatal := new(atomic.Pointer[error])
-	h := &handlers{world: w, terminal: p.Terminal, inOrder: p.InOrder, fatal: fatal, tmpdir: "unset TMPDIR"}
+	h := &handlers{world: w, terminal: p.Terminal, inOrder: p.InOrder, fatal: fatal, stop: stop, tmpdir: "unset TMPDIR"}
 	env := make([]string, 0, len(p.Env)+1)
 	for _, kv := range p.Env {
 		if v, ok := strings.CutPrefix(kv, "TMPDIR="); ok {
