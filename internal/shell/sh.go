@@ -95,6 +95,7 @@ func Sh(ctx context.Context, w World, p Process) (int, error) {
 	// pipeline's other programs may wait for input that never comes.
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	p.Stdout, p.Stderr = oneAtATime(p.Stdout, p.Stderr)
 	r, fatal, err := newRunner(ctx, w, p, inv, stop)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
