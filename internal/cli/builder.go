@@ -232,5 +232,3 @@ func (c buildCache) sweep(older time.Duration) error {
 		return nil
 	})
 }
-
-func dirOf(name string) string { return filepath.Dir(name) }

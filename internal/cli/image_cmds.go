@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/docker/go-units"
@@ -189,7 +190,7 @@ func (a *app) saveCommand() *cobra.Command {
 
 // writeFile writes a file whole or not at all.
 func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(dirOf(name), ".wherry-*")
+	f, err := os.CreateTemp(filepath.Dir(name), ".wherry-*")
 	if err != nil {
 		return fmt.Errorf("create %s: %w", name, err)
 	}
