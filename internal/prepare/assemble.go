@@ -69,6 +69,12 @@ func (p *plan) exports() []wasm.Export {
 		}
 		out = append(out, e)
 	}
+	if p.part != nil {
+		if p.part.primary {
+			out = append(out, wasm.Export{Name: FillExport, Kind: wasm.ExternFunc, Index: p.fillFunc})
+		}
+		return out
+	}
 	if p.opts.Fuel {
 		out = append(out, wasm.Export{Name: FuelExport, Kind: wasm.ExternGlobal, Index: p.fuelGlobal})
 	}
@@ -95,6 +101,9 @@ func (p *plan) constants(sections map[wasm.SectionID][]byte) error {
 		}
 	}
 	add := func(t wasm.ValueType, c wasm.Opcode) {
+		if p.part != nil {
+			return
+		}
 		globals = wasm.AppendGlobalType(globals, wasm.GlobalType{Type: t, Mutable: true})
 		globals = append(globals, byte(c), 0, byte(wasm.OpEnd))
 	}
@@ -132,6 +141,9 @@ func (p *plan) constants(sections map[wasm.SectionID][]byte) error {
 
 func (p *plan) addedGlobals() int {
 	n := 0
+	if p.part != nil {
+		return 0
+	}
 	if p.lower {
 		n += 2
 	}

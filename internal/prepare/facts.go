@@ -30,6 +30,8 @@ const (
 	hasRefTest  // a test of a reference, which may be an exnref
 	hasExnLocal // a local of type exnref
 	crossesTry  // a delegate that skips the handler of an enclosing try
+	usesTable   // reads or writes the table, or handles a reference to a function
+	usesSegment // copies from a data segment or drops it
 	hasNaN      // an instruction that leaves the bits of NaNs open, and they are to be settled
 )
 
@@ -165,10 +167,16 @@ func (s *scanner) step(code []byte) {
 		s.site(siteTailCall, op.Index)
 	case wasm.OpCallIndirect, wasm.OpCallRef:
 		s.t |= hasIndirect
+		if c == wasm.OpCallRef {
+			s.t |= usesTable
+		}
 		s.cost(costIndirect)
 		s.site(siteIndirect, op.Index)
 	case wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
 		s.t |= hasIndirect
+		if c == wasm.OpReturnCallRef {
+			s.t |= usesTable
+		}
 		s.cost(costIndirect)
 		s.site(siteTailIndirect, op.Index)
 	case wasm.OpThrow, wasm.OpThrowRef, wasm.OpRethrow:
@@ -193,7 +201,12 @@ func (s *scanner) rare() {
 	}
 	switch op.Code {
 	case wasm.OpRefFunc:
+		s.t |= usesTable
 		s.site(siteRef, op.Index)
+	case wasm.OpTableGet, wasm.OpTableSet, wasm.OpTableSize, wasm.OpElemDrop:
+		s.t |= usesTable
+	case wasm.OpDataDrop:
+		s.t |= usesSegment
 	case wasm.OpSelect:
 		if s.fixes {
 			s.t |= needsTypes
@@ -216,6 +229,13 @@ func (s *scanner) rare() {
 	case wasm.OpMemoryInit, wasm.OpMemoryCopy, wasm.OpMemoryFill,
 		wasm.OpTableInit, wasm.OpTableCopy, wasm.OpTableFill, wasm.OpTableGrow:
 		s.t |= hasBulk
+		switch op.Code {
+		case wasm.OpMemoryInit:
+			s.t |= usesSegment
+		case wasm.OpMemoryCopy, wasm.OpMemoryFill:
+		default:
+			s.t |= usesTable
+		}
 		s.cost(costBulk)
 		s.bulk(bulkOf(op))
 	}

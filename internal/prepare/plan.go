@@ -12,6 +12,7 @@ import (
 type plan struct {
 	mod    *wasm.Module
 	opts   Options
+	part   *partPlan // nil: the module is whole
 	facts  []facts
 	chunks []chunk
 
@@ -31,6 +32,8 @@ type plan struct {
 	paramTypes map[uint32]uint32 // type -> type with its parameters and no results
 	added      []addedFunc
 	start      *uint32 // new index
+	fillFunc   uint32  // of a primary
+	out        []byte  // the prepared module
 }
 
 // addedFunc is a function the original does not have.
@@ -40,15 +43,24 @@ type addedFunc struct {
 	body []byte
 }
 
-func newPlan(ctx context.Context, m *wasm.Module, o Options) (*plan, error) {
-	p := &plan{mod: m, opts: o, imported: uint32(m.ImportedFuncs())}
-	if err := p.checkReserved(); err != nil {
-		return nil, err
+func newPlan(ctx context.Context, m *wasm.Module, o Options, part *partPlan) (*plan, error) {
+	p := &plan{mod: m, opts: o, part: part, imported: uint32(m.ImportedFuncs())}
+	if part == nil {
+		if err := checkReserved(m); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.scan(ctx); err != nil {
 		return nil, err
 	}
-	if p.lower = p.usesExceptions(); p.lower {
+	p.lower = p.usesExceptions()
+	if part != nil {
+		if p.lower && !part.exceptions {
+			return nil, errFacts
+		}
+		p.lower = part.exceptions
+	}
+	if p.lower {
 		if err := p.checkExceptions(); err != nil {
 			return nil, err
 		}
@@ -62,18 +74,21 @@ func newPlan(ctx context.Context, m *wasm.Module, o Options) (*plan, error) {
 		p.checked = p.findChecked()
 		p.planBulk()
 	}
+	if part != nil && part.primary {
+		p.planFill()
+	}
 	p.planStart()
 	return p, ctx.Err()
 }
 
 // checkReserved refuses modules that use a name of ours.
-func (p *plan) checkReserved() error {
-	for _, im := range p.mod.Imports {
-		if im.Module == ReservedModule {
+func checkReserved(m *wasm.Module) error {
+	for _, im := range m.Imports {
+		if im.Module == ReservedModule || strings.HasPrefix(im.Module, reservedPrefix) {
 			return &Unsupported{What: fmt.Sprintf("importing %q from %q", im.Name, im.Module), Hint: "that module name is reserved"}
 		}
 	}
-	for _, e := range p.mod.Exports {
+	for _, e := range m.Exports {
 		if strings.HasPrefix(e.Name, reservedPrefix) {
 			return &Unsupported{What: fmt.Sprintf("exporting %q", e.Name), Hint: "names that begin with \"" + reservedPrefix + "\" are reserved"}
 		}
@@ -133,18 +148,30 @@ func (p *plan) layout() {
 			p.typeIndex[k] = uint32(i) + 1
 		}
 	}
-	next := uint32(p.mod.NumGlobals())
+	p.placeGlobals()
 	if p.lower {
-		p.pendingGlobal, p.payloadGlobal = next, next+1
-		next += 2
 		p.planParamTypes()
 	}
 	if p.opts.Fuel {
-		p.fuelGlobal = next
 		p.shift = 1
 		call := wasm.AppendOpIndex([]byte{0}, wasm.OpCall, p.imported)
 		p.yieldFunc = p.addFunc("wherry.yield", wasm.FuncType{}, wasm.AppendOp(call, wasm.OpEnd))
 	}
+}
+
+// placeGlobals settles where the globals of the passes are: behind those of the module, or in a part where the cut has
+// put them.
+func (p *plan) placeGlobals() {
+	if p.part != nil {
+		p.pendingGlobal, p.payloadGlobal, p.fuelGlobal = p.part.pending, p.part.payload, p.part.fuel
+		return
+	}
+	next := uint32(p.mod.NumGlobals())
+	if p.lower {
+		p.pendingGlobal, p.payloadGlobal = next, next+1
+		next += 2
+	}
+	p.fuelGlobal = next
 }
 
 // planParamTypes adds the types of the inner blocks of tries that take parameters, in the order of the types.

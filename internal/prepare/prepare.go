@@ -44,6 +44,8 @@ type Options struct {
 	Deterministic bool
 	// Limits bounds the module before and after; the zero value stands for wasm.DefaultLimits.
 	Limits wasm.Limits
+	// GroupBytes is how much code of the original a group of a split module has; zero stands for a good measure.
+	GroupBytes int
 	// Workers is how many cores to use; zero means all. It does not change the output.
 	Workers int
 }
@@ -109,24 +111,29 @@ func Prepare(ctx context.Context, bin []byte, o Options) (*Prepared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode module: %w", err)
 	}
+	p, err := rewrite(ctx, m, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Prepared{Wasm: p.out, Names: p.names(), Report: p.report()}, nil
+}
+
+// rewrite checks a module, or a part of one, and runs the passes.
+func rewrite(ctx context.Context, m *wasm.Module, o Options, part *partPlan) (*plan, error) {
 	if err := wasm.Validate(ctx, m, o.workers()); err != nil {
 		return nil, fmt.Errorf("validate module: %w", err)
 	}
-	p, err := newPlan(ctx, m, o)
+	p, err := newPlan(ctx, m, o, part)
 	if err != nil {
 		return nil, fmt.Errorf("plan module: %w", err)
 	}
 	if err := p.write(ctx); err != nil {
 		return nil, fmt.Errorf("rewrite module: %w", err)
 	}
-	out, err := p.assemble()
-	if err != nil {
+	if p.out, err = p.assemble(); err != nil {
 		return nil, fmt.Errorf("assemble module: %w", err)
 	}
-	if err := checkOutput(ctx, out, o); err != nil {
-		return nil, err
-	}
-	return &Prepared{Wasm: out, Names: p.names(), Report: p.report()}, nil
+	return p, checkOutput(ctx, p.out, o)
 }
 
 // checkOutput holds the rewritten module against the limits, for the passes add blocks and locals.

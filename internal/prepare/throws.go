@@ -26,6 +26,10 @@ func (p *plan) findThrowing() (throwing, error) {
 			}
 		case s.kind() == siteTailIndirect || s.kind() == siteIndirect && !s.shielded():
 			indirect.count(p.mod.CanonicalType(s.target))
+			if p.part != nil && !t.funcs[f] { // who knows what another part throws
+				t.funcs[f] = true
+				work = append(work, f)
+			}
 		case s.kind() == siteThrow && !s.shielded() && !t.funcs[f]:
 			t.funcs[f] = true
 			work = append(work, f)
@@ -61,7 +65,7 @@ func (p *plan) findThrowing() (throwing, error) {
 		}
 	}
 	for i := range t.types {
-		t.types[i] = t.types[p.mod.CanonicalType(uint32(i))]
+		t.types[i] = p.part != nil || t.types[p.mod.CanonicalType(uint32(i))]
 	}
 	return t, nil
 }

@@ -7,14 +7,26 @@ import (
 
 // Decode splits a core module into its sections and lists. It checks the shape of everything but the instructions of
 // functions: those, and all indices and types, are checked by Validate. The module keeps and shares bin.
-func Decode(bin []byte, lim Limits) (*Module, error) {
+func Decode(bin []byte, lim Limits) (*Module, error) { return decode(bin, lim, nil) }
+
+// DecodeAt is Decode for a caller who knows where the functions lie: bodies are the spans that Decode would put into
+// Code. It reads nothing of the code section but its first bytes, so that of a large file only what is used is read.
+// That bodies are where functions are is for the caller to check, see [Module.AtBody].
+func DecodeAt(bin []byte, bodies []Span, lim Limits) (*Module, error) {
+	if bodies == nil {
+		bodies = []Span{}
+	}
+	return decode(bin, lim, bodies)
+}
+
+func decode(bin []byte, lim Limits, bodies []Span) (*Module, error) {
 	if err := checkHeader(bin); err != nil {
 		return nil, err
 	}
 	if f := atMost(0, "Module", "bytes in the module", len(bin), lim.Module); f != nil {
 		return nil, f.in(0, "", -1)
 	}
-	d := decoder{m: &Module{Bin: bin, Limits: lim}, lim: lim}
+	d := decoder{m: &Module{Bin: bin, Limits: lim}, lim: lim, bodies: bodies}
 	r := &reader{b: bin, pos: 8}
 	last := uint8(0)
 	for r.left() > 0 {
@@ -78,6 +90,7 @@ type decoder struct {
 	// sums over the module
 	typeUnits, elements int
 	hasCode             bool
+	bodies              []Span // where the functions are said to be; nil when nobody says
 }
 
 // section decodes one section. Positions of the reader, and so of faults, are offsets in the module.
@@ -301,6 +314,10 @@ func (d *decoder) code(r *reader) {
 		r.failWith(f)
 		return
 	}
+	if d.bodies != nil {
+		d.known(r)
+		return
+	}
 	r.list("function bodies", "Functions", d.lim.Functions, 3, func(n int) { m.Code = make([]Span, n) }, func(i int) {
 		at := r.pos
 		m.Code[i] = r.span("bytes of the function body")
@@ -308,6 +325,26 @@ func (d *decoder) code(r *reader) {
 			r.failWith(f)
 		}
 	})
+}
+
+// known takes the bodies that the caller knows, as far as they lie in the section one behind the other.
+func (d *decoder) known(r *reader) {
+	if n := r.count(3, "function bodies"); r.fault == nil && n != len(d.bodies) {
+		r.fail(r.pos, "%d function bodies, and %d are said to be there", n, len(d.bodies))
+	}
+	last := uint32(r.pos)
+	for i, s := range d.bodies {
+		if r.fault != nil {
+			return
+		}
+		if s.Start <= last || s.End < s.Start || int64(s.End) > int64(len(r.b)) {
+			r.fail(r.pos, "function body %d is said to be at %d to %d", i, s.Start, s.End)
+		} else if f := atMost(int(s.Start), "Body", "bytes in one function", s.Len(), d.lim.Body); f != nil {
+			r.failWith(f)
+		}
+		last = s.End
+	}
+	d.m.Code, r.pos = d.bodies, len(r.b)
 }
 
 // finish checks what only the whole module tells.

@@ -307,6 +307,19 @@ type LocalGroup struct {
 	Type  ValueType
 }
 
+// AtBody reports whether the bytes before the span of the defined function i are the length of that span, as they are
+// for a function's body.
+func (m *Module) AtBody(i int) bool {
+	s := m.Code[i]
+	for n := 1; n <= 5 && n <= int(s.Start); n++ {
+		r := reader{b: m.Bin[:s.Start], pos: int(s.Start) - n}
+		if v := r.u32(); r.fault == nil && r.pos == int(s.Start) && int64(v) == int64(s.Len()) {
+			return true
+		}
+	}
+	return false
+}
+
 // Body reads the head of the defined function i (0 is the first one after the imports) and returns its code.
 func (m *Module) Body(i int) (Body, error) {
 	b := Body{}

@@ -62,6 +62,31 @@ func Names(m *Module, mapFunc func(uint32) (uint32, bool)) []byte {
 	return packNames(list)
 }
 
+// FuncName finds the name of one function where Names would. It returns "" when it has none. It reads the whole name
+// section, and is meant for traces.
+func FuncName(m *Module, index uint32) string {
+	found := ""
+	take := func(i uint32, name []byte) {
+		if i == index && found == "" {
+			found = string(cutName(name))
+		}
+	}
+	m.nameSection(take)
+	for _, e := range m.Exports {
+		if e.Kind == ExternFunc {
+			take(e.Index, []byte(e.Name))
+		}
+	}
+	fn := uint32(0)
+	for _, im := range m.Imports {
+		if im.Kind == ExternFunc {
+			take(fn, []byte(im.Module+"."+im.Name))
+			fn++
+		}
+	}
+	return found
+}
+
 // nameSection calls add for every function name of the name section. Like every custom section it may be nonsense:
 // the first fault ends the reading.
 func (m *Module) nameSection(add func(uint32, []byte)) {

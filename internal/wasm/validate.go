@@ -24,6 +24,9 @@ func Validate(ctx context.Context, m *Module, workers int) error {
 	return sums.check(m.Limits)
 }
 
+// ValidateOutline checks what Validate checks, but for the functions.
+func ValidateOutline(m *Module) error { return checkModule(m) }
+
 // CheckLimits holds the functions of a module against limits without checking types. Decode has done so for what is
 // outside of functions. It is meant for the output of passes that keep a valid module valid.
 func CheckLimits(ctx context.Context, m *Module, workers int) error {

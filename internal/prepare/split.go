@@ -1,0 +1,318 @@
+package prepare
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/wherry-run/wherry/internal/wasm"
+)
+
+// What the parts of a split module import and export beside what a prepared module does. A group imports the memory,
+// the table and the globals from StateModule under the names that the primary exports them by.
+const (
+	StateModule   = "wherry.primary"
+	LoadImport    = "load"           // of ReservedModule, (slot i32) -> (): have the group of a slot loaded
+	TableExport   = "wherry.table"   // the table of the original, if it has one
+	CallsExport   = "wherry.calls"   // a table for calls between parts, with a slot for every function
+	SlotExport    = "wherry.slot"    // mutable i32: the slot that is being called
+	PayloadExport = "wherry.payload" // mutable i32: what the exception in flight carries
+	GlobalExport  = "wherry.g"       // and a number: a global of the original
+	HitsExport    = "wherry.hits"    // and a number: mutable i64, a bit for each of 64 functions that were called
+	StartExport   = "wherry.start"   // the start function, which the engine calls when the table is filled
+	FillExport    = "wherry.fill"    // (slot, stub, count i32) -> (): put one stub into a run of slots
+)
+
+// splitVersion is raised with every change of how a module is cut.
+const splitVersion = 1
+
+// groupBytes is how much code of the original makes a group: a group that is loaded for one function is compiled in a
+// tenth of a second, and a program that uses all of a large module loads some hundreds.
+const groupBytes = 256 << 10
+
+// Split prepares a module part by part: a primary with the functions that a program really uses, and groups of all
+// functions in the order of the module, to be loaded when one of them is first called. The primary's functions are in
+// their groups as well, so groups are the same whatever the primary has; but for those that use a segment, which are
+// in the primary alone.
+//
+// Calls between parts go through a table of our own, in which every function has a slot. Slots are numbered through
+// both tables, those of the original first. A slot whose function is not loaded holds a stub, one for each type and
+// table, that has the engine load the group of the slot in SlotExport and calls again. The methods of a Split may be
+// called by several goroutines.
+type Split struct {
+	m        *wasm.Module
+	facts    *Facts
+	opts     Options
+	imported uint32
+	table    []uint32 // function in each slot of the original
+	types    []uint32 // canonical types of functions, ascending: the stubs of our table, then those of the original's
+	direct   int      // how many of them are of our table
+	stub     []uint32 // number of the stub of our table, by canonical type
+	taken    []uint32 // number of the stub of the original's table
+	rank     []uint32 // of each defined function among them, ordered by type
+	ranked   []uint32 // defined function of each rank
+	groups   []uint32 // first defined function of each group, and the end
+}
+
+// SplitKey is to be part of the keys of all that is made of a Split.
+func (o Options) SplitKey() string {
+	return fmt.Sprintf("split/%d,%d;%s", splitVersion, o.groupBytes(), o.Key())
+}
+
+func (o Options) groupBytes() int {
+	if o.GroupBytes > 0 {
+		return o.GroupBytes
+	}
+	return groupBytes
+}
+
+// NewSplit opens a module with its facts. It reads the sections around the code and keeps bin. It fails for a module
+// that must stay whole.
+func NewSplit(bin []byte, f *Facts, o Options) (*Split, error) {
+	m, err := wasm.DecodeAt(bin, f.Bodies, o.limits())
+	if err != nil {
+		return nil, fmt.Errorf("decode module: %w", err)
+	}
+	if err := wasm.ValidateOutline(m); err != nil {
+		return nil, fmt.Errorf("validate module: %w", err)
+	}
+	if err := checkReserved(m); err != nil {
+		return nil, err
+	}
+	if why := unsplittable(m); why != "" {
+		return nil, fmt.Errorf("split module: %s", why)
+	}
+	s := &Split{m: m, facts: f, opts: o, imported: uint32(m.ImportedFuncs())}
+	if s.table, err = tableSlots(m); err != nil {
+		return nil, fmt.Errorf("split module: %w", err)
+	}
+	if err := s.checkPinned(); err != nil {
+		return nil, err
+	}
+	s.rankFuncs()
+	size := 0
+	for i, b := range m.Code {
+		if size == 0 || size+b.Len() > o.groupBytes() {
+			s.groups = append(s.groups, uint32(i))
+			size = 0
+		}
+		size += b.Len()
+	}
+	s.groups = append(s.groups, uint32(len(m.Code)))
+	return s, nil
+}
+
+// rankFuncs orders the functions by type, so that stubs fill runs of slots.
+func (s *Split) rankFuncs() {
+	count := make([]uint32, len(s.m.Types))
+	for _, t := range s.m.Funcs {
+		count[s.m.CanonicalType(t)]++
+	}
+	s.stub = make([]uint32, len(count))
+	at, sum := make([]uint32, len(count)), uint32(0)
+	for t, n := range count {
+		if at[t] = sum; n > 0 {
+			s.stub[t] = uint32(len(s.types))
+			s.types = append(s.types, uint32(t))
+		}
+		sum += n
+	}
+	s.direct, s.taken = len(s.types), make([]uint32, len(count))
+	held := make([]bool, len(count))
+	for _, f := range s.table {
+		if f != noFunc && f >= s.imported {
+			held[s.m.CanonicalType(s.m.Funcs[f-s.imported])] = true
+		}
+	}
+	for t, is := range held {
+		if is {
+			s.taken[t] = uint32(len(s.types))
+			s.types = append(s.types, uint32(t))
+		}
+	}
+	s.rank, s.ranked = make([]uint32, len(s.m.Funcs)), make([]uint32, len(s.m.Funcs))
+	for i, t := range s.m.Funcs {
+		t = s.m.CanonicalType(t)
+		s.rank[i], s.ranked[at[t]] = at[t], uint32(i)
+		at[t]++
+	}
+}
+
+// slot is the slot of a defined function.
+func (s *Split) slot(i uint32) uint32 { return uint32(len(s.table)) + s.rank[i] }
+
+// stubSlot is the slot that a stub has for itself, in our table.
+func (s *Split) stubSlot(n uint32) uint32 { return uint32(len(s.table)+len(s.rank)) + n }
+
+// callsSize is the length of our table.
+func (s *Split) callsSize() uint32 { return uint32(len(s.rank) + len(s.types)) }
+
+// Groups is the number of groups.
+func (s *Split) Groups() int { return len(s.groups) - 1 }
+
+// GroupOf gives the group with the function of a slot; false when the slot has none.
+func (s *Split) GroupOf(slot uint32) (group uint32, ok bool) {
+	n := uint32(len(s.table))
+	switch {
+	case slot < n && s.table[slot] != noFunc && s.table[slot] >= s.imported:
+		slot = s.table[slot] - s.imported
+	case slot >= n && slot-n < uint32(len(s.ranked)):
+		slot = s.ranked[slot-n]
+	default:
+		return 0, false
+	}
+	return uint32(sort.Search(s.Groups(), func(g int) bool { return s.groups[g+1] > slot })), true
+}
+
+// Name gives the name of a function of the original, or "".
+func (s *Split) Name(f uint32) string { return wasm.FuncName(s.m, f) }
+
+// Part is a part of a module, prepared. Its Names are empty: [Split.Name] knows those of the original.
+type Part struct {
+	Prepared
+	// First is the index, in Wasm, of the first function that the part defines, and Origins has for each of them the
+	// index it has in the original, or ^0 for what was added.
+	First   uint32
+	Origins []uint32
+	// Fills is what the engine has to do with FillExport before anything runs. Only a primary has any.
+	Fills []Fill
+}
+
+// Fill is a run of slots that get the same stub.
+type Fill struct{ Slot, Stub, Count uint32 }
+
+// PrimaryOptions says what a primary is to be.
+type PrimaryOptions struct {
+	// Hot lists functions, by their index in the original, that the primary is to have. Indices that are of no
+	// function are left out.
+	Hot []uint32
+	// Pages is how many pages a memory has that is restored from an image: the primary has no active data then and
+	// runs no start function. 0: it begins as the original does.
+	Pages uint32
+	// Record counts which functions are called, see HitsExport.
+	Record bool
+}
+
+// Primary prepares the part that is there from the start. Functions that are exported are always in it.
+func (s *Split) Primary(ctx context.Context, o PrimaryOptions) (*Part, error) {
+	c := s.newCut(s.residents(o.Hot), true, o.Record)
+	bin, err := c.writePrimary(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("cut primary: %w", err)
+	}
+	part, err := s.finish(ctx, c, bin)
+	if err != nil {
+		return nil, fmt.Errorf("prepare primary: %w", err)
+	}
+	part.Fills = c.fills()
+	return part, nil
+}
+
+// Group prepares one group.
+func (s *Split) Group(ctx context.Context, g uint32, record bool) (*Part, error) {
+	if int64(g) >= int64(s.Groups()) {
+		return nil, fmt.Errorf("prepare group %d: there are %d", g, s.Groups())
+	}
+	members := make([]uint32, 0, s.groups[g+1]-s.groups[g])
+	for i := s.groups[g]; i < s.groups[g+1]; i++ {
+		if _, pinned := slices.BinarySearch(s.facts.Pinned, i+s.imported); !pinned {
+			members = append(members, i)
+		}
+	}
+	c := s.newCut(members, false, record)
+	bin, err := c.writeGroup(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cut group %d: %w", g, err)
+	}
+	part, err := s.finish(ctx, c, bin)
+	if err != nil {
+		return nil, fmt.Errorf("prepare group %d: %w", g, err)
+	}
+	return part, nil
+}
+
+// checkPinned holds against the module which functions are said to need a segment.
+func (s *Split) checkPinned() error {
+	if !slices.IsSorted(s.facts.Pinned) {
+		return errFacts
+	}
+	for _, f := range s.facts.Pinned {
+		if f < s.imported || int64(f-s.imported) >= int64(len(s.m.Code)) {
+			return errFacts
+		}
+	}
+	return nil
+}
+
+// residents lists the defined functions that the primary has, ascending.
+func (s *Split) residents(hot []uint32) []uint32 {
+	list := make([]uint32, 0, len(hot)+len(s.m.Exports)+len(s.facts.Pinned)+1)
+	add := func(f uint32) {
+		if f >= s.imported && int64(f-s.imported) < int64(len(s.m.Code)) {
+			list = append(list, f-s.imported)
+		}
+	}
+	for _, f := range hot {
+		add(f)
+	}
+	for _, f := range s.facts.Pinned {
+		add(f)
+	}
+	for _, e := range s.m.Exports {
+		if e.Kind == wasm.ExternFunc {
+			add(e.Index)
+		}
+	}
+	if s.m.Start != nil {
+		add(*s.m.Start)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// partPlan tells the passes that they work on a part, and where the cut has put the globals they share.
+type partPlan struct {
+	primary                bool
+	exceptions             bool
+	slots                  int32 // of the original's table
+	pending, payload, fuel uint32
+}
+
+// finish runs the passes over a part.
+func (s *Split) finish(ctx context.Context, c *cut, bin []byte) (*Part, error) {
+	m, err := wasm.Decode(bin, c.limits())
+	if err != nil {
+		return nil, fmt.Errorf("decode part: %w", err)
+	}
+	o := s.opts
+	o.Limits = c.limits()
+	p, err := rewrite(ctx, m, o, &c.partPlan)
+	if err != nil {
+		return nil, err
+	}
+	part := &Part{Prepared: Prepared{Wasm: p.out, Report: p.report()}, First: p.newIndex(p.imported)}
+	for _, i := range c.members {
+		part.Origins = append(part.Origins, i+s.imported)
+	}
+	for len(part.Origins) < len(p.facts)+len(p.added) {
+		part.Origins = append(part.Origins, noFunc)
+	}
+	return part, nil
+}
+
+// limits are those of the module, with room for what the cut adds around the functions.
+func (c *cut) limits() wasm.Limits {
+	l := c.s.opts.limits()
+	l.TableMin += c.s.callsSize()
+	l.TableMax += c.s.callsSize()
+	l.Tables++
+	l.Elems += uint32(len(c.members)+len(c.s.table)) + 2
+	l.Elements += c.s.callsSize()
+	l.Imports += uint32(c.s.m.NumGlobals()) + 8
+	l.Exports += uint32(c.s.m.NumGlobals()+len(c.members)/64) + 16
+	l.Globals += uint32(len(c.members)/64) + 8
+	l.Functions += uint32(len(c.s.types)) + 2
+	l.Types++
+	return l
+}
