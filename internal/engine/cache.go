@@ -24,6 +24,7 @@ import (
 //	entries/KEY/names         the sidecar with the names
 //	entries/KEY/wazero-.../   wazero's own cache, with the machine code of this one module
 //	drafts/KEY.*/             entries that are being made, or were when their process died
+//	sessions/                 folders that are empty but while a part of a module is loaded
 //	locks/KEY                 locked by the process that makes the entry; the lock dies with it
 //	locks/compile             locked by the process that compiles a large module
 //	rate                      how fast this machine compiled last
@@ -75,7 +76,7 @@ func openCache(dir string) (*cache, error) {
 		return nil, err
 	}
 	c := &cache{dir: dir}
-	for _, d := range []string{dir, c.path("entries"), c.path("drafts"), c.path("locks")} {
+	for _, d := range []string{dir, c.path("entries"), c.path("drafts"), c.path("sessions"), c.path("locks")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, err
 		}
@@ -204,6 +205,20 @@ func (c *cache) sweep(key string) {
 	}
 }
 
+// session makes a folder for the machine code of the parts of one module, and clears away those of processes that
+// died. One that is in use and very old may go too: it is made anew when the next part is loaded.
+func (c *cache) session() (string, error) {
+	old, _ := os.ReadDir(c.path("sessions"))
+	for _, d := range old {
+		if st, err := d.Info(); err == nil && time.Since(st.ModTime()) > oldSession {
+			removeAll(c.path("sessions", d.Name()))
+		}
+	}
+	return os.MkdirTemp(c.path("sessions"), "")
+}
+
+const oldSession = 24 * time.Hour
+
 // dropDraft removes a draft that will not become an entry.
 func (c *cache) dropDraft(dir string) {
 	if dir != "" {
@@ -292,4 +307,21 @@ func writeFile(path string, b []byte) (fileSum, error) {
 		err = cerr
 	}
 	return fileSum{Size: int64(len(b)), SHA256: hashOf(b)}, err
+}
+
+// copyFile copies what an open file holds to a new file.
+func copyFile(from *os.File, to string) error {
+	st, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, io.NewSectionReader(from, 0, st.Size()))
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }

@@ -61,6 +61,9 @@ type code struct {
 	outline  *outline
 	names    []byte
 	shims    *shims
+	part     *Part  // not nil: this is the primary of a module in parts
+	session  string // where its runtime looks for machine code, of a module in parts
+	groups   groupSet
 	unkept   error // why the machine code could not be put on disk
 
 	mu        sync.Mutex
@@ -110,6 +113,9 @@ func (c *code) free() {
 	_ = c.runtime.Close(c.engine.life)
 	if c.cache != nil {
 		_ = c.cache.Close(c.engine.life)
+	}
+	if c.session != "" {
+		removeAll(c.session)
 	}
 }
 

@@ -32,6 +32,8 @@ type InstanceConfig struct {
 	MemoryLimit uint64
 	// TableLimit is the most entries that all tables may start with. 0: no limit.
 	TableLimit uint64
+	// Image is what memory and globals begin with. The module must be a primary made for it. It may be nil.
+	Image *Image
 	// Quota is asked before memory grows. It may be nil.
 	Quota Quota
 	// Meter is told what the guest spends, if the module was prepared with fuel. It may be nil.
@@ -51,6 +53,7 @@ type Instance struct {
 	// What follows belongs to the goroutine that runs the call.
 	mod     api.Module
 	pending api.MutableGlobal
+	parts   map[uint32]loadedPart     // groups that are loaded
 	idle    map[string][]api.Function // functions that are not running
 	cause   error                     // why the guest is being unwound
 
@@ -107,7 +110,7 @@ func (e *Engine) Instantiate(ctx context.Context, m *Module, c InstanceConfig) (
 		return nil, err
 	}
 	m.code.enroll(i)
-	if err := i.start(ctx); err != nil {
+	if err := i.start(ctx, c.Image); err != nil {
 		_ = i.Close(ctx)
 		return nil, err
 	}
@@ -115,13 +118,13 @@ func (e *Engine) Instantiate(ctx context.Context, m *Module, c InstanceConfig) (
 }
 
 // start lets wazero make the instance, which runs the start function, as a call like any other.
-func (i *Instance) start(ctx context.Context) (err error) {
+func (i *Instance) start(ctx context.Context, image *Image) (err error) {
 	c, err := i.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer i.leave()
-	inner := experimental.WithImportResolver(c.Context, i.code.shims.resolve)
+	inner := experimental.WithImportResolver(c.Context, i.resolve)
 	if i.mem != nil {
 		inner = experimental.WithMemoryAllocator(inner, experimental.MemoryAllocatorFunc(
 			func(uint64, uint64) experimental.LinearMemory { return i.mem }))
@@ -130,12 +133,31 @@ func (i *Instance) start(ctx context.Context) (err error) {
 	mod, err := i.code.runtime.InstantiateModule(outer, i.code.compiled, i.code.config)
 	if mod != nil && err == nil {
 		i.bind(mod)
+		err = i.ready(outer, image)
 	}
 	i.settle(c)
 	if err = i.failure(err); err != nil {
 		return err
 	}
 	return i.uncaught()
+}
+
+// ready completes a primary: it fills the table, and then restores the image or runs the start function, which must not
+// run before.
+func (i *Instance) ready(ctx context.Context, image *Image) error {
+	if err := i.fillSlots(ctx); err != nil {
+		return err
+	}
+	if image != nil {
+		if err := i.restore(image); err != nil {
+			return err
+		}
+	}
+	if f := i.mod.ExportedFunction(startExport); f != nil && i.code.part != nil {
+		_, err := f.Call(ctx)
+		return err
+	}
+	return nil
 }
 
 // bind learns the module's instance, which the start function's host calls know before Instantiate does.
@@ -317,6 +339,9 @@ func (i *Instance) Close(ctx context.Context) error {
 // free runs once: from Close when nothing runs, else from the end of the call. The instance goes first, then its
 // memory, then its share of the code.
 func (i *Instance) free() {
+	for _, p := range i.parts {
+		_ = p.mod.Close(i.code.engine.life)
+	}
 	if i.mod != nil {
 		_ = i.mod.Close(i.code.engine.life)
 	}

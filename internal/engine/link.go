@@ -51,7 +51,9 @@ func link(ctx context.Context, r wazero.Runtime, o *outline) (*shims, error) {
 		s.numbers[i.Module][i.Name] = len(s.slots)
 		var f api.GoModuleFunction = shim(len(s.slots))
 		if ownImport(i) {
-			f = yieldShim{}
+			if f = (yieldShim{}); i.Name == loadName {
+				f = loadShim{}
+			}
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(f, apiTypes(i.Params), apiTypes(i.Results)).
 			WithName(i.Name).Export(i.Name)

@@ -21,6 +21,8 @@ type Artifact struct {
 	Wasm []byte
 	// Names is the sidecar with the names of functions, as [wasm.Names] writes it. It may be empty.
 	Names []byte
+	// Part is set for a part of a module; it takes the place of Names.
+	Part *Part
 }
 
 // MakeFunc prepares a module. It runs on a goroutine of the engine, and its context ends with that of the Load that
@@ -186,7 +188,17 @@ func (e *Engine) bring(caller context.Context, f *flight, make MakeFunc) (c *cod
 	if c, err := e.recall(ctx, f); c != nil || err != nil {
 		return c, err
 	}
-	return e.produce(ctx, f, make, e.cache)
+	c, err = e.produce(ctx, f, make, e.cache)
+	if err == nil && c.outline.primary() && f.stats.CacheErr == nil {
+		// Its groups come from the cache, so it has to be loaded as one that looks for them there.
+		stats := f.stats
+		if again, _ := e.recall(ctx, f); again != nil {
+			c.free()
+			c = again
+		}
+		f.stats = stats
+	}
+	return c, err
 }
 
 // left says why a flight ended before anything was compiled.
@@ -209,7 +221,12 @@ func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
 	defer entry.close()
 	f.report.phase("load", 0, 0)
 	begin := time.Now()
-	c, err := e.build(f.life, entry.wasm, entry.names, &entry.Outline, entry.dir, f.key)
+	var c *code
+	if entry.Outline.primary() {
+		c, err = e.buildPrimary(f, entry)
+	} else {
+		c, err = e.build(f.life, entry.wasm, entry.names, &entry.Outline, entry.dir, f.key)
+	}
 	if errors.Is(err, ErrClosed) {
 		return nil, err
 	}
@@ -242,6 +259,9 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 	if err != nil {
 		return nil, err
 	}
+	if artifact.Part != nil {
+		artifact.Names = encodePart(artifact.Part)
+	}
 
 	var dir string
 	if into != nil {
@@ -254,6 +274,7 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 		into.dropDraft(dir)
 		return nil, err
 	}
+	c.part = artifact.Part
 	if c.unkept != nil {
 		f.stats.CacheErr = c.unkept
 		into.dropDraft(dir)
@@ -367,26 +388,34 @@ func (e *Engine) newCode(ctx context.Context, names []byte, o *outline, dir, key
 
 // compile makes or loads the machine code, and the host's side of the imports.
 func (c *code) compile(ctx context.Context, bin []byte) (err error) {
-	workers := ctx
-	if c.outline.CodeBytes > littleCode {
-		// With at least two workers the compiler looks at its context between functions.
-		workers = experimental.WithCompilationWorkers(ctx, max(2, c.engine.config.Workers))
-	}
-	c.compiled, err = c.runtime.CompileModule(workers, bin)
-	var file *fs.PathError
-	if errors.As(err, &file) {
-		// The disk did not take the machine code. wazero has it in memory all the same, and gives it when asked again.
-		c.unkept = fmt.Errorf("keep machine code: %w", err)
-		c.compiled, err = c.runtime.CompileModule(workers, bin)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return ErrClosed
-		}
-		return &InvalidModuleError{Err: err}
+	if c.compiled, err = c.compileModule(ctx, bin, c.outline.CodeBytes); err != nil {
+		return err
 	}
 	if c.shims, err = link(ctx, c.runtime, c.outline); err != nil {
 		return &InvalidModuleError{Err: err}
 	}
 	return nil
+}
+
+// compileModule has wazero compile a module of so much code, or load its machine code.
+func (c *code) compileModule(ctx context.Context, bin []byte, codeBytes int64) (wazero.CompiledModule, error) {
+	workers := ctx
+	if codeBytes > littleCode {
+		// With at least two workers the compiler looks at its context between functions.
+		workers = experimental.WithCompilationWorkers(ctx, max(2, c.engine.config.Workers))
+	}
+	compiled, err := c.runtime.CompileModule(workers, bin)
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		// The disk did not take the machine code. wazero has it in memory all the same, and gives it when asked again.
+		c.unkept = fmt.Errorf("keep machine code: %w", err)
+		compiled, err = c.runtime.CompileModule(workers, bin)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ErrClosed
+		}
+		return nil, &InvalidModuleError{Err: err}
+	}
+	return compiled, nil
 }

@@ -72,6 +72,16 @@ func (o *outline) original(index uint32) uint32 {
 	return index
 }
 
+// primary tells whether the module is the primary of a module in parts.
+func (o *outline) primary() bool {
+	for _, i := range o.Imports {
+		if ownImport(i) && i.Name == loadName {
+			return true
+		}
+	}
+	return false
+}
+
 // outlineLimits lets every count pass that fits the module: what comes here has been held against the limits that its
 // preparation was given.
 func outlineLimits() wasm.Limits {

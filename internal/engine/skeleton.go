@@ -30,7 +30,8 @@ func skeletonOf(bin []byte) ([]byte, error) {
 	for i := range bodies {
 		bodies[i] = trap
 	}
-	return m.Assemble(wasm.Assembly{Bodies: bodies}), nil
+	// What is left of custom sections names the parts of a module in traces.
+	return m.Assemble(wasm.Assembly{Bodies: bodies, KeepCustom: func(string) bool { return true }}), nil
 }
 
 // transplant puts the machine code in a draft under the name that wazero gives to the skeleton's, and returns the

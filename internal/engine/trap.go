@@ -75,16 +75,32 @@ func (i *Instance) frames(stack string) []Frame {
 		if !ok {
 			continue
 		}
-		name = strings.TrimPrefix(name, ".")
+		module, name := "", strings.TrimPrefix(name, ".")
+		if i.code.part != nil {
+			if m, rest, ok := strings.Cut(name, ".$"); ok {
+				module, name = m, "$"+rest
+			}
+		}
 		f := Frame{Func: name, Index: math.MaxUint32}
 		if digits, ok := strings.CutPrefix(name, "$"); ok {
 			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
-				f = Frame{Index: uint32(n)}
-				f.Func = wasm.NameOf(i.code.names, f.Index)
-				f.Index = i.code.outline.original(f.Index)
+				f = i.frame(module, uint32(n))
 			}
 		}
 		list = append(list, f)
 	}
 	return list
+}
+
+// frame finds the function with an index of a module of the trace.
+func (i *Instance) frame(module string, index uint32) Frame {
+	if i.code.part == nil {
+		return Frame{Func: wasm.NameOf(i.code.names, index), Index: i.code.outline.original(index)}
+	}
+	f := Frame{Index: math.MaxUint32}
+	if origin, ok := i.origin(module, index); ok && origin != math.MaxUint32 {
+		f.Index = origin
+		f.Func = i.code.groups.parts.Name(origin)
+	}
+	return f
 }

@@ -201,7 +201,7 @@ func (s *Split) Primary(ctx context.Context, o PrimaryOptions) (*Part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cut primary: %w", err)
 	}
-	part, err := s.finish(ctx, c, bin)
+	part, err := s.finish(ctx, c, "p", bin)
 	if err != nil {
 		return nil, fmt.Errorf("prepare primary: %w", err)
 	}
@@ -225,7 +225,7 @@ func (s *Split) Group(ctx context.Context, g uint32, record bool) (*Part, error)
 	if err != nil {
 		return nil, fmt.Errorf("cut group %d: %w", g, err)
 	}
-	part, err := s.finish(ctx, c, bin)
+	part, err := s.finish(ctx, c, fmt.Sprint("g", g), bin)
 	if err != nil {
 		return nil, fmt.Errorf("prepare group %d: %w", g, err)
 	}
@@ -280,7 +280,7 @@ type partPlan struct {
 }
 
 // finish runs the passes over a part.
-func (s *Split) finish(ctx context.Context, c *cut, bin []byte) (*Part, error) {
+func (s *Split) finish(ctx context.Context, c *cut, name string, bin []byte) (*Part, error) {
 	m, err := wasm.Decode(bin, c.limits())
 	if err != nil {
 		return nil, fmt.Errorf("decode part: %w", err)
@@ -291,6 +291,9 @@ func (s *Split) finish(ctx context.Context, c *cut, bin []byte) (*Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Traces name the module a function is of, and the compiler must not take two parts for one.
+	title := wasm.AppendName(nil, name)
+	p.out = wasm.AppendCustom(p.out, "name", wasm.AppendBytes([]byte{0}, title))
 	part := &Part{Prepared: Prepared{Wasm: p.out, Report: p.report()}, First: p.newIndex(p.imported)}
 	for _, i := range c.members {
 		part.Origins = append(part.Origins, i+s.imported)

@@ -1,0 +1,461 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// A module can be loaded in parts: a primary at once, and groups of functions when a function of theirs is first
+// called. Groups share the memory, the tables and the globals of the primary. What the parts must have for each other
+// is made by package prepare; the engine relies on these names.
+const (
+	loadName    = "load"           // of ownModule: (slot i32) -> (), have the group of a slot loaded
+	stateModule = "wherry.primary" // what groups import memory, tables and globals from
+	fillExport  = "wherry.fill"    // (slot, stub, count i32) -> ()
+	startExport = "wherry.start"
+	hitsExport  = "wherry.hits" // and a number
+	stateExport = "wherry.g"    // and a number
+)
+
+// Parts prepares the parts of a module. Its methods may be called by several goroutines.
+type Parts interface {
+	// Group prepares a group.
+	Group(ctx context.Context, group uint32) (Artifact, error)
+	// GroupOf gives the group with the function of a slot, false when there is none.
+	GroupOf(slot uint32) (group uint32, ok bool, err error)
+	// Name gives the name of a function by its index in the whole module, or "".
+	Name(function uint32) string
+}
+
+// Part says what the engine must know of a prepared part beside its bytes.
+type Part struct {
+	// First is the index of the first function that the part defines, and Origins has for each of them its index in the
+	// whole module, or ^0 for what was added.
+	First   uint32
+	Origins []uint32
+	// Fills are the runs of slots that hold stubs when a primary begins.
+	Fills []Fill
+}
+
+// Fill is a run of slots and the slot of the stub that they get.
+type Fill struct{ Slot, Stub, Count uint32 }
+
+// LoadParts is Load for a primary whose groups are loaded when they are needed. groups is the key of all groups: the
+// hex SHA-256 of what shapes them, which is less than what shapes the primary. parts may be used as long as any Module of
+// that key, or an instance of one, is open.
+func (e *Engine) LoadParts(ctx context.Context, key, groups string, primary MakeFunc, parts Parts, p Progress) (*Module, error) {
+	if !validKey(groups) {
+		return nil, fmt.Errorf("load module: key %.80q is not a hex SHA-256", groups)
+	}
+	m, err := e.Load(ctx, key, primary, p)
+	if err != nil {
+		return nil, err
+	}
+	if m.code.part == nil {
+		_ = m.Close(ctx)
+		return nil, errors.New("load module: it is no part of one")
+	}
+	m.code.adopt(groups, parts)
+	return m, nil
+}
+
+// groupSet is the groups of a code.
+type groupSet struct {
+	mu    sync.Mutex
+	key   string
+	parts Parts
+	list  map[uint32]*group
+}
+
+// group is a group on its way into a code, or in it.
+type group struct {
+	done     chan struct{}
+	compiled wazero.CompiledModule
+	part     *Part
+	err      error
+}
+
+func (c *code) adopt(key string, parts Parts) {
+	c.groups.mu.Lock()
+	defer c.groups.mu.Unlock()
+	if c.groups.parts == nil {
+		c.groups.key, c.groups.parts, c.groups.list = key, parts, map[uint32]*group{}
+	}
+}
+
+// group gives a compiled group; the first who asks loads it. A failure is not kept.
+func (c *code) group(ctx context.Context, n uint32) (*group, error) {
+	s := &c.groups
+	s.mu.Lock()
+	g := s.list[n]
+	if g != nil {
+		s.mu.Unlock()
+		select {
+		case <-g.done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if g.err != nil && ctx.Err() == nil && isCancel(g.err) {
+			return c.group(ctx, n) // whoever loaded it has left
+		}
+		return g, g.err
+	}
+	g = &group{done: make(chan struct{})}
+	s.list[n] = g
+	s.mu.Unlock()
+	g.err = c.bringGroup(ctx, n, g)
+	if g.err != nil {
+		s.mu.Lock()
+		delete(s.list, n)
+		s.mu.Unlock()
+	}
+	close(g.done)
+	return g, g.err
+}
+
+func isCancel(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// groupKey is the key of one group.
+func groupKey(groups string, n uint32) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\ngroup %d", groups, n))
+	return hex.EncodeToString(sum[:])
+}
+
+// bringGroup has a group compiled, into the cache if there is one, and loads it into this code's runtime.
+func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("load group %d: panic: %v", n, r)
+		}
+	}()
+	e := c.engine
+	key := groupKey(c.groups.key, n)
+	made := func(ctx context.Context) (Artifact, error) { return c.groups.parts.Group(ctx, n) }
+	if e.cache == nil || c.session == "" {
+		a, err := made(ctx)
+		if err != nil {
+			return err
+		}
+		g.part = a.Part
+		g.compiled, err = c.compileModule(ctx, a.Wasm, int64(len(a.Wasm)))
+		return err
+	}
+	for range 3 {
+		if g.compiled, g.part, err = c.recallGroup(ctx, key); err == nil {
+			return nil
+		}
+		m, err := e.Load(ctx, key, made, nil)
+		if err != nil {
+			return fmt.Errorf("load group %d: %w", n, err)
+		}
+		kept := m.stats.CacheErr
+		_ = m.Close(ctx)
+		if kept != nil {
+			return fmt.Errorf("load group %d: keep it: %w", n, kept)
+		}
+	}
+	return fmt.Errorf("load group %d: %w", n, err)
+}
+
+// buildPrimary loads a primary that is in the cache. Its runtime looks for machine code in a folder of its own, where
+// that of each part is put while it is loaded: wazero takes the folder for the life of a runtime, and an entry has just
+// one module.
+func (e *Engine) buildPrimary(f *flight, entry *entry) (*code, error) {
+	part, err := decodePart(entry.names)
+	if err != nil {
+		return nil, err
+	}
+	session, err := e.cache.session()
+	if err != nil {
+		return nil, err
+	}
+	unlink, err := entry.lend(session)
+	if err != nil {
+		removeAll(session)
+		return nil, err
+	}
+	defer unlink()
+	c, err := e.build(f.life, entry.wasm, nil, &entry.Outline, session, f.key)
+	if err == nil && !entry.lent(session) {
+		c.free()
+		err = errUnusable
+	}
+	if err != nil {
+		removeAll(session)
+		return nil, err
+	}
+	c.part, c.session = part, session
+	return c, nil
+}
+
+// recallGroup loads a group that is in the cache.
+func (c *code) recallGroup(ctx context.Context, key string) (wazero.CompiledModule, *Part, error) {
+	entry, err := c.engine.cache.open(key, c.engine.Identity())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer entry.close()
+	part, err := decodePart(entry.names)
+	if err != nil {
+		return nil, nil, err
+	}
+	unlink, err := entry.lend(c.session)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlink()
+	compiled, err := c.compileModule(ctx, entry.wasm, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !entry.lent(c.session) {
+		_ = compiled.Close(ctx)
+		return nil, nil, errUnusable
+	}
+	return compiled, part, nil
+}
+
+// lend puts an entry's machine code where a runtime with this session looks for it. wazero reads the file when the
+// module is compiled, and then no more.
+func (e *entry) lend(session string) (unlink func(), err error) {
+	if e.native == nil {
+		return func() {}, nil
+	}
+	path := filepath.FromSlash(e.Native.Path)
+	to := filepath.Join(session, path)
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return nil, err
+	}
+	_ = os.Remove(to)
+	if err := os.Link(filepath.Join(e.dir, path), to); err != nil {
+		if err := copyFile(e.native, to); err != nil {
+			return nil, err
+		}
+	}
+	return func() { _ = os.Remove(to) }, nil
+}
+
+// lent reports whether the machine code is still there: otherwise wazero has compiled a skeleton.
+func (e *entry) lent(session string) bool {
+	if e.native == nil {
+		return true
+	}
+	checked, err := e.native.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(filepath.Join(session, filepath.FromSlash(e.Native.Path)))
+	return err == nil && (os.SameFile(checked, now) || now.Size() == checked.Size())
+}
+
+// loadSlot loads the group of a slot into an instance. It is called by the guest, through a stub.
+func (i *Instance) loadSlot(ctx context.Context, slot uint32) error {
+	if i.code.groups.parts == nil {
+		return errors.New("the module was loaded without its groups")
+	}
+	n, ok, err := i.code.groups.parts.GroupOf(slot)
+	if err != nil {
+		return err
+	}
+	if _, there := i.parts[n]; !ok || there {
+		return &Trap{Kind: TrapTable, Message: fmt.Sprintf("slot %d has no function that could be loaded", slot)}
+	}
+	g, err := i.code.group(ctx, n)
+	if err != nil {
+		return err
+	}
+	mod, err := i.code.runtime.InstantiateModule(experimental.WithImportResolver(ctx, i.resolve), g.compiled, i.code.config)
+	if err != nil {
+		return fmt.Errorf("load group %d: %w", n, err)
+	}
+	if i.parts == nil {
+		i.parts = map[uint32]loadedPart{}
+	}
+	i.parts[n] = loadedPart{mod, g.part}
+	return nil
+}
+
+// loadedPart is a group in an instance.
+type loadedPart struct {
+	mod  api.Module
+	part *Part
+}
+
+// resolve is wazero's ImportResolver for the parts of an instance.
+func (i *Instance) resolve(name string) api.Module {
+	if name == stateModule {
+		return i.mod
+	}
+	return i.code.shims.resolve(name)
+}
+
+// loadShim is the import by which a stub has a group loaded.
+type loadShim struct{}
+
+// Call implements wazero's function interface.
+func (loadShim) Call(ctx context.Context, mod api.Module, stack []uint64) {
+	i := instanceOf(ctx)
+	i.bind(mod)
+	if err := i.loadSlot(ctx, uint32(stack[0])); err != nil {
+		i.guest.Fail(err)
+	}
+}
+
+// fillSlots puts the stubs in their slots.
+func (i *Instance) fillSlots(ctx context.Context) error {
+	if i.code.part == nil || len(i.code.part.Fills) == 0 {
+		return nil
+	}
+	f := i.mod.ExportedFunction(fillExport)
+	if f == nil {
+		return errors.New("the primary cannot fill its table")
+	}
+	var stack [3]uint64
+	for _, x := range i.code.part.Fills {
+		stack = [3]uint64{uint64(x.Slot), uint64(x.Stub), uint64(x.Count)}
+		if err := f.CallWithStack(ctx, stack[:]); err != nil {
+			return fmt.Errorf("fill table: %w", err)
+		}
+	}
+	return nil
+}
+
+// Hits lists, by their index in the whole module, the functions that were called since the instance was made or the
+// hits were forgotten, if its parts record that. It is for use between calls.
+func (i *Instance) Hits() []uint32 {
+	var list []uint32
+	i.eachHit(func(part *Part, n int, g api.MutableGlobal) {
+		bits := g.Get()
+		for b := range 64 {
+			if at := n*64 + b; bits&(1<<b) != 0 && at < len(part.Origins) {
+				list = append(list, part.Origins[at])
+			}
+		}
+	})
+	return list
+}
+
+// ForgetHits begins the record anew.
+func (i *Instance) ForgetHits() {
+	i.eachHit(func(_ *Part, _ int, g api.MutableGlobal) { g.Set(0) })
+}
+
+func (i *Instance) eachHit(do func(part *Part, n int, g api.MutableGlobal)) {
+	visit := func(mod api.Module, part *Part) {
+		for n := 0; ; n++ {
+			g, ok := mod.ExportedGlobal(fmt.Sprint(hitsExport, n)).(api.MutableGlobal)
+			if !ok {
+				return
+			}
+			do(part, n, g)
+		}
+	}
+	if i.code.part == nil {
+		return
+	}
+	visit(i.mod, i.code.part)
+	for _, p := range i.parts {
+		visit(p.mod, p.part)
+	}
+}
+
+// Groups is how many groups the instance has loaded.
+func (i *Instance) Groups() int { return len(i.parts) }
+
+// origin finds what a function of a trace is in the whole module. The parts are named for it: "p" the primary, "g" and
+// its number a group.
+func (i *Instance) origin(module string, index uint32) (uint32, bool) {
+	part := i.code.part
+	if digits, ok := strings.CutPrefix(module, "g"); ok {
+		var n uint32
+		if _, err := fmt.Sscan(digits, &n); err != nil {
+			return 0, false
+		}
+		part = i.parts[n].part
+	}
+	if part == nil || index < part.First || int64(index-part.First) >= int64(len(part.Origins)) {
+		return 0, false
+	}
+	return part.Origins[index-part.First], true
+}
+
+// encodePart writes what is known of a part: numbers as unsigned LEB128, origins and slots as differences.
+func encodePart(p *Part) []byte {
+	b := []byte(partMagic)
+	b = binary.AppendUvarint(b, uint64(p.First))
+	b = binary.AppendUvarint(b, uint64(len(p.Origins)))
+	last := uint32(0)
+	for _, o := range p.Origins {
+		b = binary.AppendUvarint(b, uint64(o-last)) // wraps for what was added
+		last = o
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.Fills)))
+	last = 0
+	for _, f := range p.Fills {
+		b = binary.AppendUvarint(b, uint64(f.Slot-last))
+		b = binary.AppendUvarint(b, uint64(f.Stub))
+		b = binary.AppendUvarint(b, uint64(f.Count))
+		last = f.Slot
+	}
+	return b
+}
+
+const partMagic = "WPRT\x01"
+
+// decodePart reads what encodePart wrote.
+func decodePart(b []byte) (*Part, error) {
+	rest, ok := strings.CutPrefix(string(b[:min(len(b), len(partMagic))]), partMagic)
+	if !ok || rest != "" {
+		return nil, fmt.Errorf("%w: it is no part", errUnusable)
+	}
+	b = b[len(partMagic):]
+	bad := false
+	next := func() uint32 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			bad, b = true, nil
+			return 0
+		}
+		b = b[n:]
+		return uint32(v)
+	}
+	p := &Part{First: next()}
+	if n := next(); int64(n) <= int64(len(b)) {
+		p.Origins = make([]uint32, n)
+	} else {
+		bad = true
+	}
+	last := uint32(0)
+	for i := range p.Origins {
+		last += next()
+		p.Origins[i] = last
+	}
+	if n := next(); int64(n) <= int64(len(b)) {
+		p.Fills = make([]Fill, n)
+	} else {
+		bad = true
+	}
+	last = 0
+	for i := range p.Fills {
+		last += next()
+		p.Fills[i] = Fill{last, next(), next()}
+	}
+	if bad || len(b) > 0 {
+		return nil, fmt.Errorf("%w: what is known of a part is damaged", errUnusable)
+	}
+	return p, nil
+}
