@@ -41,6 +41,8 @@ type Config struct {
 	Listeners []wasi.Listener
 
 	Limits Limits
+	// Observed is told what the guest looks at. It may be nil.
+	Observed *Observed
 }
 
 // A Preopen is a directory that is open when the guest starts.
@@ -86,6 +88,8 @@ type Host struct {
 	tree      *rootfs.Tree
 	patient   bool // see Config
 	limits    Limits
+	observed  *Observed
+	initial   int // descriptors at the start
 	fds       fdTable
 
 	started time.Duration // monotonic reading at the start
@@ -107,7 +111,7 @@ func New(c Config) (*Host, error) {
 	}
 	h := &Host{
 		args: c.Args, env: c.Env, clock: c.Clock, random: c.Random, tree: c.Tree,
-		limits: limits, fds: fdTable{max: limits.FDs}, patient: c.Patient,
+		limits: limits, fds: fdTable{max: limits.FDs}, patient: c.Patient, observed: c.Observed,
 	}
 	if h.clock == nil {
 		h.clock = wasi.NewSystemClock()
@@ -203,7 +207,7 @@ func (h *Host) open(c Config) error {
 			object: &listener{wasi.NewAcceptor(l)},
 		})
 	}
-	h.fds.entries = list
+	h.fds.entries, h.initial = list, len(list)
 	h.outputs = []*wasi.Output{c.Stdout, c.Stderr}
 	if len(list) > h.limits.FDs {
 		return fmt.Errorf("%d descriptors at the start, more than the limit of %d", len(list), h.limits.FDs)

@@ -205,7 +205,8 @@ func (h *Host) pathOpen(c *call) errno {
 	if e := parent.mayOpen(oflags, base); e != esuccess {
 		return e
 	}
-	file, err := h.tree.Open(dir.file.Node(), path, howOf(oflags, base, follow))
+	how := howOf(oflags, base, follow)
+	file, err := h.tree.Open(dir.file.Node(), path, how)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -218,6 +219,9 @@ func (h *Host) pathOpen(c *call) errno {
 	if e != esuccess {
 		_ = file.Close()
 		return e
+	}
+	if h.observed != nil {
+		h.observed.opened(dir, path, d, how.Write || how.Create)
 	}
 	le.PutUint32(out, fd)
 	return esuccess

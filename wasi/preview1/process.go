@@ -11,9 +11,21 @@ type exit struct{ code uint32 }
 
 func (e *exit) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
-func (h *Host) argsGet(c *call) errno         { return c.putStrings(h.args) }
+func (h *Host) argsGet(c *call) errno {
+	if h.observed != nil {
+		h.observed.Args = true
+	}
+	return c.putStrings(h.args)
+}
+
+func (h *Host) environGet(c *call) errno {
+	if h.observed != nil {
+		h.observed.Env = true
+	}
+	return c.putStrings(h.env)
+}
+
 func (h *Host) argsSizesGet(c *call) errno    { return c.putSizes(h.args) }
-func (h *Host) environGet(c *call) errno      { return c.putStrings(h.env) }
 func (h *Host) environSizesGet(c *call) errno { return c.putSizes(h.env) }
 
 // putStrings writes pointers at argument 0 to C strings at argument 1.
