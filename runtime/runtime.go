@@ -60,7 +60,8 @@ type Runtime struct {
 	mu         sync.Mutex
 	closed     bool
 	modules    map[string]*module
-	idle       []string // keys of modules that no process uses, oldest first
+	parts      map[string]*parts // of modules that are loaded in parts, by their keys
+	idle       []string          // keys of modules that no process uses, oldest first
 	containers map[*Container]struct{}
 }
 
@@ -92,6 +93,7 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 	return &Runtime{
 		config: c, engine: e, account: account,
 		modules:    map[string]*module{},
+		parts:      map[string]*parts{},
 		containers: map[*Container]struct{}{},
 	}, nil
 }
@@ -208,6 +210,10 @@ func (rt *Runtime) release(ctx context.Context, key string) {
 	oldest := rt.idle[0]
 	rt.idle = rt.idle[1:]
 	rt.modules[oldest].compiled.Close(ctx)
+	if p := rt.parts[oldest]; p != nil {
+		p.Close()
+		delete(rt.parts, oldest)
+	}
 	delete(rt.modules, oldest)
 }
 

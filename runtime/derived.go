@@ -1,0 +1,155 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/prepare"
+	"github.com/wherry-run/wherry/oci"
+)
+
+// A DerivedImage is an Image about whose programs something was found out when
+// it was built. A Container starts them sooner by it, with the same answers.
+type DerivedImage interface {
+	// Derived is nil when there is nothing.
+	Derived() *oci.Derived
+	// Facts reads the facts of a module.
+	Facts(ctx context.Context, m *oci.DerivedModule) ([]byte, error)
+	// Memory opens the memory of a snapshot: its bytes, and nothing else.
+	Memory(ctx context.Context, s *oci.Snapshot) (*os.File, error)
+}
+
+// plan is how a program is going to start.
+type plan struct {
+	snapshot *oci.Snapshot // nil: from its beginning
+	memory   *os.File
+	cutting  *cutting // nil: whole
+	notes    []string // why not sooner
+}
+
+func (p *plan) close() {
+	if p.memory != nil {
+		p.memory.Close()
+	}
+}
+
+// note adds a reason why a program does not start as soon as it could.
+func (p *plan) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// planStart finds the soonest way to start a program. Whatever stands in the way
+// of one is a note and no error: the program starts another way.
+func (s *session) planStart(ctx context.Context, x *executable, p Process, content string, ref layer.Ref, options prepare.Options) *plan {
+	out := &plan{}
+	c := s.container
+	if c.derived == nil || c.derived.Derived() == nil || content == "" {
+		return out
+	}
+	d := c.derived.Derived()
+	at := slices.IndexFunc(d.Modules, func(m oci.DerivedModule) bool { return m.Content == content })
+	if at < 0 {
+		return out
+	}
+	if options.Deterministic {
+		out.note("a deterministic run begins at its beginning")
+	} else {
+		s.findSnapshot(ctx, out, d, x, p, content)
+	}
+	hot := d.Modules[at].Hot
+	if out.snapshot != nil {
+		hot = out.snapshot.Hot
+	}
+	facts, err := c.derived.Facts(ctx, &d.Modules[at])
+	if err != nil {
+		out.note("its facts cannot be read: %v", err)
+		out.close()
+		out.snapshot, out.memory = nil, nil
+		return out
+	}
+	layers := c.layers
+	out.cutting = &cutting{content: content, facts: sha256.Sum256(facts), hot: hot,
+		open: func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, facts, options) }}
+	if out.snapshot != nil {
+		out.cutting.pages = uint32(out.snapshot.Memory >> 16)
+	}
+	return out
+}
+
+// findSnapshot takes the first snapshot that fits a program.
+func (s *session) findSnapshot(ctx context.Context, out *plan, d *oci.Derived, x *executable, p Process, content string) {
+	c := s.container
+	for i := range d.Snapshots {
+		snap := &d.Snapshots[i]
+		if snap.Content != content || !isPrefix(snap.Program, x.args) {
+			continue
+		}
+		if why := c.unfit(snap, x, p); why != "" {
+			out.note("%s", why)
+			continue
+		}
+		if s.limits.Memory > 0 && snap.Memory > s.limits.Memory {
+			out.note("its snapshot has %d bytes of memory, more than the limit", snap.Memory)
+			continue
+		}
+		f, err := c.derived.Memory(ctx, snap)
+		if err != nil {
+			out.note("its memory cannot be read: %v", err)
+			continue
+		}
+		out.snapshot, out.memory = snap, f
+		return
+	}
+}
+
+func isPrefix(prefix, list []string) bool {
+	return len(list) >= len(prefix) && slices.Equal(prefix, list[:len(prefix)])
+}
+
+// unfit says in what a run differs from the one the snapshot was taken of; ""
+// when it does not.
+func (c *Container) unfit(s *oci.Snapshot, x *executable, p Process) string {
+	if s.Reads.Args && len(x.args) != len(s.Program) {
+		return "the program looked at its arguments while it loaded"
+	}
+	env := newEnviron(p.Env)
+	env.set("PWD=" + p.Dir)
+	if s.Reads.AllEnv && len(env.names) != len(s.Reads.Env) {
+		return "the program listed its environment while it loaded, and this one is another"
+	}
+	for name, want := range s.Reads.Env {
+		have, set := env.values[name]
+		if set != (want != nil) || set && have != *want {
+			return fmt.Sprintf("the program looked at the variable %s while it loaded, and it has another value", name)
+		}
+	}
+	if c.spec.Dir != "" {
+		return "the container keeps its files, and they may be others than the image's"
+	}
+	for _, m := range c.spec.Mounts {
+		for _, dir := range s.Reads.Dirs {
+			if within := strings.TrimSuffix(m.Target, "/") + "/"; strings.HasPrefix(dir+"/", within) {
+				return fmt.Sprintf("%s is mounted, and the program read files there while it loaded", m.Target)
+			}
+		}
+	}
+	if c.touched() {
+		return "programs of the container have changed its files"
+	}
+	return ""
+}
+
+// image is what the engine restores.
+func (p *plan) image() *engine.Image {
+	if p.snapshot == nil {
+		return nil
+	}
+	return &engine.Image{File: p.memory, Size: p.snapshot.Memory, Globals: p.snapshot.Globals}
+}
