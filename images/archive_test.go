@@ -180,6 +180,8 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// FuzzLoad does about a thousand inputs a second; give -fuzzminimizetime 20x,
+// else go spends a minute on making each interesting one smaller.
 func FuzzLoad(f *testing.F) {
 	f.Add(archive(f, dockerMembers(f)...))
 	f.Add(archive(f, member{name: "oci-layout", data: `{"imageLayoutVersion":"1.0.0"}`}, member{name: "index.json", data: `{"schemaVersion":2,"manifests":[]}`}))
