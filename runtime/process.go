@@ -211,7 +211,9 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 	}
 	defer host.Close()
 	began = time.Now()
-	m := newMeter(s.account)
+	m := newMeter(s.account, &c.rt.crew)
+	m.work()
+	defer m.pause()
 	instance, err := c.rt.engine.Instantiate(ctx, module, s.instanceConfig(host, m))
 	times.Start = time.Since(began)
 	if err != nil {
