@@ -191,6 +191,36 @@ func TestOpenFlags(t *testing.T) {
 	}
 }
 
+// Go opens the directory of an os.Root like a file for reading, without the right
+// to set sizes by path, and creates files through it.
+func TestTruncationWithoutTheRightForPaths(t *testing.T) {
+	g := newGuest(t, nil)
+	g.path("path_create_directory", "dir")
+	out := g.alloc(4)
+	open := func(at uint32, path string, oflags int, base, inheriting rights) errno {
+		t.Helper()
+		return g.call("path_open", at, 0, g.put(path), len(path), oflags, base, inheriting, 0, out)
+	}
+	for _, tc := range []struct {
+		base, inheriting rights
+		want             errno
+	}{
+		{rightPathOpen | rightPathCreateFile, rightsOfFile, esuccess},
+		{rightPathOpen | rightPathCreateFile | rightPathFilestatSetSize, rightFDRead, esuccess},
+		{rightPathOpen | rightPathCreateFile, rightsOfFile &^ rightFDFilestatSetSize, enotcapable},
+		{rightPathOpen | rightPathCreateFile, rightsOfFile &^ rightFDWrite, enotcapable},
+		{rightPathOpen, rightsOfFile, enotcapable},
+	} {
+		if e := open(3, "dir", oflagDirectory, tc.base, tc.inheriting); e != esuccess {
+			t.Fatal(e)
+		}
+		dir := g.u32(out)
+		if e := open(dir, "f", oflagCreat|oflagTrunc, rightFDRead, 0); e != tc.want {
+			t.Errorf("truncating through a directory with rights %x and %x: %d, want %d", tc.base, tc.inheriting, e, tc.want)
+		}
+	}
+}
+
 // list reads a directory with a buffer of the given size.
 func (g *fakeGuest) list(fd uint32, size int) []string {
 	g.Helper()
