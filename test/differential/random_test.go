@@ -165,7 +165,7 @@ func (l *lab) compare(ctx context.Context, seed uint64, skip map[int]bool) error
 			return err
 		}
 		if got.String() != want.String() {
-			return fmt.Errorf("%s:\n got %s\nwant %s", w.name, got, want)
+			return fmt.Errorf("%s: %s", w.name, got.differs(want))
 		}
 		switch {
 		case !w.passes.Fuel || w.passes.Deterministic != ways[0].passes.Deterministic:
@@ -192,7 +192,7 @@ func (l *lab) stopped(ctx context.Context, seed uint64, bin generate.Module, met
 	w.engine = l.compiler
 	got, err := w.run(ctx, bin)
 	if err == nil && (got.String() != want.String() || got.fuel != want.fuel) {
-		err = fmt.Errorf("stopped after %d units, in slices of %d:\n got %s, %d units\nwant %s, %d units", w.budget, w.grant, got, got.fuel, want, want.fuel)
+		err = fmt.Errorf("stopped after %d units, in slices of %d: %s", w.budget, w.grant, got.differs(want))
 	}
 	return err
 }

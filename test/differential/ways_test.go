@@ -34,6 +34,17 @@ func (o outcome) String() string {
 	return fmt.Sprintf("%s; memory %08x of %d bytes", strings.Join(o.results, "; "), o.memory, o.size)
 }
 
+// differs says where an outcome is not the one that was wanted.
+func (o outcome) differs(want outcome) string {
+	for i, r := range o.results {
+		if i < len(want.results) && r != want.results[i] {
+			return fmt.Sprintf("call %d gives %s, want %s", i, r, want.results[i])
+		}
+	}
+	return fmt.Sprintf("memory %08x of %d bytes, %d units of fuel; want %08x of %d bytes, %d units",
+		o.memory, o.size, o.fuel, want.memory, want.size, want.fuel)
+}
+
 // way is one way to run a module.
 type way struct {
 	name   string

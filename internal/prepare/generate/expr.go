@@ -39,7 +39,7 @@ func (g *program) set(t wasm.ValueType) {
 
 // expr writes an expression of a type.
 func (g *program) expr(t wasm.ValueType, depth int) {
-	k := g.n(16)
+	k := g.n(18)
 	if depth <= 0 && k > 5 {
 		k = g.n(6)
 	}
@@ -53,7 +53,7 @@ func (g *program) expr(t wasm.ValueType, depth int) {
 	case k == 6:
 		g.address(0, depth-1)
 		g.mem(loadOf(t), 0, uint32(g.n(64)))
-	case k == 7:
+	case k == 7, k > 15:
 		xs := favourites[index(t)]
 		g.instruction(xs[g.n(len(xs))], depth)
 	case k == 8 && t == wasm.I32:
