@@ -29,7 +29,8 @@ type TrapError struct {
 	Trap string
 	// Backtrace lists the guest's calls, innermost first and at most 30: the
 	// names of the functions, or "func[N]" with the index in the module's file
-	// where it has no names.
+	// where it has no names, and " (0x...)" with the offset of the instruction in
+	// the file, where that is known: see Spec.Trace.
 	Backtrace []string
 }
 

@@ -30,7 +30,7 @@ func skeletonOf(bin []byte) ([]byte, error) {
 	for i := range bodies {
 		bodies[i] = trap
 	}
-	return m.Assemble(wasm.Assembly{Bodies: bodies}), nil
+	return m.Assemble(wasm.Assembly{Bodies: bodies, KeepCustom: isDebug}), nil
 }
 
 // transplant puts the machine code in a draft under the name that wazero gives to the skeleton's, and returns the
