@@ -291,5 +291,5 @@ func (d *descriptor) opened(file *rootfs.File, base, inheriting rights, flags fd
 	if base.has(rightFDRead) && !base.has(rightFDWrite) {
 		granted &^= rightsThatWrite // opened for reading: nothing can change it
 	}
-	return &descriptor{base: granted, inheriting: 0, flags: flags, object: &regular{file: file}}, esuccess
+	return &descriptor{base: granted, inheriting: 0, flags: flags, object: &regular{file: file, kind: fileTypeOf(st.Kind)}}, esuccess
 }

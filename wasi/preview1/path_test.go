@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wherry-run/wherry/internal/rootfs"
 )
 
 // path calls a function of (fd, path).
@@ -188,6 +190,27 @@ func TestOpenFlags(t *testing.T) {
 	}
 	if g.ok("fd_seek", fd, 0, 2, g.alloc(8)); g.read(fd, 1) != "" {
 		t.Error("the file is not empty")
+	}
+}
+
+func TestDevicesAreCharacterDevices(t *testing.T) {
+	g := newGuest(t, func(c *Config) {
+		tree, err := rootfs.New(rootfs.Options{Mounts: []rootfs.Mount{{Target: "dev", Devices: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tree.Close() })
+		c.Tree, c.Preopens = tree, []Preopen{{GuestPath: "/", Node: tree.Root()}}
+	})
+	if _, kind, _, _ := g.pathStat(0, "dev/null"); kind != typeCharacterDevice {
+		t.Errorf("by path: type %d", kind)
+	}
+	kind, _, base, _ := g.fdstat(g.open("dev/null", 0, rightsOfFile))
+	if kind != typeCharacterDevice {
+		t.Errorf("open: type %d", kind)
+	}
+	if base&(rightFDSeek|rightFDTell) == 0 {
+		t.Error("C takes /dev/null for a terminal")
 	}
 }
 
