@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -31,6 +32,8 @@ type Container struct {
 	clock   wasi.Clock
 	account *account
 	slots   chan struct{} // one for each program that may run
+
+	subshells atomic.Int64 // of its scripts, that run now
 
 	mu     sync.Mutex
 	closed bool

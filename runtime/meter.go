@@ -17,7 +17,7 @@ type meter struct {
 	working bool          // counted in the crew
 	resumed time.Time     // when the guest went on
 	waited  time.Duration // how long host calls have waited since
-	refused *LimitError   // why memory did not grow
+	refused *LimitError   // why memory did not grow, the last time that it did not
 }
 
 func newMeter(a *account, c *crew) *meter {
@@ -84,6 +84,13 @@ func (m *meter) Grow(n uint64) bool {
 		return false
 	}
 	return true
+}
+
+// Refused is told by the engine of memory that it did not ask for.
+func (m *meter) Refused(n uint64) {
+	if limit := m.account.room(n); limit != nil {
+		m.refused = limit
+	}
 }
 
 // Release gives memory back.

@@ -226,7 +226,22 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 	began = time.Now()
 	err = start(ctx, instance, x)
 	times.Run = time.Since(began)
-	return c.translate(x, err)
+	return met(c.translate(x, err), m.refused)
+}
+
+// met adds to the end of a program that it was refused memory, of which it may
+// have died.
+func met(err error, limit *LimitError) error {
+	var exit *ExitError
+	var trap *TrapError
+	switch {
+	case limit == nil:
+	case errors.As(err, &exit):
+		exit.Limit = limit
+	case errors.As(err, &trap):
+		trap.Limit = limit
+	}
+	return err
 }
 
 // instanceConfig is what a program is given and how it is measured.
