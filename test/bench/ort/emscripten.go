@@ -23,8 +23,8 @@ const page = 64 << 10
 
 // What a program gets that asks for files: errors of WASI.
 const (
-	wasiNoSys  = 52
-	wasiPipe   = 70
+	wasiNoSys = 52
+	wasiPipe  = 70
 )
 
 // maxIovecs bounds the buffers of one write.

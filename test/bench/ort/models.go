@@ -1,8 +1,13 @@
 package ort
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // A Model is a file of ONNX and inputs for it.
@@ -10,11 +15,13 @@ type Model struct {
 	Name   string
 	File   []byte
 	Inputs []Tensor
+	// Check holds the outputs against what they must be; nil where that is not known.
+	Check func(outputs []Tensor) error
 }
 
 // Models writes the models: the shapes of well-known ones, with random weights.
 func Models() []Model {
-	return []Model{Matmul(512), mobileNet(), miniLM(128), trees(300, 6, 30, 1000)}
+	return []Model{matmul(512), mobileNet(), miniLM(128), trees(300, 6, 30, 1000)}
 }
 
 // inputs are drawn of another stream than weights are.
@@ -31,15 +38,38 @@ func uniform(name string, dims ...int) Tensor {
 	return Tensor{name, Float, dims, floats(list)}
 }
 
-// Matmul is one product of two square matrices.
-func Matmul(n int) Model {
+// matmul is one product of two square matrices.
+func matmul(n int) Model {
 	g := newGraph()
 	for _, name := range []string{"a", "b"} {
 		g.value(inputField, name, Float, n, n)
 	}
 	g.nodeAs("MatMul", "", []string{"a", "b"}, []string{"y"})
 	g.value(outputField, "y", Float, n, n)
-	return Model{"matmul512", g.model(), []Tensor{uniform("a", n, n), uniform("b", n, n)}}
+	a, b := uniform("a", n, n), uniform("b", n, n)
+	check := func(outputs []Tensor) error {
+		if len(outputs) != 1 || len(outputs[0].Data) != 4*n*n {
+			return errors.New("no matrix of that size")
+		}
+		for row := range n {
+			for column := range n {
+				want := 0.0
+				for k := range n {
+					want += float64(a.at(row*n+k)) * float64(b.at(k*n+column))
+				}
+				if got := float64(outputs[0].at(row*n + column)); math.Abs(got-want) > 1e-4*want {
+					return fmt.Errorf("row %d, column %d is %g, want %g", row, column, got, want)
+				}
+			}
+		}
+		return nil
+	}
+	return Model{"matmul512", g.model(), []Tensor{a, b}, check}
+}
+
+// at is an element of a tensor of floats.
+func (t Tensor) at(i int) float32 {
+	return math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
 }
 
 // conv adds a convolution with weights that keep the size of what flows through,
@@ -84,7 +114,7 @@ func mobileNet() Model {
 	x = g.node("Flatten", []string{g.node("GlobalAveragePool", []string{x})})
 	g.nodeAs("Gemm", "", []string{x, g.weights(0.05, classes, 1280), g.weights(0.05, classes)}, []string{"y"}, attribute{"transB", 1})
 	g.value(outputField, "y", Float, 1, classes)
-	return Model{"mobilenetv2", g.model(), []Tensor{uniform("x", 1, 3, 224, 224)}}
+	return Model{"mobilenetv2", g.model(), []Tensor{uniform("x", 1, 3, 224, 224)}, nil}
 }
 
 // miniLM is MiniLM-L6: six layers of a transformer, as exporters write it.
@@ -116,7 +146,7 @@ func miniLM(tokens int) Model {
 	dims := []int{1, tokens}
 	return Model{"minilm", t.model(), []Tensor{
 		{"ids", Int64, dims, int64s(ids...)}, {"mask", Int64, dims, int64s(mask1...)}, {"types", Int64, dims, int64s(make([]int64, tokens)...)},
-	}}
+	}, nil}
 }
 
 type transformer struct {
@@ -186,15 +216,15 @@ func trees(count, depth, features, rows int) Model {
 	attributes := []attribute{
 		{"nodes_modes", modes}, {"classlabels_int64s", []int{0, 1}}, {"post_transform", "LOGISTIC"}, {"base_values", []float32{0.1}},
 	}
-	for name, list := range ints {
-		attributes = append(attributes, attribute{name, list})
+	for _, name := range slices.Sorted(maps.Keys(ints)) {
+		attributes = append(attributes, attribute{name, ints[name]})
 	}
-	for name, list := range reals {
-		attributes = append(attributes, attribute{name, list})
+	for _, name := range slices.Sorted(maps.Keys(reals)) {
+		attributes = append(attributes, attribute{name, reals[name]})
 	}
 	g.value(inputField, "x", Float, rows, features)
 	g.nodeAs("TreeEnsembleClassifier", "ai.onnx.ml", []string{"x"}, []string{"label", "p"}, attributes...)
 	g.value(outputField, "label", Int64, rows)
 	g.value(outputField, "p", Float, rows, 2)
-	return Model{"trees300", g.model(), []Tensor{uniform("x", rows, features)}}
+	return Model{"trees300", g.model(), []Tensor{uniform("x", rows, features)}, nil}
 }

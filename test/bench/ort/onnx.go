@@ -196,10 +196,13 @@ func (g *graph) model() []byte {
 	var m message
 	m.number(1, 8) // the format's version
 	m.bytes(7, g.body)
-	for domain, version := range map[string]int64{"": 13, "ai.onnx.ml": 2} {
+	for _, operations := range []struct {
+		domain  string
+		version int64
+	}{{"", 13}, {"ai.onnx.ml", 2}} {
 		var set message
-		set.text(1, domain)
-		set.number(2, version)
+		set.text(1, operations.domain)
+		set.number(2, operations.version)
 		m.bytes(8, set)
 	}
 	return m
