@@ -170,21 +170,18 @@ func (l *loader) layout() ([]Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Everything is checked before anything gets a name.
+	var all []named
 	for _, d := range index.Manifests {
 		if err := l.checkTree(d); err != nil {
 			return nil, err
 		}
-	}
-	var out []Loaded
-	for _, d := range index.Manifests {
-		got, err := l.name(d, layoutName(d))
+		n, err := called(d, layoutName(d))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, got)
+		all = append(all, n)
 	}
-	return out, nil
+	return l.keep(all)
 }
 
 func (l *loader) checkLayout() error {
@@ -242,25 +239,48 @@ func layoutName(d ispec.Descriptor) string {
 	return ""
 }
 
-// name makes d an image of the store.
-func (l *loader) name(d ispec.Descriptor, name string) (Loaded, error) {
-	s := l.lease.Store()
-	out := Loaded{ID: idOf(s, store.Entry{Descriptor: d})}
+// named is an image of the archive with the name it shall get, if any.
+type named struct {
+	image ispec.Descriptor
+	ref   oci.Reference
+}
+
+// called checks the name that an archive gives an image.
+func called(d ispec.Descriptor, name string) (named, error) {
 	if name == "" {
-		return out, s.Add(l.ctx, d)
+		return named{image: d}, nil
 	}
 	ref, err := oci.ParseReference(name)
 	if err != nil {
-		return out, err
+		return named{}, err
 	}
 	if strings.HasSuffix(ref.Registry, reserved) {
-		return out, fmt.Errorf("the archive calls an image %.200q: names of %s are given by this machine alone", name, ref.Registry)
+		return named{}, fmt.Errorf("the archive calls an image %.200q: names of %s are given by this machine alone", name, ref.Registry)
 	}
-	out.Ref = storedName(ref)
 	if ref.Digest != "" && ref.Digest != d.Digest {
-		return out, &oci.MismatchError{What: "digest in the name " + ref.Familiar(), Want: string(d.Digest), Got: string(ref.Digest)}
+		return named{}, &oci.MismatchError{What: "digest in the name " + ref.Familiar(), Want: string(d.Digest), Got: string(ref.Digest)}
 	}
-	return out, s.Tag(l.ctx, out.Ref, d)
+	return named{d, storedName(ref)}, nil
+}
+
+// keep makes images of the store of what was checked: nothing gets a name
+// before everything is.
+func (l *loader) keep(all []named) ([]Loaded, error) {
+	s := l.lease.Store()
+	var out []Loaded
+	for _, n := range all {
+		var err error
+		if n.ref == (oci.Reference{}) {
+			err = s.Add(l.ctx, n.image)
+		} else {
+			err = s.Tag(l.ctx, n.ref, n.image)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Loaded{Ref: n.ref, ID: idOf(s, store.Entry{Descriptor: n.image})})
+	}
+	return out, nil
 }
 
 // dockerArchive takes up what `docker save` wrote before it wrote layouts.
@@ -272,7 +292,7 @@ func (l *loader) dockerArchive() ([]Loaded, error) {
 	if len(list) > oci.MaxManifests {
 		return nil, fmt.Errorf("read manifest.json: it has %d images, more than %d", len(list), oci.MaxManifests)
 	}
-	var out []Loaded
+	var all []named
 	for _, img := range list {
 		d, err := l.convert(img)
 		if err != nil {
@@ -283,14 +303,14 @@ func (l *loader) dockerArchive() ([]Loaded, error) {
 			names = []string{""}
 		}
 		for _, name := range names {
-			got, err := l.name(d, name)
+			n, err := called(d, name)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, got)
+			all = append(all, n)
 		}
 	}
-	return out, nil
+	return l.keep(all)
 }
 
 // convert makes a manifest for an image that has none. The config keeps its

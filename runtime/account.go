@@ -57,7 +57,7 @@ func (a *account) charge(fuel uint64, cpu time.Duration) (left uint64, err error
 	for ; a != nil; a = a.parent {
 		used, computed := a.fuel.Add(fuel), time.Duration(a.computed.Add(int64(cpu)))
 		if most := a.limits.Fuel; most > 0 {
-			if used >= most {
+			if used > most {
 				if err == nil {
 					err = a.exceeded("fuel", fmt.Sprint(most))
 				}
@@ -137,6 +137,16 @@ func programsOf(a *account) (*gauge, uint64) {
 func (a *account) grow(n uint64) *LimitError {
 	if at := a.take(n, memoryOf); at != nil {
 		return at.exceeded("memory", fmt.Sprintf("%d bytes", at.limits.Memory))
+	}
+	return nil
+}
+
+// room says whose limit leaves no room for n more bytes of memory; nil: nobody's.
+func (a *account) room(n uint64) *LimitError {
+	for ; a != nil; a = a.parent {
+		if most := a.limits.Memory; most > 0 && a.memory.now.Load()+n > most {
+			return a.exceeded("memory", fmt.Sprintf("%d bytes", most))
+		}
 	}
 	return nil
 }

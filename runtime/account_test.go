@@ -17,7 +17,7 @@ func TestAccount(t *testing.T) {
 	if left, err := two.charge(55, 0); left != 35 || err != nil {
 		t.Errorf("35 of 100 are left to both, got %d, %v", left, err)
 	}
-	if _, err := one.charge(50, 0); err == nil || err.(*LimitError).Scope != ScopeContainer {
+	if _, err := one.charge(51, 0); err == nil || err.(*LimitError).Scope != ScopeContainer {
 		t.Errorf("the narrowest limit is the one named, got %v", err)
 	}
 	if left, err := newAccount(ScopeCall, Limits{}, nil).charge(math.MaxUint64/2, time.Hour); left != math.MaxUint64 || err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -27,10 +28,15 @@ type Container struct {
 	spec    Spec
 	config  ispec.ImageConfig
 	limits  Limits
+	layers  []layer.Layer
+	derived DerivedImage // nil: nothing is known of its programs
 	tree    *rootfs.Tree
+	fresh   uint64 // Changed of the tree at the start
 	clock   wasi.Clock
 	account *account
 	slots   chan struct{} // one for each program that may run
+
+	subshells atomic.Int64 // of its scripts, that run now
 
 	mu     sync.Mutex
 	closed bool
@@ -67,11 +73,13 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	}
 	life, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	c := &Container{
-		rt: rt, spec: spec, config: config, limits: limits, tree: tree, clock: clock,
+		rt: rt, spec: spec, config: config, layers: image.Layers(), limits: limits, tree: tree, clock: clock,
 		account: account,
 		slots:   make(chan struct{}, limits.Processes),
 		stop:    stop, life: life,
 	}
+	c.derived, _ = image.(DerivedImage)
+	c.fresh = tree.Changed()
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if rt.closed {
@@ -177,6 +185,9 @@ func (c *Container) workingDir() string {
 func (c *Container) Changes(ctx context.Context) (*layer.Index, layer.Content, error) {
 	return c.tree.Diff(ctx)
 }
+
+// touched tells whether programs have changed the container's files.
+func (c *Container) touched() bool { return c.tree.Changed() != c.fresh }
 
 // Close ends the container's programs and frees what it holds. What it wrote
 // stays in Spec.Dir, when that was given.

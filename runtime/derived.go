@@ -8,11 +8,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi"
 )
 
 // A DerivedImage is an Image about whose programs something was found out when
@@ -45,12 +47,27 @@ func (p *plan) note(format string, args ...any) {
 	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
+// abandon has the program start from its beginning and whole.
+func (p *plan) abandon(format string, args ...any) {
+	p.close()
+	p.snapshot, p.memory, p.cutting = nil, nil, nil
+	p.note(format, args...)
+}
+
+// clock is the program's clock.
+func (p *plan) clock(c wasi.Clock) wasi.Clock {
+	if p.snapshot == nil {
+		return c
+	}
+	return continued{c, time.Duration(p.snapshot.Monotonic)}
+}
+
 // planStart finds the soonest way to start a program. Whatever stands in the way
 // of one is a note and no error: the program starts another way.
-func (s *session) planStart(ctx context.Context, x *executable, p Process, content string, ref layer.Ref, options prepare.Options) *plan {
+func (s *session) planStart(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan {
 	out := &plan{}
-	c := s.container
-	if c.derived == nil || c.derived.Derived() == nil || content == "" {
+	c, content := s.container, contentName(ref)
+	if c.derived == nil || c.derived.Derived() == nil {
 		return out
 	}
 	d := c.derived.Derived()
@@ -69,13 +86,11 @@ func (s *session) planStart(ctx context.Context, x *executable, p Process, conte
 	}
 	facts, err := c.derived.Facts(ctx, &d.Modules[at])
 	if err != nil {
-		out.note("its facts cannot be read: %v", err)
-		out.close()
-		out.snapshot, out.memory = nil, nil
+		out.abandon("its facts cannot be read: %v", err)
 		return out
 	}
 	layers := c.layers
-	out.cutting = &cutting{content: content, facts: sha256.Sum256(facts), hot: hot,
+	out.cutting = &cutting{content: content, facts: sum(facts), hot: hot,
 		open: func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, facts, options) }}
 	if out.snapshot != nil {
 		out.cutting.pages = uint32(out.snapshot.Memory >> 16)
@@ -145,6 +160,8 @@ func (c *Container) unfit(s *oci.Snapshot, x *executable, p Process) string {
 	}
 	return ""
 }
+
+func sum(b []byte) [32]byte { return sha256.Sum256(b) }
 
 // image is what the engine restores.
 func (p *plan) image() *engine.Image {

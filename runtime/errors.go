@@ -13,13 +13,18 @@ var ErrClosed = errors.New("closed")
 type ExitError struct {
 	// Code is the guest's own exit status, all 32 bits of it.
 	Code uint32
+	// Limit is a limit that the program met before: it was refused memory. nil
+	// when there is none.
+	Limit *LimitError
 }
 
 // ExitCode is the status as one byte holds it; a status that does not fit is 255,
 // so that none of them looks like success.
 func (e *ExitError) ExitCode() int { return int(min(e.Code, 255)) }
 
-func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("exit status %d", e.Code) + e.Limit.met()
+}
 
 // A TrapError is a program that the sandbox stopped because it did something
 // undefined: unreachable code, an access out of bounds, a stack overflow, an
@@ -29,15 +34,19 @@ type TrapError struct {
 	Trap string
 	// Backtrace lists the guest's calls, innermost first and at most 30: the
 	// names of the functions, or "func[N]" with the index in the module's file
-	// where it has no names.
+	// where it has no names, and " (0x...)" with the offset of the instruction in
+	// the file, where that is known: see Spec.Trace.
 	Backtrace []string
+	// Limit is a limit that the program met before, as in ExitError.
+	Limit *LimitError
 }
 
 func (e *TrapError) Error() string {
-	if len(e.Backtrace) == 0 {
-		return "trap: " + e.Trap
+	text := "trap: " + e.Trap
+	if len(e.Backtrace) > 0 {
+		text += " in " + strings.TrimSpace(e.Backtrace[0])
 	}
-	return "trap: " + e.Trap + " in " + strings.TrimSpace(e.Backtrace[0])
+	return text + e.Limit.met()
 }
 
 // A LimitError is a program that was stopped at one of its limits.
@@ -49,6 +58,17 @@ type LimitError struct {
 	Limit string
 	// Scope is whose limit it was: ScopeCall, ScopeContainer or ScopeRuntime.
 	Scope string
+}
+
+// met says, behind how a program ended, that it had met a limit.
+func (e *LimitError) met() string {
+	switch {
+	case e == nil:
+		return ""
+	case e.Scope == ScopeRuntime:
+		return fmt.Sprintf("; it was refused more %s: all containers together may have %s", e.Resource, e.Limit)
+	}
+	return fmt.Sprintf("; it was refused more %s than its limit: %s", e.Resource, e.Limit)
 }
 
 func (e *LimitError) Error() string {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Limits bound what a contauses: all its programs together, unless a
-// field says otherwA zero field means its default. In a Process they bound
+// Limits bound what a container uses: all its programs together, unless a
+// field says otherwise. A zero field means its default. In a Process they bound
 // that call, within its container's.
 type Limits struct {
 	// Memory bounds the linear memories in bytes. memory.grow fails beyond it.
 	Memory uint64
 	// Tables bounds how many elements the tables of one program grow to.
 	// table.grow fails beyond it. Another value than the default is part of a
-	// module's compform: the module is compiled once for each.
+	// module's compiled form: the module is compiled once for each.
 	Tables uint32
 	// Fuel bounds the work, in units of about one instruction; 0 means
 	// unbounded. A unit means the same work on every machine.
@@ -36,15 +36,15 @@ type Limits struct {
 	// Output bounds the bytes written to standard output and error; 0 means
 	// unbounded.
 	Output int64
-	// Disk bounds the bytes that the contawrites to its own files, and
+	// Disk bounds the bytes that the container writes to its own files, and
 	// those in its /tmp; writing more is ENOSPC. Its default is smaller without
 	// Spec.Dir: then they are in memory. A Process has none of its own.
 	Disk int64
-	// Processes bounds how many programs run at once (pipelof a shell).
+	// Processes bounds how many programs run at once (pipelines of a shell).
 	Processes int
 }
 
-// DefaultLimits are the limits of a contawhose Spec says nothing.
+// DefaultLimits are the limits of a container whose Spec says nothing.
 func DefaultLimits() Limits {
 	return Limits{
 		Memory:    4 << 30,
@@ -55,7 +55,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// memoryDisk is the default of Limits.Disk for fthat are kept in memory.
+// memoryDisk is the default of Limits.Disk for files that are kept in memory.
 const memoryDisk = 2 << 30
 
 func (s Spec) limits() Limits {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	goruntime "runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/wherry-run/wherry/wasi"
@@ -12,12 +13,48 @@ import (
 // goroutine that runs the program uses it.
 type meter struct {
 	account *account
+	crew    *crew
+	working bool          // counted in the crew
 	resumed time.Time     // when the guest went on
 	waited  time.Duration // how long host calls have waited since
-	refused *LimitError   // why memory did not grow
+	refused *LimitError   // why memory did not grow, the last time that it did not
 }
 
-func newMeter(a *account) *meter { return &meter{account: a, resumed: time.Now()} }
+func newMeter(a *account, c *crew) *meter {
+	return &meter{account: a, crew: c, resumed: time.Now()}
+}
+
+// crew counts the guests of a Runtime that compute now. A guest that computes
+// keeps its processor until Go takes it away, which it does after 10 ms: for too
+// long where every processor has one. Where a processor has none, whoever is
+// ready to run runs there, and to give way would only move the guest from one
+// processor to another, a thousand times a second.
+type crew struct{ computing atomic.Int32 }
+
+// giveWay lets others have the processor, when they could have no other: other
+// guests, the host's own work, the collector.
+func (c *crew) giveWay() {
+	if int(c.computing.Load()) >= goruntime.GOMAXPROCS(0) {
+		goruntime.Gosched()
+	}
+}
+
+// work says that the guest computes from here on.
+func (m *meter) work() {
+	if !m.working {
+		m.working = true
+		m.crew.computing.Add(1)
+	}
+}
+
+// pause says that it does not. A host call that ends the guest never comes back
+// to say that it does again.
+func (m *meter) pause() {
+	if m.working {
+		m.working = false
+		m.crew.computing.Add(-1)
+	}
+}
 
 // Yield is called by the engine when a call begins (nothing is spent then),
 // whenever the guest has used up its slice, and at the end of the call.
@@ -28,10 +65,10 @@ func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
 	}
 	left, err := m.account.charge(spent, cpu)
 	if err == nil && cpu > 0 {
-		// Whoever waits for a processor has it now, the collector first of all: Go
-		// itself would let a guest go on for 10 ms at a time.
-		goruntime.Gosched()
+		m.crew.giveWay()
+		m.pause()
 		m.account.rest(ctx, cpu)
+		m.work()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -47,6 +84,13 @@ func (m *meter) Grow(n uint64) bool {
 		return false
 	}
 	return true
+}
+
+// Refused is told by the engine of memory that it did not ask for.
+func (m *meter) Refused(n uint64) {
+	if limit := m.account.room(n); limit != nil {
+		m.refused = limit
+	}
 }
 
 // Release gives memory back.
@@ -109,7 +153,9 @@ func (m *meter) timed(f wasi.HostFunc) wasi.HostFunc {
 	call := f.Call
 	f.Call = func(ctx context.Context, g *wasi.Guest, stack []uint64) {
 		began := time.Now()
+		m.pause()
 		call(ctx, g, stack)
+		m.work()
 		if m.resumed.After(began) {
 			began = m.resumed
 		}

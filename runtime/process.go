@@ -195,24 +195,29 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 	var times Times
 	defer func() { c.book(times) }()
 	began := time.Now()
-	module, how, release, err := s.load(ctx, x)
+	module, plan, how, release, err := s.load(ctx, x, p)
 	times.loaded(time.Since(began), how)
 	if err != nil {
 		return err
 	}
 	defer release()
+	defer plan.close()
 	if err := checkEntries(module, x); err != nil {
 		return err
 	}
 
-	host, err := s.newHost(x, p)
+	host, err := s.newHost(x, p, plan.clock(c.clock), nil)
 	if err != nil {
 		return err
 	}
 	defer host.Close()
 	began = time.Now()
-	m := newMeter(s.account)
-	instance, err := c.rt.engine.Instantiate(ctx, module, s.instanceConfig(host, m))
+	m := newMeter(s.account, &c.rt.crew)
+	m.work()
+	defer m.pause()
+	config := s.instanceConfig(host, m, c.spec.Door)
+	config.Image = plan.image()
+	instance, err := c.rt.engine.Instantiate(ctx, module, config)
 	times.Start = time.Since(began)
 	if err != nil {
 		if m.refused != nil { // what memory it declares is more than there is left
@@ -222,15 +227,30 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 	}
 	defer instance.Close(context.WithoutCancel(ctx))
 	began = time.Now()
-	err = start(ctx, instance, x)
+	err = s.start(ctx, instance, plan, x, p)
 	times.Run = time.Since(began)
-	return c.translate(x, err)
+	return met(c.translate(x, err), m.refused)
+}
+
+// met adds to the end of a program that it was refused memory, of which it may
+// have died.
+func met(err error, limit *LimitError) error {
+	var exit *ExitError
+	var trap *TrapError
+	switch {
+	case limit == nil:
+	case errors.As(err, &exit):
+		exit.Limit = limit
+	case errors.As(err, &trap):
+		trap.Limit = limit
+	}
+	return err
 }
 
 // instanceConfig is what a program is given and how it is measured.
-func (s *session) instanceConfig(host *preview1.Host, m *meter) engine.InstanceConfig {
+func (s *session) instanceConfig(host *preview1.Host, m *meter, answer door.Handler) engine.InstanceConfig {
 	c := s.container
-	imports := []wasi.HostModule{m.watchWASI(host.Module()), m.watchWASI(host.UnstableModule()), m.watch(door.New(c.spec.Door))}
+	imports := []wasi.HostModule{m.watchWASI(host.Module()), m.watchWASI(host.UnstableModule()), m.watch(door.New(answer))}
 	for _, h := range slices.Concat(c.rt.config.hostModules, c.spec.HostModules) {
 		imports = append(imports, m.watch(h))
 	}
@@ -244,18 +264,35 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter) engine.InstanceC
 }
 
 // load compiles the program, or takes it from the cache.
-func (s *session) load(ctx context.Context, x *executable) (*engine.Module, engine.LoadStats, func(), error) {
+func (s *session) load(ctx context.Context, x *executable, p Process) (*engine.Module, *plan, engine.LoadStats, func(), error) {
 	options := s.container.rt.prepareOptions(s.limits.Tables)
 	options.Deterministic = s.container.spec.Deterministic
+	options.Trace = s.container.spec.Trace
+	plan := &plan{}
+	if ref, _, ok := x.file.Content(); ok {
+		plan = s.planStart(ctx, x, p, ref, options)
+	}
+	if plan.cutting != nil {
+		m, how, release, err := s.container.rt.acquireParts(ctx, *plan.cutting, options)
+		if err == nil {
+			return m, plan, how, release, nil
+		}
+		if ctx.Err() != nil {
+			plan.close()
+			return nil, nil, how, nil, err
+		}
+		// What is said about the module is wrong: it starts as if nothing were said.
+		plan.abandon("it cannot be loaded in parts: %v", err)
+	}
 	digest, read, err := identify(x, int64(options.Limits.Module))
 	if err != nil {
-		return nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
+		return nil, nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
 	m, how, release, err := s.container.rt.acquire(ctx, digest, options, read)
 	if err != nil {
-		return nil, how, nil, refuse(x, err)
+		return nil, nil, how, nil, refuse(x, err)
 	}
-	return m, how, release, nil
+	return m, plan, how, release, nil
 }
 
 // identify is the digest of the program's content, and how to read just that
@@ -275,7 +312,7 @@ func identify(x *executable, limit int64) (digest string, read func() ([]byte, e
 		return "", nil, &FormatError{x.path, fmt.Sprintf("exec format error: a module of %d bytes, more than %d", ref.Size, limit)}
 	}
 	if ok {
-		return fmt.Sprintf("%s@%d+%d", ref.Digest, ref.Offset, ref.Size), func() ([]byte, error) {
+		return contentName(ref), func() ([]byte, error) {
 			return readAll(blob, ref.Offset, ref.Size)
 		}, nil
 	}
@@ -309,14 +346,10 @@ func refuse(x *executable, err error) error {
 
 // newHost gives the program its WASI: arguments, environment, streams, clock,
 // randomness and the container's files.
-func (s *session) newHost(x *executable, p Process) (*preview1.Host, error) {
+func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *preview1.Observed) (*preview1.Host, error) {
 	c := s.container
 	env := newEnviron(p.Env)
 	env.set("PWD=" + p.Dir)
-	random := c.spec.Random
-	if random == nil {
-		random = wasi.SystemRandom()
-	}
 	stdout, stderr := wasi.NewOutput(p.Stdout), wasi.NewOutput(p.Stderr)
 	if p.Terminal {
 		stdout, stderr = wasi.NewTerminalOutput(p.Stdout), wasi.NewTerminalOutput(p.Stderr)
@@ -324,10 +357,11 @@ func (s *session) newHost(x *executable, p Process) (*preview1.Host, error) {
 	return preview1.New(preview1.Config{
 		Args: x.args, Env: env.list(),
 		Stdin: s.input(p.Stdin, p.Terminal), Stdout: stdout, Stderr: stderr,
-		Clock: c.clock, Random: random, Patient: c.spec.Deterministic,
+		Clock: clock, Random: s.random(), Patient: c.spec.Deterministic,
 		Tree:     c.tree,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
 		Limits:   preview1.Limits{FDs: s.limits.OpenFiles},
+		Observed: observed,
 	})
 }
 
@@ -352,8 +386,29 @@ func checkEntries(m *engine.Module, x *executable) error {
 	return nil
 }
 
-// start runs a command's _start, or a reactor's _initialize and then its run.
-func start(ctx context.Context, i *engine.Instance, x *executable) error {
+// start runs the program: from its beginning, or from where its snapshot was
+// taken.
+func (s *session) start(ctx context.Context, i *engine.Instance, plan *plan, x *executable, p Process) error {
+	if plan.snapshot == nil {
+		return enter(ctx, i, x)
+	}
+	seed := make([]byte, seedBytes)
+	if _, err := io.ReadFull(s.random(), seed); err != nil {
+		return fmt.Errorf("read randomness: %w", err)
+	}
+	return resume(ctx, i, plan.snapshot, x, p, seed)
+}
+
+// random is where the container's randomness comes from.
+func (s *session) random() io.Reader {
+	if r := s.container.spec.Random; r != nil {
+		return r
+	}
+	return wasi.SystemRandom()
+}
+
+// enter runs a command's _start, or a reactor's _initialize and then its run.
+func enter(ctx context.Context, i *engine.Instance, x *executable) error {
 	if i.HasFunc("_start") {
 		_, err := i.Call(ctx, "_start")
 		return err

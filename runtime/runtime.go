@@ -56,6 +56,7 @@ type Runtime struct {
 	config  config
 	engine  *engine.Engine
 	account *account // what all containers use together
+	crew    crew
 
 	mu         sync.Mutex
 	closed     bool

@@ -61,6 +61,11 @@ type Spec struct {
 	// stream; every computed NaN has the same bits; a shell runs one command at a
 	// time. A Clock and a Random that are given take the place of these two.
 	Deterministic bool
+	// Trace has the trace of a program that traps name the place in each
+	// function by its offset in the module's file, for modules of up to 64 MiB of
+	// code: a larger module is compiled once more for that, and loads several times
+	// slower. Those of up to 64 KiB always have it.
+	Trace bool
 	// HostModules give the program Go functions to import, besides WASI.
 	HostModules []wasi.HostModule
 	// Door answers the messages that a guest sends with host.call; nil tells

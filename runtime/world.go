@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/rootfs"
@@ -54,7 +55,7 @@ func Status(err error) (int, string) {
 	case err == nil:
 		return 0, ""
 	case errors.As(err, &exit):
-		return exit.ExitCode(), ""
+		return exit.ExitCode(), strings.TrimPrefix(exit.Limit.met(), "; ")
 	case errors.As(err, &trap):
 		return 134, trap.Error()
 	case errors.As(err, &missing):
@@ -140,6 +141,28 @@ func (w world) Chmod(name string, perm fs.FileMode) error {
 
 func (w world) Chtimes(name string, atime, mtime time.Time) error {
 	return w.c.tree.SetTimes(w.c.tree.Root(), relative(name), true, rootfs.Times{Atime: &atime, Mtime: &mtime})
+}
+
+// Fork books a subshell. Subshells are no programs, but there may be no more of
+// them at once.
+func (w world) Fork() (func(), error) {
+	if n := w.c.subshells.Add(1); n > int64(cap(w.c.slots)) {
+		w.c.subshells.Add(-1)
+		return nil, w.c.account.exceeded("processes", fmt.Sprint(cap(w.c.slots)))
+	}
+	return func() { w.c.subshells.Add(-1) }, nil
+}
+
+// Spend charges what the shell does itself like what a program computes.
+func (w world) Spend(ctx context.Context, fuel uint64, cpu time.Duration) error {
+	_, err := w.session.account.charge(fuel, cpu)
+	if err == nil {
+		w.session.account.rest(ctx, cpu)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}
+	return err
 }
 
 func (w world) Now() time.Time { return w.c.clock.Now() }

@@ -168,7 +168,9 @@ func checkAny(ctx context.Context, check, why string, names ...string) finding {
 	return finding{Check: check, Status: "missing", Detail: "needed for " + why, Advice: "install Python with pip, or uv, to use " + why}
 }
 
-// toolVersion is the first line that a tool says of itself.
+// toolVersion is the first line that a tool says of itself. It is asked in a
+// folder where nothing can speak for it: a go.mod or go.work beside the user
+// may name another toolchain, which go would fetch and run.
 func toolVersion(ctx context.Context, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -176,7 +178,20 @@ func toolVersion(ctx context.Context, path string) string {
 	if strings.TrimSuffix(filepath.Base(path), ".exe") == "go" {
 		flag = "version"
 	}
-	out, err := exec.CommandContext(ctx, path, flag).Output()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	dir, err := os.MkdirTemp("", "wherry-doctor-")
+	if err != nil {
+		return path
+	}
+	defer os.Remove(dir)
+	cmd := exec.CommandContext(ctx, path, flag)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "GOFLAGS=")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
 	if err != nil {
 		return path
 	}

@@ -96,11 +96,49 @@ func ended(err error, backtrace bool) error {
 		return &hinted{e, "look inside with: wherry run --rm -it --entrypoint sh IMAGE"}
 	case errors.As(err, &trap):
 		e.text += frames(trap.Backtrace, backtrace)
+	}
+	if hint := limitHint(err); hint != "" {
+		return &hinted{e, hint}
+	}
+	switch {
+	case trap != nil:
 		return e
 	case errors.As(err, &format), errors.Is(err, fs.ErrNotExist):
 		return e
 	}
 	return e
+}
+
+// limitHint says how to give a program more of what it had too little of.
+func limitHint(err error) string {
+	var limit *runtime.LimitError
+	var exit *runtime.ExitError
+	var trap *runtime.TrapError
+	switch {
+	case errors.As(err, &limit):
+	case errors.As(err, &exit):
+		limit = exit.Limit
+	case errors.As(err, &trap):
+		limit = trap.Limit
+	}
+	if limit == nil || limit.Scope == runtime.ScopeRuntime {
+		return ""
+	}
+	switch limit.Resource {
+	case "memory":
+		return "--memory gives it more, up to 4g"
+	case "fuel":
+		return "--fuel gives it more"
+	case "wall time":
+		return "--timeout gives it more"
+	case "CPU time":
+		return "--ulimit cpu=SECONDS gives it more"
+	case "output":
+		return "--max-output lets it print more"
+	case "processes":
+		return "--ulimit nproc=N lets it start more"
+	}
+	return ""
 }
 
 // frames renders the calls of a program that trapped, the last one first.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -67,7 +68,7 @@ func parseMounts(o runOptions) ([]runtime.Mount, error) {
 func parseVolume(v string) (runtime.Mount, error) {
 	bad := &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: write HOST:CONTAINER[:ro]", v)}, "for example -v ./data:/data:ro"}
 	rest, drive := v, ""
-	if len(v) > 2 && v[1] == ':' && (v[2] == '\\' || v[2] == '/') {
+	if len(v) > 2 && v[0] != '/' && v[1] == ':' && (v[2] == '\\' || v[2] == '/') {
 		drive, rest = v[:2], v[2:]
 	}
 	host, rest, ok := strings.Cut(rest, ":")
@@ -87,6 +88,10 @@ func parseVolume(v string) (runtime.Mount, error) {
 	}
 	if !strings.HasPrefix(target, "/") {
 		return m, bad
+	}
+	if path.Clean(target) == "/" {
+		return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: the root of the container is the image's", v)},
+			"mount what the program needs, for example -v " + drive + host + ":/data"}
 	}
 	if !isPath(m.Source) {
 		return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: %s is not a path", v, m.Source)}, "to mount a folder write ./" + m.Source}

@@ -76,7 +76,7 @@ file is run as it is, both with your standard input.`,
 	f.BoolVar(&o.readOnly, "read-only", false, "let nothing in the image be changed")
 	f.StringVar(&o.stats, "stats", "", "print what the run used, on standard error: --stats, or --stats=json")
 	f.Lookup("stats").NoOptDefVal = "text"
-	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three")
+	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three, with offsets")
 	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
@@ -209,6 +209,7 @@ func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, fun
 func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	spec := runtime.Spec{
 		Stdout: a.Out, Stderr: a.Err, Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
+		Trace: o.backtrace,
 	}
 	if o.interactive {
 		spec.Stdin = a.In

@@ -50,18 +50,24 @@ type Trap struct {
 }
 
 // Frame is one function of a guest's call stack. Func is empty when the module carried no name for it. Index is the
-// function's index in the module before it was prepared.
+// function's index in the module before it was prepared, and Offset that of the instruction in the module's file; it is
+// 0 where that is not known.
 type Frame struct {
-	Func  string
-	Index uint32
+	Func   string
+	Index  uint32
+	Offset uint64
 }
 
-// String gives the function's name, or its index as the text format writes it.
+// String gives the function's name, or its index as the text format writes it, and the offset.
 func (f Frame) String() string {
-	if f.Func != "" {
-		return plain(f.Func)
+	name := plain(f.Func)
+	if f.Func == "" {
+		name = fmt.Sprintf("func[%d]", f.Index)
 	}
-	return fmt.Sprintf("func[%d]", f.Index)
+	if f.Offset == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s (%#x)", name, f.Offset)
 }
 
 func (t *Trap) Error() string {

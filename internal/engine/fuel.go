@@ -56,8 +56,7 @@ func (m *meter) spend() uint64 {
 
 // fill sets the counter to the next slice.
 func (m *meter) fill(grant uint64) {
-	n := min(uint64(m.length), grant, math.MaxInt64)
-	m.slice = int64(max(n, 1)) - 1 // the guest yields below zero
+	m.slice = int64(min(uint64(m.length), grant)) // the guest yields below zero
 	m.counter.Set(uint64(m.slice))
 	m.resumed = time.Now()
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wherry-run/wherry/internal/wasm"
 )
 
 // Artifact is a prepared module. Its slices are the engine's from now on: a Load that was cancelled may still compile
@@ -263,6 +265,8 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 		artifact.Names = encodePart(artifact.Part)
 	}
 
+	artifact.Wasm = traceable(artifact)
+
 	var dir string
 	if into != nil {
 		if dir, err = into.draft(f.key); err != nil {
@@ -374,7 +378,7 @@ func (e *Engine) newCode(ctx context.Context, names []byte, o *outline, dir, key
 	c := &code{engine: e, key: key, outline: o, names: names, instances: map[*Instance]struct{}{}}
 	// The source of randomness is one that nothing here reads; wazero would seed one for each instance.
 	c.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
-	config := runtimeConfig(e.config.Interpreter)
+	config := runtimeConfig(e.config.Interpreter).WithDebugInfoEnabled(wasm.HasPlaces(names)) // see traceable
 	if dir != "" {
 		var err error
 		if c.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {

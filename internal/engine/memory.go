@@ -53,7 +53,10 @@ func (l *linear) Reallocate(size uint64) []byte {
 	if size <= old {
 		return l.buf[:size:size]
 	}
-	if size > l.max {
+	if size > l.max { // what the module itself declares wazero has looked at
+		if l.quota != nil {
+			l.quota.Refused(size - old)
+		}
 		return nil
 	}
 	if l.quota != nil && !l.quota.Grow(size-old) {

@@ -91,7 +91,12 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-type quota struct{ left atomic.Int64 }
+type quota struct {
+	left    atomic.Int64
+	refused uint64
+}
+
+func (q *quota) Refused(n uint64) { q.refused += n }
 
 func (q *quota) Grow(n uint64) bool {
 	if q.left.Add(-int64(n)) < 0 {

@@ -37,8 +37,8 @@ func examine(ctx context.Context, interpreter bool) self {
 	return s
 }
 
-// runtimeConfig is the configuration of every wazero runtime of ours. Debug information is off: reading it back from the
-// compile cache takes ten times as long as all the rest, and prepared modules have none.
+// runtimeConfig is the configuration of every wazero runtime of ours. Debug information is off but for traceable
+// modules: reading it back from the compile cache takes ten times as long as all the rest.
 func runtimeConfig(interpreter bool) wazero.RuntimeConfig {
 	c := wazero.NewRuntimeConfig()
 	if interpreter {

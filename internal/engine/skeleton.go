@@ -30,8 +30,9 @@ func skeletonOf(bin []byte) ([]byte, error) {
 	for i := range bodies {
 		bodies[i] = trap
 	}
-	// What is left of custom sections names the parts of a module in traces.
-	return m.Assemble(wasm.Assembly{Bodies: bodies, KeepCustom: func(string) bool { return true }}), nil
+	// What else is left of custom sections names the parts of a module in traces.
+	keep := func(name string) bool { return isDebug(name) || name == "name" }
+	return m.Assemble(wasm.Assembly{Bodies: bodies, KeepCustom: keep}), nil
 }
 
 // transplant puts the machine code in a draft under the name that wazero gives to the skeleton's, and returns the

@@ -67,14 +67,21 @@ func (i *Instance) failure(err error) error {
 }
 
 // frames reads wazero's rendering of the stack: a line for each function, "module.name(types) results", where a function
-// without a name is "$index". Prepared modules carry no names, so theirs come from the sidecar.
+// without a name is "$index", and one for the place in it when the module was made traceable. Prepared modules carry no names, so theirs come from the sidecar.
 func (i *Instance) frames(stack string) []Frame {
 	var list []Frame
+	var prepared uint32 // index of the last function
 	for _, line := range strings.Split(stack, "\n\t") {
+		if at, ok := sourceOffset(line); ok && len(list) > 0 {
+			f := &list[len(list)-1]
+			f.Offset, _ = wasm.PlaceOf(i.code.names, prepared, at)
+			continue
+		}
 		name, _, ok := strings.Cut(line, "(")
 		if !ok {
 			continue
 		}
+		prepared = math.MaxUint32
 		module, name := "", strings.TrimPrefix(name, ".")
 		if i.code.part != nil {
 			if m, rest, ok := strings.Cut(name, ".$"); ok {
@@ -84,7 +91,8 @@ func (i *Instance) frames(stack string) []Frame {
 		f := Frame{Func: name, Index: math.MaxUint32}
 		if digits, ok := strings.CutPrefix(name, "$"); ok {
 			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
-				f = i.frame(module, uint32(n))
+				prepared = uint32(n)
+				f = i.frame(module, prepared)
 			}
 		}
 		list = append(list, f)

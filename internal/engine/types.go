@@ -68,8 +68,8 @@ type HostModule struct {
 // Meter is told what a guest spends and says how far it may go on.
 type Meter interface {
 	// Yield is called with nothing spent when a call begins, at intervals while it runs, and once more when it ends.
-	// spent is what was used since the last time. The guest goes on for at most grant units until the next Yield; the
-	// engine may ask earlier. An error unwinds the guest, and the running Call returns it.
+	// spent is what was used since the last time. The guest goes on until it has used more than grant units; the engine
+	// may ask earlier. An error unwinds the guest, and the running Call returns it.
 	Yield(ctx context.Context, spent uint64) (grant uint64, err error)
 }
 
@@ -79,6 +79,8 @@ type Quota interface {
 	Grow(n uint64) bool
 	// Release gives n bytes back.
 	Release(n uint64)
+	// Refused is told of n bytes that were not asked for, since the instance's own limit has no room for them.
+	Refused(n uint64)
 }
 
 // Progress hears how loading a module goes on. Report is never called after Load has returned, nor twice at once.

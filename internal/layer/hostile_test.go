@@ -70,9 +70,9 @@ func fixSum(b []byte, off int) {
 	copy(h[148:156], fmt.Sprintf("%06o\x00 ", sum))
 }
 
-func unpack(b []byte, lim layer.Limits) (*layer.Index, error) {
+func unpack(ctx context.Context, b []byte, lim layer.Limits) (*layer.Index, error) {
 	var m layer.Memory
-	return layer.Unpack(context.TODO(), bytes.NewReader(b), &m, lim)
+	return layer.Unpack(ctx, bytes.NewReader(b), &m, lim)
 }
 
 // TestHostile: every archive here is refused with a reason and a name, or means
@@ -168,7 +168,7 @@ func TestHostile(t *testing.T) {
 			b := pack(t, tt.members...)
 			lim := layer.Limits{Entries: 100, Bytes: 10_000}
 			for how, read := range map[string]func() (*layer.Index, error){
-				"unpack": func() (*layer.Index, error) { return unpack(b, lim) },
+				"unpack": func() (*layer.Index, error) { return unpack(t.Context(), b, lim) },
 				"scan": func() (*layer.Index, error) {
 					return layer.Scan(t.Context(), bytes.NewReader(b), int64(len(b)), "sha256:"+strings.Repeat("ab", 32), lim)
 				},
@@ -247,7 +247,7 @@ func TestBroken(t *testing.T) {
 		{"sparse map of nonsense", pax("21 GNU.sparse.major=1\n21 GNU.sparse.minor=0\n26 GNU.sparse.realsize=9\n"), layer.ErrFormat},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := unpack(tt.b, layer.Limits{})
+			_, err := unpack(t.Context(), tt.b, layer.Limits{})
 			if !errors.Is(err, tt.want) && !(err == nil && tt.want == nil) {
 				t.Errorf("error %v, want %v", err, tt.want)
 			}

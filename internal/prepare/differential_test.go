@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/wherry-run/wherry/internal/prepare"
+	"github.com/wherry-run/wherry/internal/prepare/generate"
 )
 
 // programs is how many random programs a test runs; WHERRY_PROGRAMS asks for more.
@@ -23,26 +24,31 @@ func programs(t *testing.T, n uint64) uint64 {
 	return n
 }
 
-func programCalls(seed uint64) []call {
-	return []call{
-		{"f0", []uint64{seed & 7, seed, f32(float32(seed)), f64(-1.5)}},
-		{"f1", []uint64{seed >> 3 & 0xffff, 1 << 40, f32(-0.0), f64(float64(seed))}},
-		{"f0", []uint64{1, 2, f32(3), f64(4)}},
+// program is a random program and the calls to make of it.
+func program(seed uint64, exnref, throws bool) ([]byte, []call) {
+	m := generate.Program(generate.Options{Seed: seed, Exnref: exnref, Throws: throws})
+	calls := make([]call, len(m.Calls))
+	for i, c := range m.Calls {
+		calls[i] = call{c.Name, c.Args}
 	}
+	return m.Wasm, calls
 }
 
 // TestRandomPrograms runs random programs as they are on the interpreter and prepared on both engines. The same
 // program is written with legacy exceptions, which only the prepared form can run, and with exnref.
 func TestRandomPrograms(t *testing.T) {
 	caught := 0
-	for seed := range programs(t, 300) {
+	for seed := range programs(t, 60) {
 		throws := seed%3 > 0
-		original := generate(seed, true, throws)
+		original, calls := program(seed, true, throws)
 		valid(t, original)
-		want := run(t, "interpreter", original, 0, programCalls(seed)...)
+		want := run(t, "interpreter", original, 0, calls...)
+		if len(want.results) != len(calls) {
+			t.Fatalf("program %d does not start: %v", seed, want)
+		}
 		forms := map[string][]byte{"exnref": original}
 		if throws {
-			forms["legacy"] = generate(seed, false, true)
+			forms["legacy"], _ = program(seed, false, true)
 		}
 		for form, bin := range forms {
 			for name, o := range map[string]prepare.Options{"exceptions": {}, "fixes": {EngineFixes: true}, "fuel": {Fuel: true}, "all": all,
@@ -53,7 +59,7 @@ func TestRandomPrograms(t *testing.T) {
 					if engine == "compiler" && !o.EngineFixes {
 						continue
 					}
-					got := run(t, engine, out, 0, programCalls(seed)...)
+					got := run(t, engine, out, 0, calls...)
 					if got.String() != want.String() {
 						t.Errorf("program %d, %s, passes %s, %s:\n got %v\nwant %v", seed, form, name, engine, got, want)
 					}

@@ -32,10 +32,15 @@ type emitter struct {
 	handler int      // handlers open around the instruction
 	catches []wasm.Catch
 	clauses []int // first of catches for every open try_table
+	places  []byte
 }
 
 func newEmitter(p *plan) *emitter {
-	return &emitter{p: p, types: wasm.NewChecker(p.mod)}
+	e := &emitter{p: p, types: wasm.NewChecker(p.mod)}
+	if p.traced {
+		e.NoteRuns()
+	}
+	return e
 }
 
 // What scratch locals are for. A function gets one of a kind when it first needs it.
@@ -103,8 +108,14 @@ func (e *emitter) function(f uint32, out []byte) ([]byte, error) {
 		return nil, err
 	}
 	written := e.Finish()
+	from := len(out)
 	out, err := e.appendLocals(out)
-	return append(out, written...), err
+	head := len(out) - from
+	out = append(out, written...)
+	if e.p.traced {
+		e.place(len(out)-from, head)
+	}
+	return out, err
 }
 
 // walk rewrites every instruction, with the types of the operands at hand where a pass asks for them.

@@ -7,7 +7,7 @@ import (
 )
 
 // TestExnref treats exception references as values in every place they can be, and compares with the interpreter, which
-// has them. No assembler here writes this form, so the module is written by the generator's hand.
+// has them. No tool here writes this form, so the module is written by hand.
 func TestExnref(t *testing.T) {
 	var calls []call
 	for _, name := range []string{"null", "main", "own", "late"} {
@@ -47,9 +47,9 @@ func exnrefModule(selects bool) []byte {
 		name  string
 		typ   uint32
 		local []wasm.LocalGroup
-		write func(g *generator)
+		write func(g *assembler)
 	}{
-		{"catch", 3, nil, func(g *generator) { // throws its argument and returns what it caught; null for zero
+		{"catch", 3, nil, func(g *assembler) { // throws its argument and returns what it caught; null for zero
 			g.idx(wasm.OpLocalGet, 0)
 			g.op(wasm.OpI32Eqz)
 			g.open(wasm.OpIf, wasm.EmptyBlock())
@@ -69,7 +69,7 @@ func exnrefModule(selects bool) []byte {
 			g.end()
 			g.op(wasm.OpUnreachable)
 		}},
-		{"again", 2, nil, func(g *generator) { // throws its argument anew and returns what that carries
+		{"again", 2, nil, func(g *assembler) { // throws its argument anew and returns what that carries
 			g.open(wasm.OpBlock, wasm.TypedBlock(4))
 			g.open(wasm.OpTryTable, wasm.ValueBlock(i32))
 			g.raw(1, byte(wasm.CatchTagRef), 0, 0)
@@ -80,7 +80,7 @@ func exnrefModule(selects bool) []byte {
 			g.end()
 			g.op(wasm.OpDrop)
 		}},
-		{"null", 0, []wasm.LocalGroup{{Count: 2, Type: exn}}, func(g *generator) { // ref.is_null of locals
+		{"null", 0, []wasm.LocalGroup{{Count: 2, Type: exn}}, func(g *assembler) { // ref.is_null of locals
 			g.idx(wasm.OpLocalGet, 0)
 			g.idx(wasm.OpCall, 0)
 			g.idx(wasm.OpLocalTee, 2)
@@ -91,7 +91,7 @@ func exnrefModule(selects bool) []byte {
 			g.op(wasm.OpI32Shl)
 			g.op(wasm.OpI32Or)
 		}},
-		{"pick", 5, nil, func(g *generator) { // select between an exnref and null
+		{"pick", 5, nil, func(g *assembler) { // select between an exnref and null
 			if !selects {
 				g.idx(wasm.OpLocalGet, 1)
 				g.open(wasm.OpIf, wasm.ValueBlock(exn))
@@ -106,7 +106,7 @@ func exnrefModule(selects bool) []byte {
 			g.idx(wasm.OpLocalGet, 1)
 			g.b = wasm.AppendValueType(append(g.b, byte(wasm.OpSelectTyped), 1), exn)
 		}},
-		{"main", 0, nil, func(g *generator) { // all of it, through a global and a table
+		{"main", 0, nil, func(g *assembler) { // all of it, through a global and a table
 			g.idx(wasm.OpLocalGet, 0)
 			g.i32c(3)
 			g.op(wasm.OpI32And)
@@ -130,7 +130,7 @@ func exnrefModule(selects bool) []byte {
 			g.end()
 			g.i32c(-1)
 		}},
-		{"own", 0, nil, func(g *generator) { // a branch to the try_table's own label leaves the try
+		{"own", 0, nil, func(g *assembler) { // a branch to the try_table's own label leaves the try
 			pos := g.open(wasm.OpBlock, wasm.ValueBlock(i32))
 			own := g.open(wasm.OpTryTable, wasm.EmptyBlock())
 			g.raw(1, byte(wasm.CatchTag), 0, 0)
@@ -143,7 +143,7 @@ func exnrefModule(selects bool) []byte {
 			g.br(wasm.OpBr, pos)
 			g.end()
 		}},
-		{"late", 0, nil, func(g *generator) { // thrown after the try was left: nobody catches
+		{"late", 0, nil, func(g *assembler) { // thrown after the try was left: nobody catches
 			g.open(wasm.OpBlock, wasm.ValueBlock(i32))
 			own := g.open(wasm.OpTryTable, wasm.EmptyBlock())
 			g.raw(1, byte(wasm.CatchTag), 0, 0)
@@ -161,7 +161,7 @@ func exnrefModule(selects bool) []byte {
 	var codes [][]byte
 	var exports []wasm.Export
 	for i, b := range bodies {
-		g := &generator{b: wasm.AppendLocals(nil, b.local)}
+		g := &assembler{b: wasm.AppendLocals(nil, b.local)}
 		b.write(g)
 		g.op(wasm.OpEnd)
 		funcs, codes = append(funcs, b.typ), append(codes, g.b)
@@ -176,4 +176,28 @@ func exnrefModule(selects bool) []byte {
 	out = wasm.AppendSection(out, wasm.SectionExport, wasm.AppendVector(nil, exports, wasm.AppendExport))
 	out = wasm.AppendSection(out, wasm.SectionElement, []byte{1, 0, 0x41, 1, 0x0b, 1, 1})
 	return wasm.AppendCodeSection(out, codes)
+}
+
+// assembler writes the body of a function.
+type assembler struct {
+	b     []byte
+	depth uint32
+}
+
+func (a *assembler) op(c wasm.Opcode)               { a.b = wasm.AppendOp(a.b, c) }
+func (a *assembler) idx(c wasm.Opcode, i uint32)    { a.b = wasm.AppendOpIndex(a.b, c, i) }
+func (a *assembler) raw(b ...byte)                  { a.b = append(a.b, b...) }
+func (a *assembler) i32c(v int32)                   { a.b = wasm.AppendI32Const(a.b, v) }
+func (a *assembler) br(c wasm.Opcode, label uint32) { a.idx(c, a.depth-label) }
+
+// open returns the label that br takes.
+func (a *assembler) open(c wasm.Opcode, t wasm.BlockType) uint32 {
+	a.b = wasm.AppendBlock(a.b, c, t)
+	a.depth++
+	return a.depth
+}
+
+func (a *assembler) end() {
+	a.op(wasm.OpEnd)
+	a.depth--
 }

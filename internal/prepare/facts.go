@@ -68,6 +68,7 @@ type chunk struct {
 	tryTypes   map[uint32]struct{} // types that a try uses as its block type
 	code       []byte              // what was written
 	ends       []uint32            // end of every function in code
+	places     []byte              // where all of it was, if that is traced
 }
 
 // chunkBytes is how much code makes a chunk: small enough to keep every core busy to the end, large enough that its

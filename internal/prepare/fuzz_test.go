@@ -15,8 +15,10 @@ import (
 func FuzzPrepare(f *testing.F) {
 	f.Add([]byte("\x00asm\x01\x00\x00\x00"))
 	for seed := range uint64(6) {
-		f.Add(generate(seed, true, true))
-		f.Add(generate(seed, false, seed%2 == 0))
+		newer, _ := program(seed, true, true)
+		legacy, _ := program(seed, false, seed%2 == 0)
+		f.Add(newer)
+		f.Add(legacy)
 	}
 	f.Fuzz(func(t *testing.T, bin []byte) {
 		before := bytes.Clone(bin)
@@ -49,10 +51,12 @@ func FuzzPrepare(f *testing.F) {
 func FuzzProgram(f *testing.F) {
 	f.Add(uint64(1), true)
 	f.Fuzz(func(t *testing.T, seed uint64, legacy bool) {
-		want := run(t, "interpreter", generate(seed, true, true), 0, programCalls(seed)...)
-		out := prepared(t, generate(seed, !legacy, true), all)
+		original, calls := program(seed, true, true)
+		want := run(t, "interpreter", original, 0, calls...)
+		form, _ := program(seed, !legacy, true)
+		out := prepared(t, form, all)
 		for engine := range engines {
-			if got := run(t, engine, out, 0, programCalls(seed)...); got.String() != want.String() {
+			if got := run(t, engine, out, 0, calls...); got.String() != want.String() {
 				t.Errorf("%s:\n got %v\nwant %v", engine, got, want)
 			}
 		}

@@ -19,6 +19,7 @@ type plan struct {
 	imported uint32 // functions the original imports
 	shift    uint32 // what is added to the index of a function the original defines
 
+	traced    bool // it is noted where the code was
 	lower     bool // exceptions are lowered
 	throwing  throwing
 	checked   []bool
@@ -100,7 +101,9 @@ func checkReserved(m *wasm.Module) error {
 func (p *plan) scan(ctx context.Context) error {
 	p.facts = make([]facts, len(p.mod.Code))
 	size := 0
+	total := 0
 	for i, s := range p.mod.Code {
+		total += s.Len()
 		if n := len(p.chunks); n == 0 || size > chunkBytes {
 			p.chunks = append(p.chunks, chunk{first: i})
 			size = 0
@@ -108,6 +111,7 @@ func (p *plan) scan(ctx context.Context) error {
 		size += s.Len() + 16
 		p.chunks[len(p.chunks)-1].end = i + 1
 	}
+	p.traced = p.part == nil && p.opts.traces(total) // what a part is made of is not in any file
 	return each(ctx, p.opts.workers(), len(p.chunks), func(i int) error {
 		s := scanner{m: p.mod, c: &p.chunks[i], fixes: p.opts.EngineFixes, nans: p.opts.Deterministic}
 		for f := s.c.first; f < s.c.end; f++ {
@@ -247,6 +251,7 @@ func (p *plan) write(ctx context.Context) error {
 			}
 			c.ends = append(c.ends, uint32(len(c.code)))
 		}
+		c.places = e.places
 		return ctx.Err()
 	})
 }

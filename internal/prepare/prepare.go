@@ -42,6 +42,8 @@ type Options struct {
 	Fuel bool
 	// Deterministic makes every NaN canonical that an instruction computes, for their bits differ between CPUs.
 	Deterministic bool
+	// Trace notes where the code was in the original for larger modules too. Small ones are traced anyway.
+	Trace bool
 	// Limits bounds the module before and after; the zero value stands for wasm.DefaultLimits.
 	Limits wasm.Limits
 	// GroupBytes is how much code of the original a group of a split module has; zero stands for a good measure.
@@ -62,6 +64,9 @@ func (o Options) Key() string {
 	}
 	if o.Deterministic {
 		passes += ",nan"
+	}
+	if o.Trace {
+		passes += ",trace"
 	}
 	return fmt.Sprintf("prepare/%d;%s;limits=%+v", version, passes, o.limits())
 }
@@ -90,7 +95,7 @@ func (o Options) workers() int {
 // a value other than zero is an exception that nobody caught. A start function that throws traps.
 type Prepared struct {
 	Wasm   []byte
-	Names  []byte // sidecar of package wasm: the names of functions, by their index in Wasm
+	Names  []byte // sidecar of package wasm: the names of functions, by their index in Wasm, and where their code was
 	Report Report
 }
 
@@ -115,7 +120,7 @@ func Prepare(ctx context.Context, bin []byte, o Options) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{Wasm: p.out, Names: p.names(), Report: p.report()}, nil
+	return &Prepared{Wasm: p.out, Names: p.sidecar(), Report: p.report()}, nil
 }
 
 // rewrite checks a module, or a part of one, and runs the passes.

@@ -70,7 +70,7 @@ func TestOutput(t *testing.T) {
 
 // TestNothingToDo checks that a module without work keeps its code byte for byte.
 func TestNothingToDo(t *testing.T) {
-	bin := generate(3, false, false)
+	bin, _ := program(3, false, false)
 	p, err := prepare.Prepare(context.Background(), bin, prepare.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,8 @@ func TestInvalid(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := prepare.Prepare(ctx, generate(1, true, true), all); !errors.Is(err, context.Canceled) {
+	bin, _ := program(1, true, true)
+	if _, err := prepare.Prepare(ctx, bin, all); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }
@@ -122,7 +123,7 @@ func TestManyChunks(t *testing.T) {
 	var funcs []uint32
 	var bodies [][]byte
 	for i := range uint32(n) {
-		g := &generator{b: []byte{0}}
+		g := &assembler{b: []byte{0}}
 		switch {
 		case i == n-1:
 			g.idx(wasm.OpThrow, 0)

@@ -246,3 +246,7 @@ func (t *Tree) Close() error {
 	})
 	return t.closeErr
 }
+
+// Changed is a number that differs after every change of the container's own
+// files: not those of mounts.
+func (t *Tree) Changed() uint64 { return t.union.changed.Load() }

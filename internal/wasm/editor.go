@@ -11,17 +11,37 @@ type Editor struct {
 	// Out is what has been written. Callers append to it directly.
 	Out []byte
 
-	src []byte
-	at  int // what of src has been copied or dropped
+	src  []byte
+	at   int // what of src has been copied or dropped
+	runs []Run
+	note bool // runs are noted
 }
 
 // Reset begins a copy of src, appended to out.
-func (e *Editor) Reset(src, out []byte) { e.src, e.Out, e.at = src, out, 0 }
+func (e *Editor) Reset(src, out []byte) { e.src, e.Out, e.at, e.runs = src, out, 0, e.runs[:0] }
+
+// NoteRuns has every copy from now on note what it copies.
+func (e *Editor) NoteRuns() { e.note = true }
+
+// Runs lists what was copied since Reset. Runs that are as far from each other in the copy as in the source are one.
+func (e *Editor) Runs() []Run { return e.runs }
+
+// run notes that the source up to pos is copied.
+func (e *Editor) run(pos int) {
+	if n := len(e.runs); n > 0 && e.runs[n-1].New-e.runs[n-1].Old == len(e.Out)-e.at {
+		e.runs[n-1].N = pos - e.runs[n-1].Old
+		return
+	}
+	e.runs = append(e.runs, Run{len(e.Out), e.at, pos - e.at})
+}
 
 // CopyTo copies the source up to position pos, so that what is appended to Out next stands before it.
 func (e *Editor) CopyTo(pos int) {
 	pos = min(pos, len(e.src))
 	if pos > e.at {
+		if e.note {
+			e.run(pos)
+		}
 		e.Out = append(e.Out, e.src[e.at:pos]...)
 		e.at = pos
 	}

@@ -51,9 +51,12 @@ func (r *blobReader) Read(p []byte) (int, error) {
 		n, err := r.try(p)
 		if n > 0 {
 			r.advance(n)
-		}
-		if n > 0 {
-			return n, nil // an error that came with the bytes comes again
+			if errors.Is(err, errStalled) && r.off < r.d.Size {
+				if err := r.recover(err); err != nil {
+					return n, err
+				}
+			}
+			return n, nil // another error that came with the bytes comes again
 		}
 		if err == nil {
 			continue
@@ -125,7 +128,7 @@ func (r *blobReader) connect() error {
 		return classify(ctx, err)
 	}
 	dog.rest()
-	r.body = &watchedBody{ReadCloser: resp.Body, ctx: ctx, dog: dog}
+	r.body = &watchedBody{ReadCloser: resp.Body, ctx: ctx, dog: dog, floor: r.s.c.floor}
 	skip, err := r.position(resp)
 	if err == nil && skip > 0 {
 		_, err = io.CopyN(io.Discard, r.body, skip)

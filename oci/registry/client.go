@@ -27,6 +27,7 @@ type Client struct {
 	jobs      int
 	idle      time.Duration
 	backoff   time.Duration
+	floor     floor
 }
 
 // Option sets up a Client.
@@ -74,6 +75,13 @@ func WithPatience(idle, backoff time.Duration) Option {
 	return func(c *Client) { c.idle, c.backoff = idle, backoff }
 }
 
+// WithFloor sets how little a registry may send while it is waited for: less
+// than n bytes within that time counts as a connection that stalled, which is
+// made anew a few times and then given up. 32 KiB in a minute unless set.
+func WithFloor(n int64, within time.Duration) Option {
+	return func(c *Client) { c.floor = floor{n, within} }
+}
+
 // New makes a client with the credentials of Docker's configuration and its
 // credential helpers.
 func New(opts ...Option) *Client {
@@ -85,6 +93,7 @@ func New(opts ...Option) *Client {
 		jobs:      8,
 		idle:      30 * time.Second,
 		backoff:   500 * time.Millisecond,
+		floor:     floor{32 << 10, time.Minute},
 	}
 	for _, o := range opts {
 		o(c)

@@ -223,6 +223,51 @@ func TestFetchThroughFaults(t *testing.T) {
 	}
 }
 
+// drip answers with a byte now and then, never silent for long.
+func drip(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	b := record(r, next).Body.Bytes()
+	for i := range b {
+		if _, err := w.Write(b[i : i+1]); err != nil {
+			return
+		}
+		w.(http.Flusher).Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// TestFloor: a registry that sends next to nothing is as good as one that sends
+// nothing, whether it does so once or always.
+func TestFloor(t *testing.T) {
+	for name, times := range map[string]int{"once": 1, "always": 0} {
+		t.Run(name, func(t *testing.T) {
+			f := &fault{match: isBlobGet, times: times, do: drip}
+			host := serve(t, f.wrap)
+			src := newMemory()
+			index := build(t, src, random(1, 10_000), random(2, 10_000))
+			ref := reference(t, host+"/iris:1")
+			if err := client().Push(t.Context(), ref, index, src, registry.PushOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			c := client(registry.WithPatience(time.Minute, time.Millisecond), registry.WithFloor(1000, 100*time.Millisecond))
+			_, err := c.Fetch(t.Context(), ref, newMemory())
+			if times == 0 && (err == nil || !strings.Contains(err.Error(), "stalled")) {
+				t.Errorf("a registry that drips: %v", err)
+			}
+			if times > 0 && err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
 // TestResume: after a break only the rest is asked for.
 func TestResume(t *testing.T) {
 	const size = 1_000_000

@@ -90,6 +90,13 @@ func withDeadline(ctx context.Context, d time.Duration) (context.Context, contex
 	return context.WithTimeoutCause(ctx, d, errStalled)
 }
 
+// floor is the least that a peer may send: less than bytes in so much waiting
+// for it counts as stalled, though something moves now and then.
+type floor struct {
+	bytes  int64
+	within time.Duration
+}
+
 // watchdog cancels a request in which nothing moves. It runs only while the
 // network is waited for: a slow disk on our side is not the peer's fault.
 type watchdog struct {
@@ -115,17 +122,30 @@ func (w *watchdog) stop() {
 	w.cancel(context.Canceled)
 }
 
-// watchedBody is a response body under a watchdog.
+// watchedBody is a response body under a watchdog, which must not fall below
+// the floor either.
 type watchedBody struct {
 	io.ReadCloser
-	ctx context.Context
-	dog *watchdog
+	ctx    context.Context
+	dog    *watchdog
+	floor  floor
+	waited time.Duration // for the network, since the floor was last looked at
+	came   int64         // meanwhile
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.dog.pat()
+	began := time.Now()
 	n, err := b.ReadCloser.Read(p)
 	b.dog.rest()
+	b.waited += time.Since(began)
+	b.came += int64(n)
+	if err == nil && b.waited >= b.floor.within {
+		if b.came < b.floor.bytes {
+			err = fmt.Errorf("%w: only %d bytes came in %s", errStalled, b.came, b.waited.Round(time.Millisecond))
+		}
+		b.waited, b.came = 0, 0
+	}
 	return n, classify(b.ctx, err)
 }
 

@@ -3,10 +3,12 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	goruntime "runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,4 +118,50 @@ func everywhere(b *testing.B, rt *runtime.Runtime, bin []byte, what string) {
 		}
 	}
 	b.ResetTimer()
+}
+
+// BenchmarkCompute is a fixed amount of work of one guest, and of one on every
+// processor: what it costs that they give way to others.
+func BenchmarkCompute(b *testing.B) {
+	bin := clang(b, "cancel.c", "-mbulk-memory")
+	ctx := context.Background()
+	rt, err := runtime.New(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rt.Close(ctx)
+	for _, guests := range []int{1, goruntime.GOMAXPROCS(0)} {
+		b.Run(fmt.Sprint(guests), func(b *testing.B) {
+			var all series
+			for range b.N {
+				all = append(all, inProcess(func() { together(b, rt, bin, guests) })())
+			}
+			report(b, "min-cpu-ms", least(all.cpu()), time.Millisecond)
+			report(b, "p50-cpu-ms", median(all.cpu()), time.Millisecond)
+			report(b, "min-ms", least(all.wall()), time.Millisecond)
+			report(b, "p50-ms", median(all.wall()), time.Millisecond)
+			quiet(b)
+		})
+	}
+}
+
+// together has guests compute a billion units each.
+func together(b *testing.B, rt *runtime.Runtime, bin []byte, guests int) {
+	var done sync.WaitGroup
+	for range guests {
+		done.Go(func() {
+			c, err := rt.Create(b.Context(), runtime.Program("cancel", bin), runtime.Spec{
+				Args: []string{"calls"}, Limits: runtime.Limits{Fuel: 1_000_000_000},
+			})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer c.Close(context.WithoutCancel(b.Context()))
+			if err := c.Run(b.Context()); !errors.As(err, new(*runtime.LimitError)) {
+				b.Error(err)
+			}
+		})
+	}
+	done.Wait()
 }

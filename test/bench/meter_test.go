@@ -28,12 +28,14 @@ var kernels = []struct {
 
 // BenchmarkMeter is what it costs that a guest can be stopped: the kernels with
 // our fuel, and with the flag that wazero checks for the same purpose, both
-// beside the kernels without.
+// beside the kernels without. Two interpreters, with fuel and without, stand for
+// programs; the last line is about all of them.
 func BenchmarkMeter(b *testing.B) {
 	bin := clang(b, "kernels.c", "-nostdlib", "-Wl,--no-entry")
 	e := newEngine(b)
 	plain, metered := prepared(b, e, bin, false), prepared(b, e, bin, true)
 	flagged := bareKernels(b, bin, wazero.NewRuntimeConfig().WithCloseOnContextDone(true))
+	var ratios []float64
 	for _, k := range kernels {
 		b.Run(k.name, func(b *testing.B) {
 			want := plain(k.name, k.rounds)
@@ -50,11 +52,18 @@ func BenchmarkMeter(b *testing.B) {
 				ratio(b, "min-fuel/plain", least(all[1].cpu()), least(all[0].cpu()))
 				ratio(b, "median-fuel/plain", median(all[1].cpu()), median(all[0].cpu()))
 				ratio(b, "wazero-flag/plain", least(all[2].cpu()), least(all[0].cpu()))
+				ratios = append(ratios, times(all[1], all[0]))
 			}
 			quiet(b)
 		})
 	}
+	b.Run("python", func(b *testing.B) { ratios = append(ratios, meterPython(b)...) })
+	b.Run("ruby", func(b *testing.B) { ratios = append(ratios, meterRuby(b)...) })
+	summary(b, ratios)
 }
+
+// times is how many times the least of one side is that of the other.
+func times(of, to series) float64 { return float64(least(of.cpu())) / float64(least(to.cpu())) }
 
 // BenchmarkHostCall is one call of a Go function by a metered guest, beside
 // wazero's plainest way.

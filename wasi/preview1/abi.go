@@ -139,6 +139,8 @@ func fileTypeOf(k rootfs.Kind) fileType {
 		return typeDirectory
 	case rootfs.KindSymlink:
 		return typeSymbolicLink
+	case rootfs.KindDevice:
+		return typeCharacterDevice
 	}
 	return typeUnknown
 }

@@ -20,14 +20,16 @@ type object interface {
 	close() error
 }
 
-// regular is an open file with a position of its own.
+// regular is an open file with a position of its own, or a device, for which the
+// position means nothing.
 type regular struct {
 	file   *rootfs.File
+	kind   fileType
 	offset int64
 }
 
-func (*regular) fileType() fileType { return typeRegularFile }
-func (r *regular) close() error     { return r.file.Close() }
+func (r *regular) fileType() fileType { return r.kind }
+func (r *regular) close() error       { return r.file.Close() }
 
 // directory is an open directory. A preopened one has the name under which the
 // guest was given it.

@@ -187,9 +187,6 @@ func (h *Host) pathOpen(c *call) errno {
 	if oflags&oflagCreat != 0 {
 		need |= rightPathCreateFile
 	}
-	if oflags&oflagTrunc != 0 {
-		need |= rightPathFilestatSetSize
-	}
 	path, e := c.path(2)
 	if e != esuccess {
 		return e
@@ -197,6 +194,9 @@ func (h *Host) pathOpen(c *call) errno {
 	parent, dir, e := h.fds.directory(c.u32(0), need)
 	if e != esuccess {
 		return e
+	}
+	if oflags&oflagTrunc != 0 && !parent.mayTruncate() {
+		return enotcapable
 	}
 	if h.fds.full() {
 		return emfile
@@ -225,6 +225,13 @@ func (h *Host) pathOpen(c *call) errno {
 	}
 	le.PutUint32(out, fd)
 	return esuccess
+}
+
+// mayTruncate tells whether files may be cut while they are opened. Whoever can
+// open one with the right to set its size can do the same in two steps, and Go
+// opens the directory of an os.Root without the right that is meant for this.
+func (d *descriptor) mayTruncate() bool {
+	return d.base.has(rightPathFilestatSetSize) || d.inheriting.has(rightFDFilestatSetSize|rightFDWrite)
 }
 
 // mayOpen refuses, before anything is created or cut, rights that the
@@ -288,5 +295,5 @@ func (d *descriptor) opened(file *rootfs.File, base, inheriting rights, flags fd
 	if base.has(rightFDRead) && !base.has(rightFDWrite) {
 		granted &^= rightsThatWrite // opened for reading: nothing can change it
 	}
-	return &descriptor{base: granted, inheriting: 0, flags: flags, object: &regular{file: file}}, esuccess
+	return &descriptor{base: granted, inheriting: 0, flags: flags, object: &regular{file: file, kind: fileTypeOf(st.Kind)}}, esuccess
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wherry-run/wherry/internal/rootfs"
 )
 
 // path calls a function of (fd, path).
@@ -188,6 +190,57 @@ func TestOpenFlags(t *testing.T) {
 	}
 	if g.ok("fd_seek", fd, 0, 2, g.alloc(8)); g.read(fd, 1) != "" {
 		t.Error("the file is not empty")
+	}
+}
+
+func TestDevicesAreCharacterDevices(t *testing.T) {
+	g := newGuest(t, func(c *Config) {
+		tree, err := rootfs.New(rootfs.Options{Mounts: []rootfs.Mount{{Target: "dev", Devices: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tree.Close() })
+		c.Tree, c.Preopens = tree, []Preopen{{GuestPath: "/", Node: tree.Root()}}
+	})
+	if _, kind, _, _ := g.pathStat(0, "dev/null"); kind != typeCharacterDevice {
+		t.Errorf("by path: type %d", kind)
+	}
+	kind, _, base, _ := g.fdstat(g.open("dev/null", 0, rightsOfFile))
+	if kind != typeCharacterDevice {
+		t.Errorf("open: type %d", kind)
+	}
+	if base&(rightFDSeek|rightFDTell) == 0 {
+		t.Error("C takes /dev/null for a terminal")
+	}
+}
+
+// Go opens the directory of an os.Root like a file for reading, without the right
+// to set sizes by path, and creates files through it.
+func TestTruncationWithoutTheRightForPaths(t *testing.T) {
+	g := newGuest(t, nil)
+	g.path("path_create_directory", "dir")
+	out := g.alloc(4)
+	open := func(at uint32, path string, oflags int, base, inheriting rights) errno {
+		t.Helper()
+		return g.call("path_open", at, 0, g.put(path), len(path), oflags, base, inheriting, 0, out)
+	}
+	for _, tc := range []struct {
+		base, inheriting rights
+		want             errno
+	}{
+		{rightPathOpen | rightPathCreateFile, rightsOfFile, esuccess},
+		{rightPathOpen | rightPathCreateFile | rightPathFilestatSetSize, rightFDRead, esuccess},
+		{rightPathOpen | rightPathCreateFile, rightsOfFile &^ rightFDFilestatSetSize, enotcapable},
+		{rightPathOpen | rightPathCreateFile, rightsOfFile &^ rightFDWrite, enotcapable},
+		{rightPathOpen, rightsOfFile, enotcapable},
+	} {
+		if e := open(3, "dir", oflagDirectory, tc.base, tc.inheriting); e != esuccess {
+			t.Fatal(e)
+		}
+		dir := g.u32(out)
+		if e := open(dir, "f", oflagCreat|oflagTrunc, rightFDRead, 0); e != tc.want {
+			t.Errorf("truncating through a directory with rights %x and %x: %d, want %d", tc.base, tc.inheriting, e, tc.want)
+		}
 	}
 }
 

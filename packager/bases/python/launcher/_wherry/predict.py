@@ -195,17 +195,23 @@ def main(words):
 
 def _predict(path, words):
     """Load, call once, print one line of JSON."""
-    predictor = None
     try:
         predictor = Predictor(path)
+    except Misuse as e:
+        print("predict: %s" % e, file=sys.stderr)
+        raise SystemExit(2) from None
+    one(predictor, words)
+
+
+def one(predictor, words):
+    """Call a loaded function once, print one line of JSON."""
+    try:
         if words and words[0] in ("-h", "--help"):
             print(predictor.usage())
             return
         positional, named = predictor.bind(words)
     except Misuse as e:
-        print("predict: %s" % e, file=sys.stderr)
-        if predictor is not None:
-            print(predictor.usage(), file=sys.stderr)
+        print("predict: %s\n%s" % (e, predictor.usage()), file=sys.stderr)
         raise SystemExit(2) from None
     result = predictor.function(*positional, **named)
     if inspect.iscoroutine(result):

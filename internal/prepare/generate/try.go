@@ -1,39 +1,39 @@
-package prepare_test
+package generate
 
 import "github.com/wherry-run/wherry/internal/wasm"
 
-// genClause is one clause of a try. With ref its exception can be thrown again.
-type genClause struct {
+// clause is one clause of a try. With ref its exception can be thrown again.
+type clause struct {
 	all bool
 	tag uint32
 	ref bool
 }
 
-func (c genClause) carries() bool { return !c.all && c.tag != tagEmpty }
+func (c clause) carries() bool { return !c.all && c.tag != tagEmpty }
 
 // try writes a try that takes an i32 and gives one.
-func (g *generator) try(nest int) {
+func (g *program) try(nest int) {
 	if len(g.tries) > 7 {
 		return
 	}
-	g.expr32(2)
-	delegate := g.n(6) == 0
+	g.expr(wasm.I32, 2)
+	delegate := g.one(6)
 	target := g.n(len(g.tries))
-	var clauses []genClause
+	var clauses []clause
 	for _, tag := range g.r.Perm(3) {
 		if g.n(3) > 0 {
-			clauses = append(clauses, genClause{tag: uint32(tag), ref: g.n(2) == 0})
+			clauses = append(clauses, clause{tag: uint32(tag), ref: g.one(2)})
 		}
 	}
-	if g.n(2) == 0 {
-		clauses = append(clauses, genClause{all: true, ref: g.n(2) == 0})
+	if g.one(2) {
+		clauses = append(clauses, clause{all: true, ref: g.one(2)})
 	}
 	if delegate {
 		clauses = nil
 	}
 	x := localX + uint32(len(g.tries))
-	g.tries = append(g.tries, genTry{exn: x, body: true})
-	if g.exnref {
+	g.tries = append(g.tries, try{exn: x, body: true})
+	if g.Exnref {
 		g.tryTable(nest, clauses, delegate, target)
 	} else {
 		g.tryLegacy(nest, clauses, delegate, target)
@@ -42,16 +42,16 @@ func (g *generator) try(nest int) {
 	g.idx(wasm.OpLocalSet, localI+uint32(g.n(4)))
 }
 
-func (g *generator) body(nest int) {
+func (g *program) body(nest int) {
 	g.relay(func() {
 		g.block(nest)
-		g.expr32(2)
+		g.expr(wasm.I32, 2)
 		g.idx(wasm.OpLocalSet, localR)
 	})
 	g.idx(wasm.OpLocalGet, localR)
 }
 
-func (g *generator) tryLegacy(nest int, clauses []genClause, delegate bool, target int) {
+func (g *program) tryLegacy(nest int, clauses []clause, delegate bool, target int) {
 	t := len(g.tries) - 1
 	g.tries[t].pos = g.open(wasm.OpTry, wasm.TypedBlock(typeTry))
 	g.idx(wasm.OpLocalSet, localI)
@@ -74,18 +74,18 @@ func (g *generator) tryLegacy(nest int, clauses []genClause, delegate bool, targ
 }
 
 // handler writes what a clause does; what it carries is on the stack.
-func (g *generator) handler(nest int, c genClause) {
+func (g *program) handler(nest int, c clause) {
 	t := len(g.tries) - 1
 	if c.carries() {
 		g.idx(wasm.OpLocalSet, localI+1)
 	}
 	g.tries[t].holding = c.ref
 	g.block(nest)
-	g.expr32(2)
+	g.expr(wasm.I32, 2)
 	g.tries[t].holding = false
 }
 
-func (g *generator) tryTable(nest int, clauses []genClause, delegate bool, target int) {
+func (g *program) tryTable(nest int, clauses []clause, delegate bool, target int) {
 	t := len(g.tries) - 1
 	g.idx(wasm.OpLocalSet, localP)
 	done := g.open(wasm.OpBlock, wasm.ValueBlock(wasm.I32))
@@ -141,4 +141,50 @@ func (g *generator) tryTable(nest int, clauses []genClause, delegate bool, targe
 		g.handler(nest, c)
 	}
 	g.end()
+}
+
+// guard writes the body of the function: the outermost thing an exception can be delegated to.
+func (g *program) guard(body func()) {
+	g.tries = append(g.tries, try{body: true})
+	g.relay(body)
+	g.tries = g.tries[:0]
+}
+
+// relay writes the body of the innermost try. In the exnref form, which has no delegate, exceptions delegated to this
+// try are thrown anew where its handlers see them.
+func (g *program) relay(body func()) {
+	if !g.Exnref || !g.Throws {
+		body()
+		return
+	}
+	past := g.open(wasm.OpBlock, wasm.EmptyBlock())
+	g.tries[len(g.tries)-1].pos = g.open(wasm.OpBlock, wasm.ValueBlock(wasm.ExnRef))
+	body()
+	g.br(wasm.OpBr, past)
+	g.end()
+	g.op(wasm.OpThrowRef)
+	g.end()
+}
+
+func (g *program) throw() {
+	held := -1
+	for i, t := range g.tries {
+		if t.holding && (held < 0 || g.one(2)) {
+			held = i
+		}
+	}
+	if held >= 0 && g.one(2) {
+		if g.Exnref {
+			g.idx(wasm.OpLocalGet, g.tries[held].exn)
+			g.op(wasm.OpThrowRef)
+		} else {
+			g.br(wasm.OpRethrow, g.tries[held].pos)
+		}
+		return
+	}
+	tag := uint32(g.n(3))
+	if tag != tagEmpty {
+		g.expr(wasm.I32, 1)
+	}
+	g.idx(wasm.OpThrow, tag)
 }

@@ -1,0 +1,125 @@
+package runtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// request is what a guest of ProtocolTurn is told, as JSON: who it is from now
+// on.
+type request struct {
+	Args []string `json:"args"`
+	Env  []string `json:"env"`
+	Dir  string   `json:"dir"`
+	// Base64 of random bytes, for what a program seeds its own generators with.
+	Seed []byte `json:"seed,omitempty"`
+}
+
+// The calls of ProtocolTurn, in the words of the Python base.
+const (
+	turnLoad = "import sys\n" +
+		"from importlib import util as _u\n" +
+		"_s = _u.spec_from_file_location('_wherry', '/usr/local/lib/wherry/_wherry/__init__.py', submodule_search_locations=['/usr/local/lib/wherry/_wherry'])\n" +
+		"_m = _u.module_from_spec(_s)\n" +
+		"sys.modules['_wherry'] = _m\n" +
+		"_s.loader.exec_module(_m)\n" +
+		"from _wherry import turn\n" +
+		"turn.prepare(%s)\n"
+	turnRehearse = "from _wherry import turn\nturn.rehearse(%s)\n"
+	turnResume   = "from _wherry import turn\nturn.resume(%s)\n"
+)
+
+// turnSource puts a request into a call. JSON in a string of JSON is a literal
+// of Python as well, but for a few characters that encoding/json escapes.
+func turnSource(call string, r request) (string, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	literal, err := json.Marshal(string(data))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(call, literal), nil
+}
+
+// turn has a guest run source text.
+func turn(ctx context.Context, i *engine.Instance, source string) error {
+	at, err := i.Call(ctx, "host_alloc", uint64(len(source)))
+	if err != nil {
+		return err
+	}
+	if len(at) != 1 || !i.Memory().WriteString(uint32(at[0]), source) {
+		return errors.New("the guest has no room for a request")
+	}
+	result, err := i.Call(ctx, "turn", at[0], uint64(len(source)))
+	if err != nil {
+		return err
+	}
+	if len(result) != 1 || uint32(result[0]) != 0 {
+		return &ExitError{Code: 1}
+	}
+	return nil
+}
+
+// resume has a restored guest go on as the program that x and p say.
+func resume(ctx context.Context, i *engine.Instance, s *oci.Snapshot, x *executable, p Process, seed []byte) error {
+	if s.Protocol == oci.ProtocolTurn {
+		source, err := turnSource(turnResume, newRequest(x, p, seed))
+		if err != nil {
+			return err
+		}
+		return turn(ctx, i, source)
+	}
+	if i.HasFunc("wizer.resume") {
+		_, err := i.Call(ctx, "wizer.resume")
+		return err
+	}
+	return enter(ctx, i, x)
+}
+
+func newRequest(x *executable, p Process, seed []byte) request {
+	env := newEnviron(p.Env)
+	env.set("PWD=" + p.Dir)
+	return request{Args: x.args, Env: env.list(), Dir: p.Dir, Seed: seed}
+}
+
+// seedBytes is how much randomness a restored guest is handed.
+const seedBytes = 32
+
+// continued is a clock for a restored guest: its monotonic time goes on from
+// where the snapshot was taken, and never back.
+type continued struct {
+	wasi.Clock
+	offset time.Duration
+}
+
+// Monotonic is the time since the clock of the snapshot was made, without what
+// passed between the two.
+func (c continued) Monotonic() time.Duration { return c.Clock.Monotonic() + c.offset }
+
+// reads is what a guest of ProtocolTurn says it looked at, over the door.
+type reads struct {
+	Wherry string             `json:"wherry"` // "reads"
+	Args   bool               `json:"args"`
+	Env    map[string]*string `json:"env"`
+	AllEnv bool               `json:"allEnv"`
+}
+
+// parseReads reads a message that a guest sends when it has loaded; false for
+// every other message.
+func parseReads(message []byte) (oci.Reads, bool) {
+	var r reads
+	if !strings.HasPrefix(string(message), `{"wherry":`) || json.Unmarshal(message, &r) != nil || r.Wherry != "reads" {
+		return oci.Reads{}, false
+	}
+	return oci.Reads{Args: r.Args, Env: r.Env, AllEnv: r.AllEnv}, true
+}
