@@ -53,6 +53,8 @@ type Image struct {
 	target   ispec.Descriptor
 	resolved resolved
 	layers   []layer.Layer
+	derived  *derived
+	underive error // why there is none
 }
 
 // NotFoundError says that no image has this name.
@@ -128,9 +130,16 @@ func (img *Image) readOnce(ctx context.Context, o Options) error {
 		return err
 	}
 	img.resolved = r
-	img.layers, err = img.openLayers(ctx, o)
-	return err
+	if img.layers, err = img.openLayers(ctx, o); err != nil {
+		return err
+	}
+	img.derived, img.underive = img.readDerived()
+	return nil
 }
+
+// Underived says why derived data that the image carries is not used; nil when
+// it is, or there is none.
+func (img *Image) Underived() error { return img.underive }
 
 // Close lets the store sweep the image once it is removed.
 func (img *Image) Close() error { return img.lease.Release() }

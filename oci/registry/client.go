@@ -87,7 +87,7 @@ func WithFloor(n int64, within time.Duration) Option {
 func New(opts ...Option) *Client {
 	c := &Client{
 		keychain:  authn.DefaultKeychain,
-		artifacts: map[string]bool{oci.ModelArtifact: true},
+		artifacts: map[string]bool{oci.ModelArtifact: true, oci.DerivedArtifact: true},
 		insecure:  map[string]bool{},
 		userAgent: "wherry",
 		jobs:      8,

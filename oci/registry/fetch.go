@@ -160,6 +160,9 @@ func (f *fetch) judge(m *ispec.Manifest, config []byte) error {
 	case m.Config.MediaType == oci.ModelConfigType:
 		_, err := oci.ParseModelConfig(config)
 		return err
+	case m.Config.MediaType == oci.DerivedConfig:
+		_, err := oci.ParseDerived(config, m)
+		return err
 	}
 	return nil
 }

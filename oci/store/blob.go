@@ -69,6 +69,12 @@ func (b *Blob) Bytes() []byte {
 	return b.mem
 }
 
+// Detach gives the file to the caller, who closes it in place of the Blob.
+func (b *Blob) Detach() *os.File {
+	b.once.Do(func() {})
+	return b.f
+}
+
 // Close closes the file and ends the mapping.
 func (b *Blob) Close() error {
 	b.once.Do(func() {})
