@@ -133,7 +133,7 @@ func buildBase(ctx context.Context, o Options, base bases.Base, ref string) (*Im
 	}
 	res, err := Build(ctx, Options{
 		Context: base.Context, Recipe: file, Epoch: DefaultEpoch,
-		Store: o.Store, Images: o.Images, Mirror: o.Mirror, Runner: o.Runner, Pip: o.Pip,
+		Store: o.Store, Images: o.Images, Mirror: o.Mirror, Runner: o.Runner, Recorder: o.Recorder, Pip: o.Pip,
 		Fetcher: o.Fetcher, Cache: o.Cache, Progress: o.Progress, Stdout: o.Stdout, Stderr: o.Stderr,
 	})
 	if err != nil {

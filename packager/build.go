@@ -294,6 +294,10 @@ func (b *builder) step(ctx context.Context, s *state, step recipe.Step) (cached 
 		return b.model(ctx, s, step, c)
 	case *instructions.RunCommand:
 		return b.run(ctx, s, step, c)
+	case *recipe.Snapshot:
+		s.snapshot = true
+		s.history(step.Code, b.Epoch, true)
+		return true, nil
 	case *instructions.WorkdirCommand:
 		return b.workdir(ctx, s, step, c)
 	case *instructions.ArgCommand:

@@ -57,6 +57,15 @@ func (b *builder) export(ctx context.Context, s *state) (*Result, error) {
 		artifacts = append(artifacts, d)
 		docs = append(docs, modelConfig, model)
 	}
+	derived, d, err := b.derive(ctx, s, manifest, config)
+	if err != nil {
+		return nil, err
+	}
+	if d != nil {
+		res.Derived = d
+		artifacts = append(artifacts, *d)
+		docs = append(docs, derived...)
+	}
 	index, err := oci.BuildIndex(manifest, artifacts, annotations)
 	if err != nil {
 		return nil, err

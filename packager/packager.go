@@ -11,6 +11,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -58,6 +59,8 @@ type Options struct {
 	Mirror string
 	// Runner runs programs in the sandbox; nil refuses RUN.
 	Runner Runner
+	// Recorder records how the program of the image starts; nil records nothing.
+	Recorder Recorder
 	// Pip serves RUN pip install; nil refuses it.
 	Pip PipInstaller
 	// Toolchain calls the host's compilers for stages FROM toolchain:...; nil
@@ -83,6 +86,8 @@ type Result struct {
 	Config ispec.Descriptor
 	// Model is the ModelPack manifest; nil without MODEL.
 	Model *ispec.Descriptor
+	// Derived is the manifest of derived data; nil without.
+	Derived *ispec.Descriptor
 	// Base is the reference and digest that the image was built on; empty for
 	// scratch.
 	Base       string
@@ -107,6 +112,13 @@ type Image struct {
 	Digest digest.Digest
 	Config oci.Image
 	Layers []ImageLayer
+	// Derived is what is known of its programs, nil for nothing, over
+	// DerivedLayers. Memory opens the memory of one of its snapshots.
+	Derived       *oci.Derived
+	DerivedLayers []ispec.Descriptor
+	Memory        func(ctx context.Context, s *oci.Snapshot) (*os.File, error)
+	// Facts reads the facts of one of the modules of Derived.
+	Facts func(ctx context.Context, m *oci.DerivedModule) ([]byte, error)
 }
 
 // ImageLayer is one layer, as a document lists it and as files are read from it.
@@ -156,6 +168,9 @@ type RunSpec struct {
 	Epoch time.Time
 	// Seed makes the program's randomness.
 	Seed [32]byte
+	// Base is the image that the stage began with; nil for scratch. What is known
+	// of its programs holds for them here.
+	Base *Image
 }
 
 // RunFile is a file or an empty writable folder that one RUN sees.
@@ -193,7 +208,9 @@ type PipRequest struct {
 	Store Store
 	// Runner runs a program over Layers and what the installer adds, for a first
 	// import; nil when there is no sandbox.
-	Runner         Runner
+	Runner Runner
+	// Base is the image that the stage began with; nil for scratch.
+	Base           *Image
 	Epoch          time.Time
 	Stdout, Stderr io.Writer
 }

@@ -25,7 +25,7 @@ func (b *builder) pipInstall(ctx context.Context, s *state, j job, layers []root
 	defer tree.Close()
 	return b.Pip.Install(ctx, PipRequest{
 		Args: j.pip, Dir: s.dir(), Env: env, Config: s.config, Layers: layers, Root: tree.FS(), Files: files,
-		Store: b.Store, Runner: b.Runner, Epoch: b.Epoch, Stdout: b.Stdout, Stderr: b.Stderr,
+		Store: b.Store, Runner: b.Runner, Base: s.base, Epoch: b.Epoch, Stdout: b.Stdout, Stderr: b.Stderr,
 	})
 }
 
@@ -120,7 +120,7 @@ func importRunner(r PipRequest, layers []rootfs.Layer) python.Run {
 		k.list(argv)
 		changes, err := r.Runner.Run(ctx, RunSpec{
 			Layers: layers, Args: argv, Env: r.Env, Dir: "/", Stdout: &limited{&out, 1 << 20}, Stderr: &limited{&out, 1 << 20},
-			Epoch: r.Epoch, Seed: seed(k.sum()),
+			Epoch: r.Epoch, Seed: seed(k.sum()), Base: r.Base,
 		})
 		if err == nil && changes.Close != nil {
 			err = changes.Close()

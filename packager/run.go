@@ -180,6 +180,7 @@ func (b *builder) mountSecret(m *mounted, s *state, mount *instructions.Mount) e
 		return fmt.Errorf("read secret %q: %w", id, err)
 	}
 	m.secrets = append(m.secrets, value)
+	s.secret = true
 	m.inputs = append(m.inputs, "secret", id)
 	if mount.Env != nil {
 		name := *mount.Env
@@ -312,7 +313,7 @@ func (b *builder) execute(ctx context.Context, s *state, j job, m *mounted, env 
 		}
 		changes, err = b.Runner.Run(ctx, RunSpec{
 			Layers: layers, Args: j.args, Env: env, Dir: s.dir(), User: s.config.Config.User, Files: files,
-			Stdout: b.Stdout, Stderr: b.Stderr, Epoch: b.Epoch, Seed: seed(key),
+			Stdout: b.Stdout, Stderr: b.Stderr, Epoch: b.Epoch, Seed: seed(key), Base: s.base,
 		})
 	}
 	if err != nil {

@@ -38,6 +38,9 @@ type state struct {
 	shell []string
 	// ownCmd says that this stage has set CMD itself.
 	ownCmd bool
+	// snapshot says that the stage asked for one, secret that a step of it was
+	// given secrets.
+	snapshot, secret bool
 	// files is the union of all layers, made when first asked for.
 	files *union
 }
@@ -72,7 +75,7 @@ func (s *state) fork() *state {
 	n.parts = slices.Clone(s.parts)
 	n.args = map[string]string{}
 	n.shell = []string{"/bin/sh", "-c"}
-	n.ownCmd = false
+	n.ownCmd, n.snapshot = false, false
 	return &n
 }
 

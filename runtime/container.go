@@ -140,16 +140,16 @@ func hasPath(image Image, name string) bool {
 // exited with 0, else an *ExitError, *TrapError, *LimitError, *NotFoundError or
 // *FormatError, or what cancelled ctx; errors.As finds them.
 func (c *Container) Run(ctx context.Context) error {
-	args := c.command()
+	args := c.Command()
 	if len(args) == 0 {
 		return errors.New("the image names no program; give one as arguments")
 	}
 	return c.Exec(ctx, Process{Args: args})
 }
 
-// command is the program and its arguments by Docker's rules: an entrypoint
+// Command is the program and its arguments by Docker's rules: an entrypoint
 // given in the Spec drops the image's Cmd.
-func (c *Container) command() []string {
+func (c *Container) Command() []string {
 	entrypoint, args := c.config.Entrypoint, c.config.Cmd
 	if c.spec.Entrypoint != nil {
 		entrypoint, args = c.spec.Entrypoint, nil

@@ -82,6 +82,7 @@ type recorder struct {
 	out      Recording
 	observed preview1.Observed
 	reads    *oci.Reads
+	fixed    int // arguments that the snapshot is bound to; 0: all
 	host     *preview1.Host
 	instance *engine.Instance
 }
@@ -157,8 +158,9 @@ func (r *recorder) load(ctx context.Context) (*engine.Module, func(), error) {
 // answer is the door of a program that is recorded: it hears what the program
 // looked at.
 func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
-	if reads, ok := parseReads(message); ok {
+	if reads, fixed, ok := parseReads(message); ok {
 		r.reads = &reads
+		r.fixed = min(max(fixed, 1), len(r.x.args))
 		return []byte("{}"), nil
 	}
 	return nil, errors.New("nobody answers while a program is recorded")
@@ -235,7 +237,7 @@ func (r *recorder) take(protocol string) {
 		Realtime: c.clock.Now().UnixNano(), Monotonic: int64(c.clock.Monotonic()),
 	}
 	if r.reads != nil {
-		s.Reads = *r.reads
+		s.Reads, s.Program = *r.reads, r.x.args[:r.fixed]
 	} else {
 		s.Reads = oci.Reads{Args: r.observed.Args}
 		if r.observed.Env {

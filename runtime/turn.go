@@ -112,14 +112,15 @@ type reads struct {
 	Args   bool               `json:"args"`
 	Env    map[string]*string `json:"env"`
 	AllEnv bool               `json:"allEnv"`
+	Fixed  int                `json:"fixed"` // how many arguments it is bound to
 }
 
 // parseReads reads a message that a guest sends when it has loaded; false for
 // every other message.
-func parseReads(message []byte) (oci.Reads, bool) {
+func parseReads(message []byte) (out oci.Reads, fixed int, ok bool) {
 	var r reads
 	if !strings.HasPrefix(string(message), `{"wherry":`) || json.Unmarshal(message, &r) != nil || r.Wherry != "reads" {
-		return oci.Reads{}, false
+		return oci.Reads{}, 0, false
 	}
-	return oci.Reads{Args: r.Args, Env: r.Env, AllEnv: r.AllEnv}, true
+	return oci.Reads{Args: r.Args, Env: r.Env, AllEnv: r.AllEnv}, r.Fixed, true
 }

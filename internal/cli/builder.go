@@ -59,7 +59,7 @@ func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
 	w.finder = &finder{store: w.store, fetcher: client}
 	w.options = packager.Options{
 		Store: w.lease, Images: w.finder, Mirror: a.env("WHERRY_BASE_MIRROR"),
-		Runner: sandbox{w.runtime}, Toolchain: toolchain.New(), Fetcher: source.New(),
+		Runner: sandbox{w.runtime}, Recorder: sandbox{w.runtime}, Toolchain: toolchain.New(), Fetcher: source.New(),
 		Pip:    packager.NewPip(),
 		Cache:  buildCache{filepath.Join(p.Cache, "build")},
 		Stdout: a.talk().Output(a.Err), Stderr: a.talk().Output(a.Err), Progress: newBuilding(a.talk),
@@ -115,6 +115,8 @@ func (f *finder) open(ctx context.Context, ref string, o images.Options) (*packa
 	for i, d := range img.LayerDescriptors() {
 		out.Layers = append(out.Layers, packager.ImageLayer{Layer: d, Files: files[i]})
 	}
+	out.Derived, out.DerivedLayers, out.Memory = img.Derived(), img.DerivedLayers(), img.Memory
+	out.Facts = img.Facts
 	return out, nil
 }
 
@@ -131,7 +133,7 @@ func (f *finder) Keep(ctx context.Context, ref string, index ispec.Descriptor) e
 type sandbox struct{ rt *runtime.Runtime }
 
 func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Changes, error) {
-	c, err := s.rt.Create(ctx, stage{withTemp(spec.Layers, spec.Epoch)}, runtime.Spec{
+	c, err := s.rt.Create(ctx, stage{withTemp(spec.Layers, spec.Epoch), spec.Base}, runtime.Spec{
 		Entrypoint: spec.Args, Args: []string{}, Env: spec.Env, WorkingDir: spec.Dir,
 		Stdout: spec.Stdout, Stderr: spec.Stderr, Mounts: runFiles(spec.Files),
 		Clock:  wasi.NewFixedClock(spec.Epoch),
@@ -155,6 +157,37 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 	}, nil
 }
 
+// Record runs the program of an image to where it waits for work.
+func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*packager.Recording, error) {
+	c, err := s.rt.Create(ctx, recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}, runtime.Spec{
+		Stdout: spec.Stdout, Stderr: spec.Stderr,
+		Clock:  wasi.NewFixedClock(spec.Epoch),
+		Random: wasi.SeededRandom(spec.Seed[:]),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	r, err := c.Record(ctx, runtime.RecordSpec{Process: runtime.Process{Args: c.Command()}, Snapshot: true})
+	var whole *runtime.WholeError
+	if errors.As(err, &whole) {
+		return nil, &packager.NoRecordingError{Reason: whole.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := packager.Recording(*r)
+	return &out, nil
+}
+
+// recorded is a finished image that is not stored yet.
+type recorded struct {
+	stage
+	config ispec.ImageConfig
+}
+
+func (r recorded) Config() ispec.ImageConfig { return r.config }
+
 // withTemp puts an empty /tmp below the layers of a stage that has none. Without
 // it the runtime mounts one, and what a RUN leaves there would be gone for the
 // next RUN; as with Docker it stays.
@@ -165,10 +198,32 @@ func withTemp(layers []layer.Layer, epoch time.Time) []layer.Layer {
 }
 
 // stage is the rootfs of a build's stage as the runtime takes images.
-type stage struct{ layers []layer.Layer }
+type stage struct {
+	layers []layer.Layer
+	base   *packager.Image // nil: nothing is known of its programs
+}
 
 func (s stage) Config() ispec.ImageConfig { return ispec.ImageConfig{} }
 func (s stage) Layers() []layer.Layer     { return s.layers }
+
+// Derived is what is known of the modules of the base. Its snapshots are left
+// out: a build begins every program at its beginning.
+func (s stage) Derived() *oci.Derived {
+	if s.base == nil || s.base.Derived == nil {
+		return nil
+	}
+	return &oci.Derived{Modules: s.base.Derived.Modules}
+}
+
+// Facts reads the facts of one of them.
+func (s stage) Facts(ctx context.Context, m *oci.DerivedModule) ([]byte, error) {
+	return s.base.Facts(ctx, m)
+}
+
+// Memory is never asked for.
+func (s stage) Memory(context.Context, *oci.Snapshot) (*os.File, error) {
+	return nil, errors.New("there are no snapshots in a build")
+}
 
 // runFiles are a step's secrets and scripts, in memory: they touch no disk.
 func runFiles(files []packager.RunFile) []runtime.Mount {

@@ -32,7 +32,8 @@ func (m *Model) Expand(expand instructions.SingleWordExpander) error {
 	return err
 }
 
-// Snapshot is the instruction SNAPSHOT, which this version refuses.
+// Snapshot is the instruction SNAPSHOT: keep what the program of the image is in
+// memory when it waits for work.
 type Snapshot struct{}
 
 // parseModel reads MODEL with the quoting, JSON form and flags of COPY: the

@@ -171,8 +171,6 @@ func (c *checker) step(stage int, step Step, inToolchain bool) {
 			c.add(step.Line, "leave --golden out; compare predictions in a test of your own", "MODEL --golden: this version of wherry has no golden cases")
 		}
 		c.copyFrom(stage, step, cmd.From)
-	case *Snapshot:
-		c.add(step.Line, "leave the line out: the image works the same without", "SNAPSHOT: this version of wherry has no snapshots")
 	case *instructions.UserCommand:
 		if !IsNumericUser(cmd.User) {
 			c.add(step.Line, "write a number, or leave the line out: a guest has no rights on the host", "USER %s: there are no user names in the sandbox", cmd.User)

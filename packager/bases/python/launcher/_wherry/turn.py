@@ -109,7 +109,7 @@ def prepare(text):
     finally:
         os.environ._data = plain
     _settle()
-    _tell(seen, watched.listed)
+    _tell(seen, watched.listed, _state.fixed)
 
 
 def _settle():
@@ -127,14 +127,14 @@ def _settle():
     gc.collect()
 
 
-def _tell(seen, listed):
+def _tell(seen, listed, fixed):
     """Say what was looked at: a run in which it differs does not use the snapshot."""
     import _host
 
     def text(b):
         return b.decode("utf-8", "surrogateescape") if isinstance(b, bytes) else b
 
-    told = {"wherry": "reads", "args": _Arguments.looked, "allEnv": listed,
+    told = {"wherry": "reads", "args": _Arguments.looked, "allEnv": listed, "fixed": fixed,
             "env": {text(k): None if v is None else text(v) for k, v in seen.items()}}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
 
@@ -208,6 +208,8 @@ def rehearse(text):
 class _Interpreter:
     """python, before it knows what to run."""
 
+    fixed = 2  # the interpreter and the launcher
+
     def __init__(self, argv):
         # What nearly every program imports.
         import ast, codecs, collections, contextlib, enum, functools, io, itertools  # noqa: F401, E401
@@ -228,6 +230,8 @@ class _Interpreter:
 class _Model:
     """predict FILE.py, its model loaded."""
 
+    fixed = 4  # the same, predict, and the file
+
     def __init__(self, argv):
         from . import predict
 
@@ -241,6 +245,8 @@ class _Model:
         self.cases = self._cases()
         for case in self.cases:
             self._call(case)
+        if not self.cases:
+            self._guess()
 
     def _cases(self):
         """The cases of warmup.json beside the program: lists of words, or objects."""
@@ -252,6 +258,22 @@ class _Model:
         if not isinstance(cases, list):
             raise SystemExit("warmup.json: a list of cases is wanted, each a list of words or an object")
         return cases[:100]
+
+    def _guess(self):
+        """Call once with plain values of the right types, for want of cases."""
+        words = []
+        for name, p in self.predictor.signature.parameters.items():
+            if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) or p.default is not p.empty:
+                continue
+            word = {float: "1.0", int: "1", bool: "true", str: "a"}.get(self.predictor.hints.get(name))
+            if word is None:
+                return
+            words.append(word)
+        try:
+            self._call(words)
+        except Exception:
+            return
+        self.cases = [words]
 
     def _call(self, case):
         """One case."""

@@ -1,0 +1,309 @@
+package packager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/prepare"
+	"github.com/wherry-run/wherry/internal/rootfs"
+	"github.com/wherry-run/wherry/oci"
+)
+
+// RecordSpec is the program of an image, to be run to where it waits for work.
+type RecordSpec struct {
+	// Layers are the rootfs, bottom first, and Config says what runs.
+	Layers []rootfs.Layer
+	Config oci.ImageConfig
+	// Epoch is the one time that all clocks show, Seed makes the randomness.
+	Epoch time.Time
+	Seed  [32]byte
+	// Stdout and Stderr get what the program prints while it loads.
+	Stdout, Stderr io.Writer
+}
+
+// Recording is what was found out about a program.
+type Recording struct {
+	// Content names the program's module: digest, offset and length of its bytes.
+	Content string
+	// Facts are the encoded facts of the module.
+	Facts []byte
+	// Hot are the functions that ran.
+	Hot []uint32
+	// Snapshot is nil when none could be taken, and Refused says why.
+	Snapshot *oci.Snapshot
+	Refused  string
+	// Memory is that of the snapshot.
+	Memory []byte
+}
+
+// Recorder runs a program and records it. An error of a program that cannot be
+// recorded at all, but can be run, is a *NoRecordingError.
+type Recorder interface {
+	Record(ctx context.Context, spec RecordSpec) (*Recording, error)
+}
+
+// NoRecordingError says why nothing can be recorded of a program.
+type NoRecordingError struct{ Reason string }
+
+func (e *NoRecordingError) Error() string { return e.Reason }
+
+// deriveVersion is raised when derived data of the same image becomes other data.
+const deriveVersion = "derive/1"
+
+// derivedRecord is what the cache keeps of derived data.
+type derivedRecord struct {
+	Derived oci.Derived        `json:"derived"`
+	Layers  []ispec.Descriptor `json:"layers"`
+	Note    string             `json:"note,omitempty"`
+}
+
+// derive records the program of a finished stage and writes what was found out:
+// the documents and the descriptor to list in the index. It gives nothing for an
+// image of which nothing is wanted, or nothing can be found out.
+func (b *builder) derive(ctx context.Context, s *state, manifest oci.Document, config oci.Document) ([]oci.Document, *ispec.Descriptor, error) {
+	rec, err := b.derived(ctx, s, config.Descriptor.Digest)
+	if err != nil || rec == nil || len(rec.Derived.Modules) == 0 {
+		return nil, nil, err
+	}
+	c, m, err := oci.BuildDerived(rec.Derived, manifest.Descriptor, rec.Layers, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := oci.ArtifactDescriptor(m, oci.DerivedArtifact)
+	return []oci.Document{c, m}, &d, nil
+}
+
+// derived gives what is known of the image: its own recording, and its base's as
+// far as it holds.
+func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (*derivedRecord, error) {
+	rec := b.inherited(s)
+	if !s.snapshot && !isPythonModel(s) || b.Recorder == nil {
+		return rec, nil
+	}
+	if s.secret {
+		b.note(s, "no snapshot is taken: the stage was given secrets, and its memory may hold them")
+		return rec, nil
+	}
+	k := newKey(deriveVersion)
+	k.add(s.digest(), string(config))
+	var own derivedRecord
+	ok, err := b.remembered(ctx, k.sum(), &own)
+	if err != nil {
+		return nil, err
+	}
+	if !ok || b.NoCache || !b.hasAll(ctx, own.Layers) {
+		if own, err = b.record(ctx, s, k.sum()); err != nil {
+			return nil, err
+		}
+		if err := b.remember(ctx, k.sum(), own); err != nil {
+			return nil, err
+		}
+	}
+	if own.Note != "" {
+		if s.snapshot && len(own.Derived.Snapshots) == 0 {
+			return nil, fmt.Errorf("SNAPSHOT: %s", own.Note)
+		}
+		b.note(s, "no snapshot is taken: %s", own.Note)
+	}
+	return merge(own, rec), nil
+}
+
+func (b *builder) hasAll(ctx context.Context, layers []ispec.Descriptor) bool {
+	for _, l := range layers {
+		if ok, err := b.Store.Has(ctx, l.Digest); err != nil || !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// isPythonModel recognises the images that are snapshotted without being asked.
+func isPythonModel(s *state) bool {
+	c := s.config.Config
+	return c.Labels["run.wherry.python"] != "" && len(c.Entrypoint) > 1 && path.Base(c.Entrypoint[0]) == "predict"
+}
+
+// record runs the program of the stage.
+func (b *builder) record(ctx context.Context, s *state, key string) (derivedRecord, error) {
+	b.note(s, "recording how the program starts")
+	r, err := b.Recorder.Record(ctx, RecordSpec{
+		Layers: s.layers(b.Store), Config: s.config.Config, Epoch: b.Epoch, Seed: seed(key), Stdout: b.Stdout, Stderr: b.Stderr,
+	})
+	var none *NoRecordingError
+	if errors.As(err, &none) {
+		return derivedRecord{Note: none.Reason}, nil
+	}
+	if err != nil {
+		return derivedRecord{}, err
+	}
+	out := derivedRecord{Note: r.Refused}
+	facts, err := b.writePacked(ctx, oci.FactsLayer, func(w io.Writer) error {
+		_, err := w.Write(r.Facts)
+		return err
+	})
+	if err != nil {
+		return derivedRecord{}, err
+	}
+	out.Layers = append(out.Layers, facts)
+	out.Derived.Modules = []oci.DerivedModule{{Content: r.Content, Facts: facts.Digest, Hot: r.Hot}}
+	if r.Snapshot == nil {
+		return out, nil
+	}
+	pages, layers, err := b.pages(ctx, s, r)
+	if err != nil {
+		return derivedRecord{}, err
+	}
+	snap := *r.Snapshot
+	snap.Pages = pages
+	out.Layers = append(out.Layers, layers...)
+	out.Derived.Snapshots = []oci.Snapshot{snap}
+	return out, nil
+}
+
+// pages writes the memory of a snapshot: over that of the base, when the base has
+// one of the same module.
+func (b *builder) pages(ctx context.Context, s *state, r *Recording) ([]digest.Digest, []ispec.Descriptor, error) {
+	var list []digest.Digest
+	var layers []ispec.Descriptor
+	under, base, err := baseMemory(ctx, s, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if base != nil {
+		list = slices.Clone(base.Pages)
+		for _, l := range s.base.DerivedLayers {
+			if slices.Contains(list, l.Digest) {
+				layers = append(layers, l)
+			}
+		}
+	}
+	own, err := b.writePacked(ctx, oci.PagesLayer, func(w io.Writer) error { return prepare.EncodePages(w, r.Memory, under) })
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(list, own.Digest), append(layers, own), nil
+}
+
+// baseMemory reads the memory of the base's first snapshot of the same module.
+func baseMemory(ctx context.Context, s *state, r *Recording) ([]byte, *oci.Snapshot, error) {
+	if s.base == nil || s.base.Derived == nil || s.base.Memory == nil {
+		return nil, nil, nil
+	}
+	for i := range s.base.Derived.Snapshots {
+		snap := &s.base.Derived.Snapshots[i]
+		if snap.Content != r.Content || snap.Memory > uint64(len(r.Memory)) {
+			continue
+		}
+		f, err := s.base.Memory(ctx, snap)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the snapshot of %s: %w", s.base.Ref, err)
+		}
+		defer f.Close()
+		memory := make([]byte, snap.Memory)
+		if _, err := io.ReadFull(f, memory); err != nil {
+			return nil, nil, fmt.Errorf("read the snapshot of %s: %w", s.base.Ref, err)
+		}
+		return memory, snap, nil
+	}
+	return nil, nil, nil
+}
+
+// writePacked stores what write writes, compressed.
+func (b *builder) writePacked(ctx context.Context, mediaType string, write func(w io.Writer) error) (ispec.Descriptor, error) {
+	r, w := io.Pipe()
+	go func() {
+		z, err := layer.NewCompressor(w, layer.Zstd)
+		if err == nil {
+			if err = write(z); err == nil {
+				_, err = z.Close()
+			}
+		}
+		w.CloseWithError(err)
+	}()
+	d, err := b.Store.Ingest(ctx, ispec.Descriptor{MediaType: mediaType}, r)
+	r.CloseWithError(err)
+	if err != nil {
+		return ispec.Descriptor{}, fmt.Errorf("store %s: %w", mediaType, err)
+	}
+	d.MediaType = mediaType
+	return d, nil
+}
+
+// inherited is what the base knows that holds here too. A snapshot does when no
+// layer on top has anything in a folder whose files its program had opened.
+func (b *builder) inherited(s *state) *derivedRecord {
+	if s.base == nil || s.base.Derived == nil {
+		return nil
+	}
+	rec := &derivedRecord{Layers: s.base.DerivedLayers}
+	rec.Derived.Modules = slices.Clone(s.base.Derived.Modules)
+	for _, snap := range s.base.Derived.Snapshots {
+		if !s.covers(snap.Reads.Dirs) {
+			rec.Derived.Snapshots = append(rec.Derived.Snapshots, snap)
+		}
+	}
+	return rec
+}
+
+// covers tells whether a layer of this stage has an entry in one of the folders,
+// or in place of one.
+func (s *state) covers(dirs []string) bool {
+	watched := map[string]bool{}
+	for _, d := range dirs {
+		watched[strings.Trim(d, "/")] = true
+	}
+	for _, p := range s.parts {
+		for _, e := range p.index.Entries {
+			dir := path.Dir(e.Path)
+			if dir == "." {
+				dir = ""
+			}
+			if e.Kind != layer.Dir && (watched[dir] || watched[e.Path]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// merge puts what is known of the image itself before what its base knows.
+func merge(own derivedRecord, base *derivedRecord) *derivedRecord {
+	if base == nil {
+		return &own
+	}
+	out := own
+	for _, m := range base.Derived.Modules {
+		if !slices.ContainsFunc(out.Derived.Modules, func(o oci.DerivedModule) bool { return o.Content == m.Content }) {
+			out.Derived.Modules = append(out.Derived.Modules, m)
+		}
+	}
+	out.Derived.Snapshots = append(slices.Clone(out.Derived.Snapshots), base.Derived.Snapshots...)
+	needed := map[digest.Digest]bool{}
+	for _, m := range out.Derived.Modules {
+		needed[m.Facts] = true
+	}
+	for _, snap := range out.Derived.Snapshots {
+		for _, p := range snap.Pages {
+			needed[p] = true
+		}
+	}
+	var layers []ispec.Descriptor
+	for _, l := range slices.Concat(own.Layers, base.Layers) {
+		if needed[l.Digest] {
+			needed[l.Digest] = false
+			layers = append(layers, l)
+		}
+	}
+	out.Layers = layers
+	return &out
+}
