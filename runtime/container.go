@@ -43,6 +43,9 @@ type Container struct {
 	stop   context.CancelCauseFunc // ends every program of the container
 	life   context.Context
 	stats  Times
+	// How its programs started.
+	restored, groups int64
+	notes            []string
 }
 
 // Create makes a container of an image. Nothing of it runs yet. ctx bounds the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -60,6 +61,16 @@ func (p *plan) clock(c wasi.Clock) wasi.Clock {
 		return c
 	}
 	return continued{c, time.Duration(p.snapshot.Monotonic)}
+}
+
+// planner decides how a program is going to start.
+type planner func(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan
+
+// planWhole is for a program whose derived data has turned out wrong.
+func (s *session) planWhole(context.Context, *executable, Process, layer.Ref, prepare.Options) *plan {
+	out := &plan{}
+	out.note("its snapshot does not fit its module")
+	return out
 }
 
 // planStart finds the soonest way to start a program. Whatever stands in the way
@@ -149,8 +160,9 @@ func (c *Container) unfit(s *oci.Snapshot, x *executable, p Process) string {
 		return "the container keeps its files, and they may be others than the image's"
 	}
 	for _, m := range c.spec.Mounts {
+		target := path.Clean(m.Target)
 		for _, dir := range s.Reads.Dirs {
-			if within := strings.TrimSuffix(m.Target, "/") + "/"; strings.HasPrefix(dir+"/", within) {
+			if path.Dir(target) == dir || strings.HasPrefix(dir+"/", strings.TrimSuffix(target, "/")+"/") {
 				return fmt.Sprintf("%s is mounted, and the program read files there while it loaded", m.Target)
 			}
 		}

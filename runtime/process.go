@@ -158,6 +158,9 @@ func (s *session) exec(ctx context.Context, p Process) error {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	default:
+		if c.life.Err() != nil { // Close has them all
+			return context.Cause(c.life)
+		}
 		return c.account.exceeded("processes", fmt.Sprint(cap(c.slots)))
 	}
 	if limit := s.account.enter(); limit != nil {
@@ -191,11 +194,21 @@ func (s *session) runBuiltin(ctx context.Context, x *executable, p Process) erro
 }
 
 func (s *session) runModule(ctx context.Context, x *executable, p Process) error {
+	err := s.runPlanned(ctx, x, p, s.planStart)
+	if errors.Is(err, engine.ErrImage) {
+		// What is said about its memory is wrong: nothing of it has run yet.
+		return s.runPlanned(ctx, x, p, s.planWhole)
+	}
+	return err
+}
+
+// runPlanned runs a module the way that it is planned.
+func (s *session) runPlanned(ctx context.Context, x *executable, p Process, planning planner) error {
 	c := s.container
 	var times Times
 	defer func() { c.book(times) }()
 	began := time.Now()
-	module, plan, how, release, err := s.load(ctx, x, p)
+	module, plan, how, release, err := s.load(ctx, x, p, planning)
 	times.loaded(time.Since(began), how)
 	if err != nil {
 		return err
@@ -226,6 +239,7 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 		return c.translate(x, err)
 	}
 	defer instance.Close(context.WithoutCancel(ctx))
+	defer func() { c.started(plan, instance.Groups()) }()
 	began = time.Now()
 	err = s.start(ctx, instance, plan, x, p)
 	times.Run = time.Since(began)
@@ -264,13 +278,13 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter, answer door.Hand
 }
 
 // load compiles the program, or takes it from the cache.
-func (s *session) load(ctx context.Context, x *executable, p Process) (*engine.Module, *plan, engine.LoadStats, func(), error) {
+func (s *session) load(ctx context.Context, x *executable, p Process, planning planner) (*engine.Module, *plan, engine.LoadStats, func(), error) {
 	options := s.container.rt.prepareOptions(s.limits.Tables)
 	options.Deterministic = s.container.spec.Deterministic
 	options.Trace = s.container.spec.Trace
 	plan := &plan{}
 	if ref, _, ok := x.file.Content(); ok {
-		plan = s.planStart(ctx, x, p, ref, options)
+		plan = planning(ctx, x, p, ref, options)
 	}
 	if plan.cutting != nil {
 		m, how, release, err := s.container.rt.acquireParts(ctx, *plan.cutting, options)
@@ -418,6 +432,11 @@ func enter(ctx context.Context, i *engine.Instance, x *executable) error {
 			return err
 		}
 	}
+	return callRun(ctx, i, x)
+}
+
+// callRun runs a reactor's run.
+func callRun(ctx context.Context, i *engine.Instance, x *executable) error {
 	if !i.HasFunc("run") {
 		return &FormatError{x.path, "exports neither _start (a command) nor run (a reactor): it is a library"}
 	}

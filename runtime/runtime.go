@@ -28,6 +28,7 @@ type config struct {
 	hostModules []wasi.HostModule
 	progress    Progress
 	totals      Totals
+	groupBytes  int // of modules in parts; 0: the usual measure
 }
 
 // WithCacheDir keeps prepared and compiled modules in dir, which belongs to
@@ -131,6 +132,7 @@ func (rt *Runtime) prepareOptions(tables uint32) prepare.Options {
 		EngineFixes: rt.engine.NeedsFixes(),
 		Fuel:        true,
 		Limits:      limits,
+		GroupBytes:  rt.config.groupBytes,
 		Workers:     rt.config.engine.Workers,
 	}
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
@@ -29,6 +30,12 @@ type Stats struct {
 	// Read and Written count the bytes that programs moved through descriptors:
 	// files, pipes, streams and sockets.
 	Read, Written uint64
+	// Restored counts the programs that started from a snapshot, and Groups the
+	// parts of modules that were loaded while they ran. Notes say why a program did
+	// not start as soon as the image would allow.
+	Restored int64
+	Groups   int64
+	Notes    []string
 	// Times are those of the programs that have ended. A Runtime counts none.
 	Times
 }
@@ -64,6 +71,7 @@ func (c *Container) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Times = c.stats
+	s.Restored, s.Groups, s.Notes = c.restored, c.groups, slices.Clone(c.notes)
 	return s
 }
 
@@ -77,6 +85,20 @@ func (a *account) stats() Stats {
 		Memory: a.memory.now.Load(), PeakMemory: a.memory.peak.Load(), Programs: a.started.Load(), Disk: a.disk.now.Load(),
 		Output: a.output.Load(), Read: a.read.Load(), Written: a.written.Load(),
 	}
+}
+
+// maxNotes bounds what is remembered of how programs started.
+const maxNotes = 20
+
+// started books how a program started.
+func (c *Container) started(p *plan, groups int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.snapshot != nil {
+		c.restored++
+	}
+	c.groups += int64(groups)
+	c.notes = append(c.notes, p.notes[:min(len(p.notes), maxNotes-min(maxNotes, len(c.notes)))]...)
 }
 
 func (c *Container) book(t Times) {

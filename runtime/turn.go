@@ -79,11 +79,13 @@ func resume(ctx context.Context, i *engine.Instance, s *oci.Snapshot, x *executa
 		}
 		return turn(ctx, i, source)
 	}
-	if i.HasFunc("wizer.resume") {
-		_, err := i.Call(ctx, "wizer.resume")
-		return err
+	for _, name := range []string{"wizer.resume", "_start"} {
+		if i.HasFunc(name) {
+			_, err := i.Call(ctx, name)
+			return err
+		}
 	}
-	return enter(ctx, i, x)
+	return callRun(ctx, i, x) // _initialize was called before the snapshot
 }
 
 func newRequest(x *executable, p Process, seed []byte) request {

@@ -24,8 +24,8 @@ type Image struct {
 // ErrGrown is returned by Reset when the memory is larger than its image: it cannot become smaller again.
 var ErrGrown = errors.New("engine: the memory has grown")
 
-// errImage says that an image is another module's.
-var errImage = errors.New("the image does not fit the module")
+// ErrImage is returned by Instantiate and Reset for the image of another module.
+var ErrImage = errors.New("engine: the image does not fit the module")
 
 // Globals gives the values of the module's own globals, of a module in parts. It is for use between calls.
 func (i *Instance) Globals() []uint64 {
@@ -42,7 +42,7 @@ func (i *Instance) Globals() []uint64 {
 // restore begins with an image.
 func (i *Instance) restore(m *Image) error {
 	if i.mem == nil || uint64(len(i.mem.buf)) != m.Size {
-		return errImage
+		return ErrImage
 	}
 	if err := i.mem.restore(m.File); err != nil {
 		return fmt.Errorf("restore memory: %w", err)
@@ -56,15 +56,15 @@ func (i *Instance) setGlobals(values []uint64) error {
 		case api.MutableGlobal:
 			g.Set(v)
 		case nil:
-			return errImage
+			return ErrImage
 		default:
 			if g.Get() != v {
-				return errImage
+				return ErrImage
 			}
 		}
 	}
 	if i.mod.ExportedGlobal(fmt.Sprint(stateExport, len(values))) != nil {
-		return errImage
+		return ErrImage
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (i *Instance) Reset(m *Image) error {
 	case i.calling != nil:
 		return ErrBusy
 	case i.mem == nil || uint64(len(i.mem.buf)) < m.Size:
-		return errImage
+		return ErrImage
 	case uint64(len(i.mem.buf)) > m.Size:
 		return ErrGrown
 	}
@@ -100,7 +100,7 @@ func (l *linear) restore(f *os.File) error {
 		if st, err := f.Stat(); err != nil {
 			return err
 		} else if st.Size() < int64(len(l.buf)) {
-			return errImage // reading behind the end of a mapped file ends the process
+			return ErrImage // reading behind the end of a mapped file ends the process
 		}
 		if overlay(l.buf, f) == nil {
 			return nil
