@@ -242,10 +242,13 @@ func (h *handlers) read(ctx context.Context, hc interp.HandlerContext, args []st
 	line, err := readLine(ctx, hc.Stdin, r.raw)
 	status := 0
 	switch {
-	case err == errTooLarge:
+	case err == errLine:
 		return nil, h.refuse(err)
 	case err != nil:
 		status = 1
+	}
+	if err := h.world.Spend(ctx, uint64(len(line))*readFuel, time.Duration(len(line))*readTime); err != nil {
+		return nil, h.end(err)
 	}
 	h.grown.Add(int64(len(line)))
 	cfg := &expand.Config{Env: hc.Env}
@@ -293,6 +296,17 @@ func isTerminal(r io.Reader) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// maxRead bounds a line that read reads, byte by byte.
+const maxRead = 2 << 20
+
+// What a byte of it costs.
+const (
+	readFuel = 500
+	readTime = 500 * time.Nanosecond
+)
+
+var errLine = fmt.Errorf("read: a line of more than %d bytes", maxRead)
+
 // readLine reads a line and not a byte more: the next command reads on.
 func readLine(ctx context.Context, r io.Reader, raw bool) (string, error) {
 	if f, ok := r.(*os.File); ok {
@@ -327,8 +341,8 @@ func readLine(ctx context.Context, r io.Reader, raw bool) (string, error) {
 			line = append(line, b[0])
 			escaped = false
 		}
-		if len(line) > maxText {
-			return "", errTooLarge
+		if len(line) > maxRead {
+			return "", errLine
 		}
 		if err != nil {
 			return string(line), err
@@ -372,6 +386,9 @@ func (h *handlers) ownCommand(ctx context.Context, hc interp.HandlerContext, arg
 		n, err := sized(hc, args[1:])
 		if err != nil {
 			return h.refuse(err)
+		}
+		if err := h.world.Spend(ctx, n/8, time.Duration(n/8)); err != nil {
+			return h.end(err)
 		}
 		return h.scan(hc, n)
 	case tickCommand:

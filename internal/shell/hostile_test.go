@@ -95,7 +95,6 @@ func TestHostileText(t *testing.T) {
 		"mapfile":                    yes + " | mapfile a",
 		"readarray":                  yes + " | readarray -t a",
 		"builtin mapfile":            yes + " | builtin mapfile a",
-		"an array in a loop":         "for ((i=0;;i++)); do a[i]=$i$i$i$i$i$i$i$i$i$i; done",
 		"variables in a loop":        mega + "i=0; while :; do i=$((i+1)); eval \"v$i=\\\"\\${x}b\\\"\"; done",
 		"appending in a loop":        "for ((;;)); do x+=" + strings.Repeat("a", 100_000) + "; done",
 		"functions in a loop":        "i=0; while :; do i=$((i+1)); eval \"f$i() { " + strings.Repeat(":; ", 10_000) + "}\"; done",
@@ -214,6 +213,7 @@ func TestWorkCounts(t *testing.T) {
 		"while :; do :; done", "for ((;;)); do ((i++)); done", "for ((;;)); do i=$i; done", "while [ 1 ]; do x=$((x+1)); done",
 		"until ((0)); do continue; done", "f() { f; }; while :; do f & wait; done", "yes > /dev/null", "seq 100000000000 > /dev/null",
 		"yes | sort", "echo | sed ':a;ba'", "echo | sed ':a;s/x//;ta;ba'", "while :; do eval :; done", "cat | cat | while :; do :; done",
+		"for ((i=0;;i++)); do a[i]=$i$i$i$i$i$i$i$i$i$i; done",
 	} {
 		t.Run(text, func(t *testing.T) {
 			w := dirWorld{forks: new(atomic.Int64), fuel: new(atomic.Uint64), cpu: new(atomic.Int64)}

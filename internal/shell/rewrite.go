@@ -348,11 +348,30 @@ func (h *handlers) rewriteText(text string) (string, error) {
 	if err := h.own(file); err != nil {
 		return "", err
 	}
+	if functions(file) {
+		if err := h.keep(parsedSize * len(text)); err != nil {
+			return "", err
+		}
+	}
 	var b strings.Builder
 	if err := syntax.NewPrinter().Print(&b, file); err != nil {
 		return "", err
 	}
 	return b.String(), nil
+}
+
+// parsedSize is how much more a text counts that is kept as a tree.
+const parsedSize = 8
+
+// functions reports whether a script declares any.
+func functions(node syntax.Node) bool {
+	found := false
+	syntax.Walk(node, func(n syntax.Node) bool {
+		_, ok := n.(*syntax.FuncDecl)
+		found = found || ok
+		return !found
+	})
+	return found
 }
 
 // own makes a parsed script one that is run here.
