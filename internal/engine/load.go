@@ -286,13 +286,11 @@ func (e *Engine) keep(f *flight, dir string, a Artifact, o *outline) error {
 
 // compile has the compiler work on a prepared module, and leave the machine code in dir too if there is one.
 func (e *Engine) compile(f *flight, a Artifact, o *outline, dir string) (*code, error) {
-	if o.CodeBytes > muchCode {
-		leave, err := e.queue(f)
-		if err != nil {
-			return nil, err
-		}
-		defer leave()
+	leave, err := e.queue(f, o.CodeBytes)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	begin := time.Now()
 	stop := f.report.estimate("compile", o.CodeBytes, e.rate())
 	c, err := e.build(f.life, a.Wasm, a.Names, o, dir, f.key)
@@ -304,30 +302,32 @@ func (e *Engine) compile(f *flight, a Artifact, o *outline, dir string) (*code, 
 	return c, err
 }
 
-// queue waits for the turn to compile a large module: one at a time in this process and, with a cache, on this machine.
-func (e *Engine) queue(f *flight) (leave func(), err error) {
+// queue waits for the turn to compile so much code. Of large modules one is compiled at a time in this process and, with
+// a cache, on this machine.
+func (e *Engine) queue(f *flight, code int64) (leave func(), err error) {
+	lane := e.lanes.of(code)
 	select {
-	case e.large <- struct{}{}:
+	case lane <- struct{}{}:
 	default:
 		f.report.phase("wait", 0, 0)
 		select {
-		case e.large <- struct{}{}:
+		case lane <- struct{}{}:
 		case <-f.life.Done():
 			return nil, ErrClosed
 		}
 	}
 	unlock := func() {}
-	if e.cache != nil {
+	if e.cache != nil && code > muchCode {
 		if u, err := e.cache.lock(f.life, compileLock, func() { f.report.phase("wait", 0, 0) }); err == nil {
 			unlock = u
 		} else if f.life.Err() != nil {
-			<-e.large
+			<-lane
 			return nil, ErrClosed
 		}
 	}
 	return func() {
 		unlock()
-		<-e.large
+		<-lane
 	}, nil
 }
 
@@ -335,7 +335,8 @@ const (
 	// muchCode is from where compiling takes so much memory that only one process at a time should do it.
 	muchCode = 8 << 20
 	// littleCode is up to where one goroutine compiles: a panic of the compiler can be caught there, in wazero's own
-	// workers it cannot. Modules made to break a compiler are small; the structural limits bound how long they take.
+	// workers it cannot. Modules made to break a compiler are small; the structural limits bound how long they take,
+	// which nothing else does for them.
 	littleCode = 256 << 10
 )
 
@@ -372,9 +373,12 @@ func (e *Engine) newCode(ctx context.Context, names []byte, o *outline, dir, key
 // compile makes or loads the machine code, and the host's side of the imports.
 func (c *code) compile(ctx context.Context, bin []byte) (err error) {
 	workers := ctx
-	if c.outline.CodeBytes > littleCode {
+	if n := c.outline.CodeBytes; n > littleCode {
 		// With at least two workers the compiler looks at its context between functions.
-		workers = experimental.WithCompilationWorkers(ctx, max(2, c.engine.config.Workers))
+		budget := c.engine.config.budget(n)
+		timed, cancel := context.WithTimeoutCause(ctx, budget, &BudgetError{Budget: budget, Code: n})
+		defer cancel()
+		workers = experimental.WithCompilationWorkers(timed, max(2, c.engine.config.Workers))
 	}
 	c.compiled, err = c.runtime.CompileModule(workers, bin)
 	var file *fs.PathError
@@ -386,6 +390,9 @@ func (c *code) compile(ctx context.Context, bin []byte) (err error) {
 	if err != nil {
 		if ctx.Err() != nil {
 			return ErrClosed
+		}
+		if over := (*BudgetError)(nil); errors.As(context.Cause(workers), &over) {
+			return over
 		}
 		return &InvalidModuleError{Err: err}
 	}
