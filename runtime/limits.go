@@ -146,10 +146,13 @@ type Totals struct {
 	Disk int64
 	// Processes bounds how many programs run at once.
 	Processes int
+	// OpenFiles bounds the file descriptors of all programs, their standard
+	// streams and folders included; opening one more is ENFILE.
+	OpenFiles int
 }
 
 func (t Totals) limits() Limits {
-	return Limits{Memory: t.Memory, Fuel: t.Fuel, CPUTime: t.CPUTime, CPUs: t.CPUs, Output: t.Output, Disk: t.Disk, Processes: t.Processes}
+	return Limits{Memory: t.Memory, Fuel: t.Fuel, CPUTime: t.CPUTime, CPUs: t.CPUs, Output: t.Output, Disk: t.Disk, Processes: t.Processes, OpenFiles: t.OpenFiles}
 }
 
 // WithTotals bounds what all containers of the Runtime use together, besides

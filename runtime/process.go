@@ -21,7 +21,6 @@ import (
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
 	"github.com/wherry-run/wherry/wasi/preview1"
-	"github.com/wherry-run/wherry/wasi/ruby"
 )
 
 // A Process is one program to run in a container. Zero fields take the
@@ -215,11 +214,7 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 	m := newMeter(s.account, &c.rt.crew)
 	m.work()
 	defer m.pause()
-	config := s.instanceConfig(host, m)
-	if ruby.Is(exported(module)) {
-		config.Imports = append(config.Imports, m.watch(ruby.New()))
-	}
-	instance, err := c.rt.engine.Instantiate(ctx, module, config)
+	instance, err := c.rt.engine.Instantiate(ctx, module, s.instanceConfig(host, m))
 	times.Start = time.Since(began)
 	if err != nil {
 		if m.refused != nil { // what memory it declares is more than there is left
@@ -274,28 +269,11 @@ func (s *session) load(ctx context.Context, x *executable) (*engine.Module, engi
 	if err != nil {
 		return nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
-	for {
-		var refused error
-		m, how, release, err := s.container.rt.acquire(ctx, digest, options, func() ([]byte, error) {
-			data, err := read()
-			if err == nil {
-				refused = s.fits(x, data, options.Limits)
-				err = refused
-			}
-			return data, err
-		})
-		if err == nil {
-			return m, how, release, nil
-		}
-		var format *FormatError
-		if errors.As(err, &format) && refused == nil && ctx.Err() == nil {
-			continue // it does not fit another container, which was the first to load it
-		}
-		if refused != nil {
-			err = refused
-		}
+	m, how, release, err := s.container.rt.acquire(ctx, digest, options, read)
+	if err != nil {
 		return nil, how, nil, refuse(x, err)
 	}
+	return m, how, release, nil
 }
 
 // identify is the digest of the program's content, and how to read just that
@@ -361,14 +339,19 @@ func (s *session) newHost(x *executable, p Process) (*preview1.Host, error) {
 	if p.Terminal {
 		stdout, stderr = wasi.NewTerminalOutput(p.Stdout), wasi.NewTerminalOutput(p.Stderr)
 	}
-	return preview1.New(preview1.Config{
+	host, err := preview1.New(preview1.Config{
 		Args: x.args, Env: env.list(),
 		Stdin: s.input(p.Stdin, p.Terminal), Stdout: stdout, Stderr: stderr,
 		Clock: c.clock, Random: random, Patient: c.spec.Deterministic,
 		Tree:     c.tree,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
-		Limits:   preview1.Limits{FDs: s.limits.OpenFiles},
+		Limits:   preview1.Limits{FDs: s.limits.OpenFiles}, Files: fileQuota{s.account},
 	})
+	if errors.Is(err, preview1.ErrFiles) {
+		root := c.rt.account
+		return nil, root.exceeded("open files", fmt.Sprint(root.open))
+	}
+	return host, err
 }
 
 // checkEntries refuses a module whose entry functions have other types than
@@ -392,14 +375,6 @@ func checkEntries(m *engine.Module, x *executable) error {
 	return nil
 }
 
-// exported tells which functions a module exports.
-func exported(m *engine.Module) func(name string) bool {
-	exports := m.Exports()
-	return func(name string) bool {
-		return slices.ContainsFunc(exports, func(e engine.Export) bool { return e.Kind == engine.KindFunc && e.Name == name })
-	}
-}
-
 // start runs a command's _start, or a reactor's _initialize and then its run.
 func start(ctx context.Context, i *engine.Instance, x *executable) error {
 	if i.HasFunc("_start") {
@@ -410,9 +385,6 @@ func start(ctx context.Context, i *engine.Instance, x *executable) error {
 		if _, err := i.Call(ctx, "_initialize"); err != nil {
 			return err
 		}
-	}
-	if ruby.Is(i.HasFunc) {
-		return ruby.Run(ctx, i, x.args)
 	}
 	if !i.HasFunc("run") {
 		return &FormatError{x.path, "exports neither _start (a command) nor run (a reactor): it is a library"}
@@ -462,7 +434,7 @@ func (c *Container) translate(x *executable, err error) error {
 		}
 		return t
 	case errors.As(err, &unknown):
-		return unfit(x, unknown)
+		return &FormatError{x.path, "exec format error: " + unknown.Error()}
 	}
 	return err
 }
