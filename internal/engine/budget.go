@@ -11,9 +11,12 @@ type BudgetError struct {
 	Code   int64 // bytes of code
 }
 
-func (e *BudgetError) Error() string {
-	return fmt.Sprintf("compiling its %d KiB of code did not end within %v: run it again when the machine is less busy, or build it smaller or with optimization (-O2)",
-		e.Code>>10, e.Budget)
+func (e *BudgetError) Error() string { return "compile module: more than " + e.Limit() }
+
+// Limit says what the limit is, and what to do.
+func (e *BudgetError) Limit() string {
+	return fmt.Sprintf("%v for %d KiB of code; run it again when the machine is less busy, or build it smaller or with optimization (-O2)",
+		e.Budget, e.Code>>10)
 }
 
 // budget is how long compiling so much code may take. A module that the structural limits let pass needs a tenth of it

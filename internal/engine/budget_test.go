@@ -18,7 +18,7 @@ func TestCompileBudget(t *testing.T) {
 	brings := func(context.Context) (Artifact, error) { return Artifact{Wasm: bin}, nil }
 	_, err := e.Load(t.Context(), keyOf(bin), brings, nil)
 	var over *BudgetError
-	if !errors.As(err, &over) || over.Budget != 30*time.Millisecond || !strings.Contains(err.Error(), "did not end within 30ms") {
+	if !errors.As(err, &over) || over.Budget != 30*time.Millisecond || !strings.Contains(err.Error(), "more than 30ms") {
 		t.Fatalf("ended with %v", err)
 	}
 	small := bulky(1, 1)
