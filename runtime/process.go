@@ -21,6 +21,7 @@ import (
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
 	"github.com/wherry-run/wherry/wasi/preview1"
+	"github.com/wherry-run/wherry/wasi/ruby"
 )
 
 // A Process is one program to run in a container. Zero fields take the
@@ -214,7 +215,11 @@ func (s *session) runModule(ctx context.Context, x *executable, p Process) error
 	m := newMeter(s.account, &c.rt.crew)
 	m.work()
 	defer m.pause()
-	instance, err := c.rt.engine.Instantiate(ctx, module, s.instanceConfig(host, m))
+	config := s.instanceConfig(host, m)
+	if ruby.Is(exported(module)) {
+		config.Imports = append(config.Imports, m.watch(ruby.New()))
+	}
+	instance, err := c.rt.engine.Instantiate(ctx, module, config)
 	times.Start = time.Since(began)
 	if err != nil {
 		if m.refused != nil { // what memory it declares is more than there is left
@@ -269,11 +274,28 @@ func (s *session) load(ctx context.Context, x *executable) (*engine.Module, engi
 	if err != nil {
 		return nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
-	m, how, release, err := s.container.rt.acquire(ctx, digest, options, read)
-	if err != nil {
+	for {
+		var refused error
+		m, how, release, err := s.container.rt.acquire(ctx, digest, options, func() ([]byte, error) {
+			data, err := read()
+			if err == nil {
+				refused = s.fits(x, data, options.Limits)
+				err = refused
+			}
+			return data, err
+		})
+		if err == nil {
+			return m, how, release, nil
+		}
+		var format *FormatError
+		if errors.As(err, &format) && refused == nil && ctx.Err() == nil {
+			continue // it does not fit another container, which was the first to load it
+		}
+		if refused != nil {
+			err = refused
+		}
 		return nil, how, nil, refuse(x, err)
 	}
-	return m, how, release, nil
 }
 
 // identify is the digest of the program's content, and how to read just that
@@ -375,6 +397,14 @@ func checkEntries(m *engine.Module, x *executable) error {
 	return nil
 }
 
+// exported tells which functions a module exports.
+func exported(m *engine.Module) func(name string) bool {
+	exports := m.Exports()
+	return func(name string) bool {
+		return slices.ContainsFunc(exports, func(e engine.Export) bool { return e.Kind == engine.KindFunc && e.Name == name })
+	}
+}
+
 // start runs a command's _start, or a reactor's _initialize and then its run.
 func start(ctx context.Context, i *engine.Instance, x *executable) error {
 	if i.HasFunc("_start") {
@@ -385,6 +415,9 @@ func start(ctx context.Context, i *engine.Instance, x *executable) error {
 		if _, err := i.Call(ctx, "_initialize"); err != nil {
 			return err
 		}
+	}
+	if ruby.Is(i.HasFunc) {
+		return ruby.Run(ctx, i, x.args)
 	}
 	if !i.HasFunc("run") {
 		return &FormatError{x.path, "exports neither _start (a command) nor run (a reactor): it is a library"}
@@ -434,7 +467,7 @@ func (c *Container) translate(x *executable, err error) error {
 		}
 		return t
 	case errors.As(err, &unknown):
-		return &FormatError{x.path, "exec format error: " + unknown.Error()}
+		return unfit(x, unknown)
 	}
 	return err
 }
