@@ -53,7 +53,7 @@ func (e *TrapError) Error() string {
 type LimitError struct {
 	// Resource is what ran out: "fuel", "CPU time", "wall time", "output",
 	// "processes"; "memory", "table" or "open files" when it did not suffice to
-	// start.
+	// start; "compile time" when compiling the program did not end in it.
 	Resource string
 	// Limit is the limit in words, with its unit.
 	Limit string

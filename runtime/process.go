@@ -61,13 +61,14 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 	if closed {
 		return fmt.Errorf("run in container: %w", ErrClosed)
 	}
-	ctx, cancel := c.bound(ctx, p.Limits)
+	ctx, deadline, cancel := c.bound(ctx, p.Limits)
 	defer cancel()
 	p = c.complete(p)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
 	s := c.newSession(p.Limits)
+	s.deadline = deadline
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p.Stdout, p.Stderr = s.bounded(p.Stdout, stop), s.bounded(p.Stderr, stop)
@@ -79,20 +80,16 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 }
 
 // bound ties a call to the container's life and to its deadline.
-func (c *Container) bound(ctx context.Context, call Limits) (context.Context, context.CancelFunc) {
+func (c *Container) bound(ctx context.Context, call Limits) (context.Context, *deadline, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unhook := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
-	stop := func() { unhook(); cancel(nil) }
 	timeout, scope := within(c.limits.Timeout, call.Timeout), ScopeContainer
-	if timeout == 0 {
-		return ctx, stop
-	}
 	if timeout == call.Timeout {
 		scope = ScopeCall
 	}
 	late := &LimitError{Resource: "wall time", Limit: timeout.String(), Scope: scope}
-	ctx, expire := context.WithTimeoutCause(ctx, timeout, late)
-	return ctx, func() { expire(); stop() }
+	d := newDeadline(timeout, func() { cancel(late) })
+	return ctx, d, func() { d.end(); unhook(); cancel(nil) }
 }
 
 // cause replaces a bare "context canceled" by what cancelled it.
@@ -267,6 +264,7 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter) engine.InstanceC
 
 // load compiles the program, or takes it from the cache.
 func (s *session) load(ctx context.Context, x *executable) (*engine.Module, engine.LoadStats, func(), error) {
+	defer s.deadline.hold()()
 	options := s.container.rt.prepareOptions(s.limits.Tables)
 	options.Deterministic = s.container.spec.Deterministic
 	options.Trace = s.container.spec.Trace
@@ -343,6 +341,9 @@ func refuse(x *executable, err error) error {
 	var limit *engine.LimitError
 	if errors.As(err, &malformed) || errors.As(err, &unsupported) || errors.As(err, &invalid) || errors.As(err, &limit) {
 		return &FormatError{x.path, "exec format error: " + err.Error()}
+	}
+	if over := (*engine.BudgetError)(nil); errors.As(err, &over) {
+		return &LimitError{Resource: "compile time", Limit: over.Limit(), Scope: ScopeCall}
 	}
 	return err
 }
