@@ -27,8 +27,8 @@ type Limits struct {
 	// it rests as long as it computes. 0 means unbounded. Compiling is not part
 	// of it: see WithWorkers.
 	CPUs float64
-	// Timeout bounds the wall time of one Run or Exec, compiling included; 0
-	// means unbounded.
+	// Timeout bounds the wall time of one Run or Exec; 0 means unbounded. While a
+	// module is loaded or compiled it stands still, for 15 minutes at most.
 	Timeout time.Duration
 	// OpenFiles bounds the file descriptors of each program; opening one more
 	// is EMFILE.
