@@ -291,13 +291,13 @@ func (e *Engine) compile(f *flight, a Artifact, o *outline, dir string) (*code, 
 		return nil, err
 	}
 	defer leave()
-	begin := time.Now()
+	begin, used := time.Now(), processorTime()
 	stop := f.report.estimate("compile", o.CodeBytes, e.rate())
 	c, err := e.build(f.life, a.Wasm, a.Names, o, dir, f.key)
 	stop()
 	f.stats.Compile = time.Since(begin)
 	if err == nil {
-		e.learn(o.CodeBytes, f.stats.Compile)
+		e.learn(o.CodeBytes, processorTime()-used)
 	}
 	return c, err
 }

@@ -297,7 +297,7 @@ func isTerminal(r io.Reader) bool {
 }
 
 // maxRead bounds a line that read reads, byte by byte.
-const maxRead = 2 << 20
+const maxRead = 1 << 20
 
 // What a byte of it costs.
 const (
