@@ -142,32 +142,33 @@ func (g *gauge) end(bytes int) *fault {
 	return nil
 }
 
-// check holds the sums against the limits.
-func (s *sums) check(lim Limits) error {
+// check holds the sums against the limits of a module.
+func (s *sums) check(m *Module) error {
 	var f *fault
-	have := add(s.work.nanos(), mul(mul(s.functions, s.blocks), tableNanos))
-	most := add(lim.ModuleWork, mul(s.work.bytes, lim.WorkPerByte))
+	lim, work := &m.Limits, s.work.nanos()
+	tables := mul(mul(s.functions, s.blocks), tableNanos)
+	types := mul(mul(s.functions, uint64(len(m.Types))), typeNanos)
+	have, most := add(work, add(tables, types)), add(lim.ModuleWork, mul(s.work.bytes, lim.WorkPerByte))
 	switch {
 	case s.locals > lim.ModuleLocals:
 		f = over(0, "ModuleLocals", "locals of all functions", int64(s.locals), int64(lim.ModuleLocals))
 	case have > most:
+		what := s.work.most()
+		switch {
+		case tables > max(work, types):
+			what = fmt.Sprintf("%d functions beside one of %d blocks", s.functions, s.blocks)
+		case types > work:
+			what = fmt.Sprintf("%d functions beside %d types", s.functions, len(m.Types))
+		}
 		f = &fault{limit: "ModuleWork", msg: fmt.Sprintf(
-			"compiling the module would take an estimated %d ms, the limit for its %d bytes of code is %d ms; most of it is for %s",
-			have/1e6, s.work.bytes, most/1e6, s.most())}
+			"compiling the module would take an estimated %d ms, the limit for its %d bytes of code is %d ms; most of it is for %s; build it smaller, or with optimization (-O2)",
+			have/1e6, s.work.bytes, most/1e6, what)}
 	default:
 		return nil
 	}
 	e := f.in(0, "code", -1)
 	e.Offset = -1
 	return e
-}
-
-// most names the kind of work that all functions together have most of.
-func (s *sums) most() string {
-	if table := mul(mul(s.functions, s.blocks), tableNanos); table > s.work.nanos()/2 {
-		return fmt.Sprintf("%d functions beside one of %d blocks", s.functions, s.blocks)
-	}
-	return s.work.most()
 }
 
 func (s *sums) add(o sums) {

@@ -51,6 +51,13 @@ func bombs() map[string]struct {
 		}
 		return code
 	}
+	apart := func(n int) *mod {
+		m := new(mod)
+		for range n {
+			m.fn(none, nil)
+		}
+		return m
+	}
 	fns := func(typ FuncType, locals []LocalGroup, n int, code []byte) *mod {
 		m := new(mod).fn(typ, locals, code...)
 		for range n - 1 {
@@ -92,35 +99,36 @@ func bombs() map[string]struct {
 		bin   []byte
 	}
 	return map[string]bomb{
-		"nested loops":          {"LoopNesting", fn1(none, locals(250), nested(250, 0x03, 0x40)...)},
-		"nested blocks":         {"Nesting", fn1(none, nil, nested(100_000, 0x02, 0x40)...)},
-		"sequential loops":      {"LoopsLocals", fn1(none, locals(2000), loops(2000)...)},
-		"changing loops":        {"Work", fn1(none, locals(1400), changing(1400)...)},
-		"ifs":                   {"Work", fn1(one, nil, rep(10_000, 0x20, 0x00, 0x04, 0x40, 0x0b)...)},
-		"returning ifs":         {"Work", fn1(one, nil, rep(6000, 0x20, 0x00, 0x04, 0x40, 0x0f, 0x0b)...)},
-		"loops without locals":  {"Work", fn1(none, nil, rep(20_000, 0x03, 0x40, 0x0b)...)},
-		"one target":            {"Work", fn1(one, nil, rep(20_000, 0x20, 0x00, 0x0d, 0x00)...)},
-		"one way back":          {"Work", fn1(one, nil, cat([]byte{0x03, 0x40}, rep(20_000, 0x20, 0x00, 0x0d, 0x00), []byte{0x0b})...)},
-		"nested ifs":            {"Work", fn1(one, nil, rep(10, cat(rep(1900, 0x20, 0x00, 0x04, 0x40), rep(1900, 0x0b))...)...)},
-		"long lives":            {"Work", fn1(one, locals(2000), longLives(2000, 1000)...)},
-		"live operands":         {"Work", fn1(one, nil, cat(rep(4000, 0x20, 0x00), rep(2000, 0x20, 0x00, 0x04, 0x40, 0x0b), rep(4000, 0x1a))...)},
-		"many checks":           {"Checks", (&mod{memories: []MemoryType{{Size: Size{Min: 1}}}}).fn(one, nil, rep(130_000, 0x20, 0x00, 0x28, 0x02, 0x00, 0x1a)...).bytes()},
-		"many blocks":           {"Blocks", fn1(none, nil, rep(100_000, 0x02, 0x40, 0x0b)...)},
-		"many such functions":   {"ModuleWork", fns(none, locals(600), 40, changing(600)).bytes()},
-		"one large, many small": {"ModuleWork", fns(none, nil, 60_000, nil).fn(one, nil, rep(4_000, 0x20, 0x00, 0x04, 0x40, 0x0b)...).bytes()},
-		"br_tables everywhere":  {"ModuleWork", fns(one, nil, 40, cat(manyTables(1), rep(4, cat([]byte{0x02, 0x40}, table(8000), []byte{0x0b})...))).bytes()},
-		"huge br_table":         {"BrTable", fn1(one, nil, table(200_000)...)},
-		"many br_tables":        {"BrTables", fn1(one, nil, manyTables(500)...)},
-		"many locals":           {"Locals", fn1(none, locals(1<<32-1))},
-		"empty groups":          {"Locals", fn1(none, empty)},
-		"straight line":         {"Body", fn1(none, nil, rep(9<<20, 0x01)...)},
-		"many functions":        {"Functions", crowd.bytes()},
-		"many imports":          {"Imports", strangers.bytes()},
-		"many results":          {"Results", fn1(wide, nil, 0x00)},
-		"locals everywhere":     {"ModuleLocals", lodgers.bytes()},
-		"wide calls":            {"OperandsPer64", traffic.bytes()},
-		"growing stack":         {"Operands", new(mod).fn(thousand, nil, 0x00).fn(none, nil, rep(1_000_000, 0x10, 0x00)...).bytes()},
-		"large table":           {"TableMin", (&mod{tables: []TableType{{FuncRef, Size{Min: 1 << 31}}}}).bytes()},
+		"nested loops":             {"LoopNesting", fn1(none, locals(250), nested(250, 0x03, 0x40)...)},
+		"nested blocks":            {"Nesting", fn1(none, nil, nested(100_000, 0x02, 0x40)...)},
+		"sequential loops":         {"LoopsLocals", fn1(none, locals(2000), loops(2000)...)},
+		"changing loops":           {"Work", fn1(none, locals(1400), changing(1400)...)},
+		"ifs":                      {"Work", fn1(one, nil, rep(10_000, 0x20, 0x00, 0x04, 0x40, 0x0b)...)},
+		"returning ifs":            {"Work", fn1(one, nil, rep(6000, 0x20, 0x00, 0x04, 0x40, 0x0f, 0x0b)...)},
+		"loops without locals":     {"Work", fn1(none, nil, rep(20_000, 0x03, 0x40, 0x0b)...)},
+		"one target":               {"Work", fn1(one, nil, rep(20_000, 0x20, 0x00, 0x0d, 0x00)...)},
+		"one way back":             {"Work", fn1(one, nil, cat([]byte{0x03, 0x40}, rep(20_000, 0x20, 0x00, 0x0d, 0x00), []byte{0x0b})...)},
+		"nested ifs":               {"Work", fn1(one, nil, rep(10, cat(rep(1900, 0x20, 0x00, 0x04, 0x40), rep(1900, 0x0b))...)...)},
+		"long lives":               {"Work", fn1(one, locals(2000), longLives(2000, 1000)...)},
+		"live operands":            {"Work", fn1(one, nil, cat(rep(4000, 0x20, 0x00), rep(2000, 0x20, 0x00, 0x04, 0x40, 0x0b), rep(4000, 0x1a))...)},
+		"many checks":              {"Checks", (&mod{memories: []MemoryType{{Size: Size{Min: 1}}}}).fn(one, nil, rep(130_000, 0x20, 0x00, 0x28, 0x02, 0x00, 0x1a)...).bytes()},
+		"many blocks":              {"Blocks", fn1(none, nil, rep(100_000, 0x02, 0x40, 0x0b)...)},
+		"many such functions":      {"ModuleWork", fns(none, locals(600), 40, changing(600)).bytes()},
+		"a type for each function": {"ModuleWork", apart(20_000).bytes()},
+		"one large, many small":    {"ModuleWork", fns(none, nil, 60_000, nil).fn(one, nil, rep(4_000, 0x20, 0x00, 0x04, 0x40, 0x0b)...).bytes()},
+		"br_tables everywhere":     {"ModuleWork", fns(one, nil, 40, cat(manyTables(1), rep(4, cat([]byte{0x02, 0x40}, table(8000), []byte{0x0b})...))).bytes()},
+		"huge br_table":            {"BrTable", fn1(one, nil, table(200_000)...)},
+		"many br_tables":           {"BrTables", fn1(one, nil, manyTables(500)...)},
+		"many locals":              {"Locals", fn1(none, locals(1<<32-1))},
+		"empty groups":             {"Locals", fn1(none, empty)},
+		"straight line":            {"Body", fn1(none, nil, rep(9<<20, 0x01)...)},
+		"many functions":           {"Functions", crowd.bytes()},
+		"many imports":             {"Imports", strangers.bytes()},
+		"many results":             {"Results", fn1(wide, nil, 0x00)},
+		"locals everywhere":        {"ModuleLocals", lodgers.bytes()},
+		"wide calls":               {"OperandsPer64", traffic.bytes()},
+		"growing stack":            {"Operands", new(mod).fn(thousand, nil, 0x00).fn(none, nil, rep(1_000_000, 0x10, 0x00)...).bytes()},
+		"large table":              {"TableMin", (&mod{tables: []TableType{{FuncRef, Size{Min: 1 << 31}}}}).bytes()},
 	}
 }
 

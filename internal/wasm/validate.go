@@ -21,7 +21,7 @@ func Validate(ctx context.Context, m *Module, workers int) error {
 	if err != nil {
 		return err
 	}
-	return total.check(m.Limits)
+	return total.check(m)
 }
 
 // CheckLimits holds the functions of a module against limits without checking types. Decode has done so for what is
@@ -34,7 +34,7 @@ func CheckLimits(ctx context.Context, m *Module, workers int) error {
 	if err != nil {
 		return err
 	}
-	return total.check(m.Limits)
+	return total.check(m)
 }
 
 // chunk is how many functions a goroutine takes at once: few enough to share the work evenly, enough to make the

@@ -27,6 +27,7 @@ const (
 	byteNanos  = 300
 	// The engine clears, for every function, a table with two rows for each block of the largest function before it.
 	tableNanos = 2 * 3
+	typeNanos  = 14 // and for every function it goes over all types
 )
 
 // parts gives the work by kind, in nanoseconds. An estimate that overflows stays at its end.

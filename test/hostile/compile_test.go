@@ -84,6 +84,14 @@ func work() []row {
 			g.funcs = append(g.funcs, make([]function, 60_000)...)
 			return g.module()
 		}(), want: refused("beside one of")},
+		{name: "18,000 functions, each with a type", module: func() []byte {
+			g := command()
+			for k := range 18_000 {
+				g.types = append(g.types, wasm.FuncType{})
+				g.funcs = append(g.funcs, function{typ: uint32(k)})
+			}
+			return g.module()
+		}(), want: refused("types")},
 		{name: "300,000 loads", module: command(repeat(300_000, i32(0), load, drop)).module(), want: refused("memory accesses")},
 		{name: "600,000 loads", module: command(repeat(600_000, i32(0), load, drop)).module(), want: refused("bytes in one function")},
 		{name: "100,000 loads", module: command(repeat(100_000, i32(0), load, drop)).module(), want: exits(0), bound: bound{time: 3 * time.Second, memory: 800 * mib}},
