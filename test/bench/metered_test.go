@@ -136,7 +136,7 @@ type side struct {
 func compilePair(b *testing.B, e *engine.Engine, bin []byte, rounds int) pair {
 	b.Helper()
 	outs := map[bool]*prepare.Prepared{}
-	make := func(fuel bool) func() cost {
+	preparing := func(fuel bool) func() cost {
 		return inProcess(func() {
 			p, err := prepare.Prepare(b.Context(), bin, prepare.Options{EngineFixes: e.NeedsFixes(), Fuel: fuel, Limits: wasm.DefaultLimits()})
 			if err != nil {
@@ -145,7 +145,12 @@ func compilePair(b *testing.B, e *engine.Engine, bin []byte, rounds int) pair {
 			outs[fuel] = p
 		})
 	}
-	all := inTurns(rounds, make(false), make(true))
+	var all []series
+	if rounds > 1 {
+		all = inTurns(rounds, preparing(false), preparing(true))
+	} else { // a large module: no round to warm up
+		all = []series{{preparing(false)()}, {preparing(true)()}}
+	}
 	p := pair{compiled(b, e, outs[false]), compiled(b, e, outs[true])}
 	p.plain.prepare, p.metered.prepare = least(all[0].cpu()), least(all[1].cpu())
 	return p
