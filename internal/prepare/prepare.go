@@ -32,7 +32,7 @@ const (
 )
 
 // version is raised with every change of what a pass writes; it is part of every cache key.
-const version = 1
+const version = 2
 
 // Options says which passes run.
 type Options struct {
