@@ -75,7 +75,7 @@ func DefaultLimits() Limits {
 
 		Body:          2 << 20,
 		Locals:        20_000,
-		Nesting:       2_000,
+		Nesting:       10_000,
 		LoopNesting:   64,
 		BrTable:       8_192,
 		BrTables:      32_768,

@@ -160,7 +160,7 @@ func TestBombs(t *testing.T) {
 // TestLimitsAllow checks that what real modules need stays allowed: the deepest nesting and widest tables known.
 func TestLimitsAllow(t *testing.T) {
 	tests := map[string][]byte{
-		"nesting 872":    fn1(FuncType{}, nil, cat(rep(872, 0x02, 0x40), rep(872, 0x0b))...),
+		"nesting 4500":   fn1(FuncType{}, nil, cat(rep(4500, 0x02, 0x40), rep(4500, 0x0b))...),
 		"16 loops":       fn1(FuncType{}, []LocalGroup{{1000, I32}}, cat(rep(16, 0x03, 0x40), rep(16, 0x0b))...),
 		"br_table 3202":  fn1(sig(types(I32), nil), nil, cat([]byte{0x20, 0}, AppendU32([]byte{0x0e}, 3202), make([]byte, 3203))...),
 		"1114 locals":    fn1(FuncType{}, []LocalGroup{{600, I64}, {514, F32}}, 0x20, 0xd9, 0x08, 0x1a), // the last one
