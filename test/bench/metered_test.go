@@ -109,7 +109,8 @@ func cacheDir(b *testing.B, name string) string {
 	return dir
 }
 
-// benchEngine keeps machine code on disk, for the next run.
+// benchEngine keeps machine code on disk, for the next run of the same binary, and
+// removes what another one left: no run will load that again.
 func benchEngine(b *testing.B) *engine.Engine {
 	b.Helper()
 	e, err := engine.New(b.Context(), engine.Config{CacheDir: cacheDir(b, "bench")})
@@ -117,6 +118,18 @@ func benchEngine(b *testing.B) *engine.Engine {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { e.Close(context.WithoutCancel(b.Context())) })
+	list, err := e.Cached()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range list {
+		if c.Usable {
+			continue
+		}
+		if err := e.Forget(c.Key); err != nil {
+			b.Log(err)
+		}
+	}
 	return e
 }
 
