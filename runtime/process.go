@@ -266,7 +266,7 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter) engine.InstanceC
 func (s *session) load(ctx context.Context, x *executable) (*engine.Module, engine.LoadStats, func(), error) {
 	defer s.deadline.hold()()
 	options := s.container.rt.prepareOptions(s.limits.Tables)
-	options.Deterministic = s.container.spec.Deterministic
+	options.Deterministic = s.container.spec.Deterministic && !s.container.spec.KeepNaNs
 	options.Trace = s.container.spec.Trace
 	digest, read, err := identify(x, int64(options.Limits.Module))
 	if err != nil {
