@@ -18,6 +18,7 @@ type account struct {
 	scope  string
 	limits Limits
 	disks  uint64 // limit of all file systems together; 0: none
+	open   uint64 // limit of open files of all programs together; 0: none
 	share  *share // nil: no share to keep
 
 	fuel      atomic.Uint64
@@ -30,6 +31,7 @@ type account struct {
 	memory    gauge
 	disk      gauge
 	programs  gauge
+	files     gauge
 }
 
 // The scopes of an account, and of a LimitError.
@@ -158,6 +160,14 @@ type diskQuota struct{ *account }
 
 func (q diskQuota) Grow(n uint64) bool { return q.take(n, diskOf) == nil }
 func (q diskQuota) Release(n uint64)   { q.give(n, diskOf) }
+
+func filesOf(a *account) (*gauge, uint64) { return &a.files, a.open }
+
+// fileQuota is an account as the descriptors of a program ask it.
+type fileQuota struct{ *account }
+
+func (q fileQuota) Grow(n uint64) bool { return q.take(n, filesOf) == nil }
+func (q fileQuota) Release(n uint64)   { q.give(n, filesOf) }
 
 // print books n bytes of output, and says how many of them may pass.
 func (a *account) print(n int64) (int64, *LimitError) {

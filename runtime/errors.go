@@ -52,7 +52,8 @@ func (e *TrapError) Error() string {
 // A LimitError is a program that was stopped at one of its limits.
 type LimitError struct {
 	// Resource is what ran out: "fuel", "CPU time", "wall time", "output",
-	// "processes"; "memory" or "table" when it did not suffice to start.
+	// "processes"; "memory", "table" or "open files" when it did not suffice to
+	// start; "compile time" when compiling the program did not end in it.
 	Resource string
 	// Limit is the limit in words, with its unit.
 	Limit string

@@ -27,8 +27,8 @@ type Limits struct {
 	// it rests as long as it computes. 0 means unbounded. Compiling is not part
 	// of it: see WithWorkers.
 	CPUs float64
-	// Timeout bounds the wall time of one Run or Exec, compiling included; 0
-	// means unbounded.
+	// Timeout bounds the wall time of one Run or Exec; 0 means unbounded. While a
+	// module is loaded or compiled it stands still, for 15 minutes at most.
 	Timeout time.Duration
 	// OpenFiles bounds the file descriptors of each program; opening one more
 	// is EMFILE.
@@ -146,10 +146,13 @@ type Totals struct {
 	Disk int64
 	// Processes bounds how many programs run at once.
 	Processes int
+	// OpenFiles bounds the file descriptors of all programs, their standard
+	// streams and folders included; opening one more is ENFILE.
+	OpenFiles int
 }
 
 func (t Totals) limits() Limits {
-	return Limits{Memory: t.Memory, Fuel: t.Fuel, CPUTime: t.CPUTime, CPUs: t.CPUs, Output: t.Output, Disk: t.Disk, Processes: t.Processes}
+	return Limits{Memory: t.Memory, Fuel: t.Fuel, CPUTime: t.CPUTime, CPUs: t.CPUs, Output: t.Output, Disk: t.Disk, Processes: t.Processes, OpenFiles: t.OpenFiles}
 }
 
 // WithTotals bounds what all containers of the Runtime use together, besides

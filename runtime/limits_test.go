@@ -345,6 +345,39 @@ func TestTotalsShared(t *testing.T) {
 	}
 }
 
+// TestTotalsOpenFiles: descriptors of all programs are counted, and come back.
+func TestTotalsOpenFiles(t *testing.T) {
+	img := runtime.Program("probe", probeWasm(t))
+	rt := open(t, t.TempDir(), runtime.Totals{OpenFiles: 10})
+	stdin, end := io.Pipe()
+	said := make(chan string, 1)
+	first := createOn(t, rt, img, runtime.Spec{Args: []string{"hold", "1"}, Stdin: stdin, Stdout: writerFunc(func(p []byte) (int, error) {
+		said <- string(p)
+		return len(p), nil
+	})})
+	done := make(chan error, 1)
+	go func() { done <- first.Run(t.Context()) }()
+	<-said
+	for range 2 { // three streams and the root each
+		var out bytes.Buffer
+		err := createOn(t, rt, img, runtime.Spec{Args: []string{"open", "/probe"}, Stdout: &out}).Run(t.Context())
+		if err != nil || out.String() != "2 Too many open files in system\n" {
+			t.Errorf("beside another: %q, %v", out.String(), err)
+		}
+	}
+	err := createOn(t, rt, img, runtime.Spec{Entrypoint: []string{"sh", "-c"}, Args: []string{"/probe stdin | /probe args"}, Stdin: stdin}).Run(t.Context())
+	if l := limitOf(t, err); l.Resource != "open files" || l.Scope != runtime.ScopeRuntime {
+		t.Errorf("a third program: %v", err)
+	}
+	end.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if s := rt.Stats(); s.OpenFiles != 0 || s.PeakOpenFiles < 8 || s.PeakOpenFiles > 10 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestTotalsDisk(t *testing.T) {
 	img := runtime.Program("probe", probeWasm(t))
 	rt := open(t, t.TempDir(), runtime.Totals{Disk: 1 << 20})

@@ -21,6 +21,7 @@ import (
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
 	"github.com/wherry-run/wherry/wasi/preview1"
+	"github.com/wherry-run/wherry/wasi/ruby"
 )
 
 // A Process is one program to run in a container. Zero fields take the
@@ -60,13 +61,14 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 	if closed {
 		return fmt.Errorf("run in container: %w", ErrClosed)
 	}
-	ctx, cancel := c.bound(ctx, p.Limits)
+	ctx, deadline, cancel := c.bound(ctx, p.Limits)
 	defer cancel()
 	p = c.complete(p)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
 	s := c.newSession(p.Limits)
+	s.deadline = deadline
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p.Stdout, p.Stderr = s.bounded(p.Stdout, stop), s.bounded(p.Stderr, stop)
@@ -78,20 +80,16 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 }
 
 // bound ties a call to the container's life and to its deadline.
-func (c *Container) bound(ctx context.Context, call Limits) (context.Context, context.CancelFunc) {
+func (c *Container) bound(ctx context.Context, call Limits) (context.Context, *deadline, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unhook := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
-	stop := func() { unhook(); cancel(nil) }
 	timeout, scope := within(c.limits.Timeout, call.Timeout), ScopeContainer
-	if timeout == 0 {
-		return ctx, stop
-	}
 	if timeout == call.Timeout {
 		scope = ScopeCall
 	}
 	late := &LimitError{Resource: "wall time", Limit: timeout.String(), Scope: scope}
-	ctx, expire := context.WithTimeoutCause(ctx, timeout, late)
-	return ctx, func() { expire(); stop() }
+	d := newDeadline(timeout, func() { cancel(late) })
+	return ctx, d, func() { d.end(); unhook(); cancel(nil) }
 }
 
 // cause replaces a bare "context canceled" by what cancelled it.
@@ -230,6 +228,9 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 	defer m.pause()
 	config := s.instanceConfig(host, m, c.spec.Door)
 	config.Image = plan.image()
+	if ruby.Is(exported(module)) {
+		config.Imports = append(config.Imports, m.watch(ruby.New()))
+	}
 	instance, err := c.rt.engine.Instantiate(ctx, module, config)
 	times.Start = time.Since(began)
 	if err != nil {
@@ -279,8 +280,9 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter, answer door.Hand
 
 // load compiles the program, or takes it from the cache.
 func (s *session) load(ctx context.Context, x *executable, p Process, planning planner) (*engine.Module, *plan, engine.LoadStats, func(), error) {
+	defer s.deadline.hold()()
 	options := s.container.rt.prepareOptions(s.limits.Tables)
-	options.Deterministic = s.container.spec.Deterministic
+	options.Deterministic = s.container.spec.Deterministic && !s.container.spec.KeepNaNs
 	options.Trace = s.container.spec.Trace
 	plan := &plan{}
 	if ref, _, ok := x.file.Content(); ok {
@@ -302,11 +304,34 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	if err != nil {
 		return nil, nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
-	m, how, release, err := s.container.rt.acquire(ctx, digest, options, read)
-	if err != nil {
-		return nil, nil, how, nil, refuse(x, err)
+	m, how, release, err := s.loadWhole(ctx, x, digest, options, read)
+	return m, plan, how, release, err
+}
+
+// loadWhole compiles a program in one piece, or takes it from the cache.
+func (s *session) loadWhole(ctx context.Context, x *executable, digest string, options prepare.Options, read func() ([]byte, error)) (*engine.Module, engine.LoadStats, func(), error) {
+	for {
+		var refused error
+		m, how, release, err := s.container.rt.acquire(ctx, digest, options, func() ([]byte, error) {
+			data, err := read()
+			if err == nil {
+				refused = s.fits(x, data, options.Limits)
+				err = refused
+			}
+			return data, err
+		})
+		if err == nil {
+			return m, how, release, nil
+		}
+		var format *FormatError
+		if errors.As(err, &format) && refused == nil && ctx.Err() == nil {
+			continue // it does not fit another container, which was the first to load it
+		}
+		if refused != nil {
+			err = refused
+		}
+		return nil, how, nil, refuse(x, err)
 	}
-	return m, plan, how, release, nil
 }
 
 // identify is the digest of the program's content, and how to read just that
@@ -355,6 +380,9 @@ func refuse(x *executable, err error) error {
 	if errors.As(err, &malformed) || errors.As(err, &unsupported) || errors.As(err, &invalid) || errors.As(err, &limit) {
 		return &FormatError{x.path, "exec format error: " + err.Error()}
 	}
+	if over := (*engine.BudgetError)(nil); errors.As(err, &over) {
+		return &LimitError{Resource: "compile time", Limit: over.Limit(), Scope: ScopeCall}
+	}
 	return err
 }
 
@@ -368,15 +396,20 @@ func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *
 	if p.Terminal {
 		stdout, stderr = wasi.NewTerminalOutput(p.Stdout), wasi.NewTerminalOutput(p.Stderr)
 	}
-	return preview1.New(preview1.Config{
+	host, err := preview1.New(preview1.Config{
 		Args: x.args, Env: env.list(),
 		Stdin: s.input(p.Stdin, p.Terminal), Stdout: stdout, Stderr: stderr,
 		Clock: clock, Random: s.random(), Patient: c.spec.Deterministic,
 		Tree:     c.tree,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
-		Limits:   preview1.Limits{FDs: s.limits.OpenFiles},
+		Limits:   preview1.Limits{FDs: s.limits.OpenFiles}, Files: fileQuota{s.account},
 		Observed: observed,
 	})
+	if errors.Is(err, preview1.ErrFiles) {
+		root := c.rt.account
+		return nil, root.exceeded("open files", fmt.Sprint(root.open))
+	}
+	return host, err
 }
 
 // checkEntries refuses a module whose entry functions have other types than
@@ -398,6 +431,14 @@ func checkEntries(m *engine.Module, x *executable) error {
 		}
 	}
 	return nil
+}
+
+// exported tells which functions a module exports.
+func exported(m *engine.Module) func(name string) bool {
+	exports := m.Exports()
+	return func(name string) bool {
+		return slices.ContainsFunc(exports, func(e engine.Export) bool { return e.Kind == engine.KindFunc && e.Name == name })
+	}
 }
 
 // start runs the program: from its beginning, or from where its snapshot was
@@ -431,6 +472,9 @@ func enter(ctx context.Context, i *engine.Instance, x *executable) error {
 		if _, err := i.Call(ctx, "_initialize"); err != nil {
 			return err
 		}
+	}
+	if ruby.Is(i.HasFunc) {
+		return ruby.Run(ctx, i, x.args)
 	}
 	return callRun(ctx, i, x)
 }
@@ -485,7 +529,7 @@ func (c *Container) translate(x *executable, err error) error {
 		}
 		return t
 	case errors.As(err, &unknown):
-		return &FormatError{x.path, "exec format error: " + unknown.Error()}
+		return unfit(x, unknown)
 	}
 	return err
 }

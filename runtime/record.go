@@ -53,13 +53,14 @@ func (e *WholeError) Error() string { return "the module has to stay whole: " + 
 // container's clock and randomness should be fixed: the same inputs give the same
 // recording. What the program prints is its container's.
 func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, error) {
-	ctx, cancel := c.bound(ctx, spec.Process.Limits)
+	ctx, deadline, cancel := c.bound(ctx, spec.Process.Limits)
 	defer cancel()
 	p := c.complete(spec.Process)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return nil, fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
 	s := c.newSession(p.Limits)
+	s.deadline = deadline
 	x, err := c.find(p)
 	if err != nil {
 		return nil, err

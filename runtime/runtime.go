@@ -91,7 +91,7 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 		return nil, fmt.Errorf("start engine: %w", err)
 	}
 	account := newAccount(ScopeRuntime, limits, nil)
-	account.disks = uint64(limits.Disk)
+	account.disks, account.open = uint64(limits.Disk), uint64(limits.OpenFiles)
 	return &Runtime{
 		config: c, engine: e, account: account,
 		modules:    map[string]*module{},

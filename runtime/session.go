@@ -17,6 +17,7 @@ type session struct {
 	container *Container
 	account   *account // of this call
 	limits    Limits   // of one program of it
+	deadline  *deadline
 	flooded   atomic.Pointer[LimitError]
 
 	mu     sync.Mutex

@@ -61,6 +61,9 @@ type Spec struct {
 	// stream; every computed NaN has the same bits; a shell runs one command at a
 	// time. A Clock and a Random that are given take the place of these two.
 	Deterministic bool
+	// KeepNaNs leaves NaNs out of Deterministic: their bits are the processor's,
+	// and a module that was compiled for other runs need not be compiled anew.
+	KeepNaNs bool
 	// Trace has the trace of a program that traps name the place in each
 	// function by its offset in the module's file, for modules of up to 64 MiB of
 	// code: a larger module is compiled once more for that, and loads several times

@@ -23,6 +23,9 @@ type Stats struct {
 	Memory, PeakMemory uint64
 	// Disk is what the open containers hold of files that they wrote, in bytes.
 	Disk uint64
+	// OpenFiles is how many descriptors the programs that run now have, and
+	// PeakOpenFiles the most that there were at one time.
+	OpenFiles, PeakOpenFiles uint64
 	// Programs counts those that were started, the shell's own included.
 	Programs int64
 	// Output counts the bytes written to standard output and error.
@@ -83,6 +86,7 @@ func (a *account) stats() Stats {
 	return Stats{
 		Fuel: a.fuel.Load(), CPU: time.Duration(a.computed.Load()), Throttled: time.Duration(a.throttled.Load()),
 		Memory: a.memory.now.Load(), PeakMemory: a.memory.peak.Load(), Programs: a.started.Load(), Disk: a.disk.now.Load(),
+		OpenFiles: a.files.now.Load(), PeakOpenFiles: a.files.peak.Load(),
 		Output: a.output.Load(), Read: a.read.Load(), Written: a.written.Load(),
 	}
 }

@@ -138,6 +138,9 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 		Stdout: spec.Stdout, Stderr: spec.Stderr, Mounts: runFiles(spec.Files),
 		Clock:  wasi.NewFixedClock(spec.Epoch),
 		Random: wasi.SeededRandom(spec.Seed[:]),
+		// Programs of a pipeline share the clock and the randomness: they must
+		// take turns that are the same in every build.
+		Deterministic: true, KeepNaNs: true,
 	})
 	if err != nil {
 		return nil, err

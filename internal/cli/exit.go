@@ -91,7 +91,10 @@ func ended(err error, backtrace bool) error {
 	var format *runtime.FormatError
 	var missing *runtime.NotFoundError
 	var trap *runtime.TrapError
+	var imports *runtime.ImportError
 	switch {
+	case errors.As(err, &imports):
+		return &hinted{e, importHint(imports)}
 	case errors.As(err, &missing):
 		return &hinted{e, "look inside with: wherry run --rm -it --entrypoint sh IMAGE"}
 	case errors.As(err, &trap):
@@ -139,6 +142,18 @@ func limitHint(err error) string {
 		return "--ulimit nproc=N lets it start more"
 	}
 	return ""
+}
+
+// importHint says what to do about a module that imports what is not there.
+func importHint(e *runtime.ImportError) string {
+	hint := e.Advice
+	if e.Traps {
+		if hint != "" {
+			hint += "; or "
+		}
+		hint += "--unknown-imports=trap runs it until it calls one of them"
+	}
+	return hint
 }
 
 // frames renders the calls of a program that trapped, the last one first.

@@ -29,7 +29,7 @@ func (o *limitOptions) flags(f *pflag.FlagSet) {
 	f.StringVarP(&o.memory, "memory", "m", "", "limit of memory, such as 512m (default 4g)")
 	f.Float64Var(&o.cpus, "cpus", 0, "share of the processors, such as 0.5")
 	f.Uint64Var(&o.fuel, "fuel", 0, "limit of work, in units of about one instruction")
-	f.DurationVar(&o.timeout, "timeout", 0, "limit of time, such as 30s")
+	f.DurationVar(&o.timeout, "timeout", 0, "limit of time, such as 30s, compiling not counted")
 	f.StringVar(&o.output, "max-output", "", "limit of what is printed, such as 10m")
 	f.StringArrayVar(&o.ulimits, "ulimit", nil, "limit by its usual name, NAME=N: nofile, nproc, fsize, cpu (seconds), as")
 }

@@ -37,7 +37,7 @@ const (
 	entryFile   = "entry.json"
 	wasmFile    = "module.wasm"
 	namesFile   = "names"
-	rateFile    = "rate"
+	rateFile    = "rate-cpu"
 	compileLock = "compile"
 	// entryLimit bounds what is read as a description. Imports and exports are in it, whose number is limited.
 	entryLimit = 64 << 20

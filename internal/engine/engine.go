@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // Config says where and how an Engine works. The zero Config keeps compiled code in memory only.
@@ -22,6 +23,8 @@ type Config struct {
 	Interpreter bool
 	// Workers is how many goroutines compile one module; 0 means one for each processor.
 	Workers int
+	// CompileTime is how long compiling one module may take; 0 means a minute and 40 µs for each byte of code.
+	CompileTime time.Duration
 }
 
 // Engine compiles modules and makes instances of them. Its methods may be called by several goroutines at once.
@@ -35,7 +38,7 @@ type Engine struct {
 	finish context.CancelFunc
 	jobs   sync.WaitGroup
 
-	large chan struct{} // holds a value while a large module is compiled
+	lanes lanes
 
 	mu      sync.Mutex
 	closed  bool
@@ -51,7 +54,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{config: c, flights: map[string]*flight{}, loaded: map[string]*code{}, large: make(chan struct{}, 1)}
+	e := &Engine{config: c, flights: map[string]*flight{}, loaded: map[string]*code{}, lanes: newLanes(c.Workers)}
 	if c.CacheDir != "" {
 		var err error
 		if e.cache, err = openCache(c.CacheDir); err != nil {

@@ -155,6 +155,11 @@ func plain(name string) string {
 type UnknownImportError struct{ Imports []ImportProblem }
 
 func (e *UnknownImportError) Error() string {
+	return "module imports what this host does not offer: " + e.List()
+}
+
+// List names the first few of them.
+func (e *UnknownImportError) List() string {
 	const shown = 5
 	var parts []string
 	for i, p := range e.Imports {
@@ -164,7 +169,7 @@ func (e *UnknownImportError) Error() string {
 		}
 		parts = append(parts, p.String())
 	}
-	return "module imports what this host does not offer: " + strings.Join(parts, "; ")
+	return strings.Join(parts, "; ")
 }
 
 // NoFunctionError says that a module exports no function of this name.

@@ -307,48 +307,48 @@ func (e *Engine) keep(f *flight, dir string, a Artifact, o *outline) error {
 
 // compile has the compiler work on a prepared module, and leave the machine code in dir too if there is one.
 func (e *Engine) compile(f *flight, a Artifact, o *outline, dir string) (*code, error) {
-	if o.CodeBytes > muchCode {
-		leave, err := e.queue(f)
-		if err != nil {
-			return nil, err
-		}
-		defer leave()
+	leave, err := e.queue(f, o.CodeBytes)
+	if err != nil {
+		return nil, err
 	}
-	begin := time.Now()
+	defer leave()
+	begin, used := time.Now(), processorTime()
 	stop := f.report.estimate("compile", o.CodeBytes, e.rate())
 	c, err := e.build(f.life, a.Wasm, a.Names, o, dir, f.key)
 	stop()
 	f.stats.Compile = time.Since(begin)
 	if err == nil {
-		e.learn(o.CodeBytes, f.stats.Compile)
+		e.learn(o.CodeBytes, processorTime()-used)
 	}
 	return c, err
 }
 
-// queue waits for the turn to compile a large module: one at a time in this process and, with a cache, on this machine.
-func (e *Engine) queue(f *flight) (leave func(), err error) {
+// queue waits for the turn to compile so much code. Of large modules one is compiled at a time in this process and, with
+// a cache, on this machine.
+func (e *Engine) queue(f *flight, code int64) (leave func(), err error) {
+	lane := e.lanes.of(code)
 	select {
-	case e.large <- struct{}{}:
+	case lane <- struct{}{}:
 	default:
 		f.report.phase("wait", 0, 0)
 		select {
-		case e.large <- struct{}{}:
+		case lane <- struct{}{}:
 		case <-f.life.Done():
 			return nil, ErrClosed
 		}
 	}
 	unlock := func() {}
-	if e.cache != nil {
+	if e.cache != nil && code > muchCode {
 		if u, err := e.cache.lock(f.life, compileLock, func() { f.report.phase("wait", 0, 0) }); err == nil {
 			unlock = u
 		} else if f.life.Err() != nil {
-			<-e.large
+			<-lane
 			return nil, ErrClosed
 		}
 	}
 	return func() {
 		unlock()
-		<-e.large
+		<-lane
 	}, nil
 }
 
@@ -356,7 +356,8 @@ const (
 	// muchCode is from where compiling takes so much memory that only one process at a time should do it.
 	muchCode = 8 << 20
 	// littleCode is up to where one goroutine compiles: a panic of the compiler can be caught there, in wazero's own
-	// workers it cannot. Modules made to break a compiler are small; the structural limits bound how long they take.
+	// workers it cannot. Modules made to break a compiler are small; the structural limits bound how long they take,
+	// which nothing else does for them.
 	littleCode = 256 << 10
 )
 
@@ -406,7 +407,10 @@ func (c *code) compileModule(ctx context.Context, bin []byte, codeBytes int64) (
 	workers := ctx
 	if codeBytes > littleCode {
 		// With at least two workers the compiler looks at its context between functions.
-		workers = experimental.WithCompilationWorkers(ctx, max(2, c.engine.config.Workers))
+		budget := c.engine.config.budget(codeBytes)
+		timed, cancel := context.WithTimeoutCause(ctx, budget, &BudgetError{Budget: budget, Code: codeBytes})
+		defer cancel()
+		workers = experimental.WithCompilationWorkers(timed, max(2, c.engine.config.Workers))
 	}
 	compiled, err := c.runtime.CompileModule(workers, bin)
 	var file *fs.PathError
@@ -418,6 +422,9 @@ func (c *code) compileModule(ctx context.Context, bin []byte, codeBytes int64) (
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ErrClosed
+		}
+		if over := (*BudgetError)(nil); errors.As(context.Cause(workers), &over) {
+			return nil, over
 		}
 		return nil, &InvalidModuleError{Err: err}
 	}

@@ -52,14 +52,15 @@ func (r *reporter) phase(name string, done, total int64) {
 	r.mu.Unlock()
 }
 
-// estimate begins a phase that is expected to do rate units a second. The returned function ends the guessing.
+// estimate begins a phase that is expected to do rate units in a second of this process's processor time. The returned
+// function ends the guessing.
 func (r *reporter) estimate(name string, total int64, rate float64) (stop func()) {
-	begin := time.Now()
+	begin := processorTime()
 	expected := float64(total) / rate
 	r.mu.Lock()
 	r.name, r.current, r.total = name, 0, total
 	r.guess = func() int64 {
-		return max(0, min(total-1, int64(float64(total)*advance(time.Since(begin).Seconds()/expected))))
+		return max(0, min(total-1, int64(float64(total)*advance((processorTime()-begin).Seconds()/expected))))
 	}
 	r.mu.Unlock()
 	return func() { r.phase(name, total, total) }

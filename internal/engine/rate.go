@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// What one worker compiles in a second, in bytes of code, before this machine has shown what it can do.
+// What is compiled in a second of processor time, in bytes of code, before this machine has shown what it can do.
 const usualRate = 900_000
 
-// rate estimates how many bytes of code are compiled in a second here.
+// rate estimates how many bytes of code are compiled in a second of processor time here. Other programs on the machine
+// make a compile late; they hardly change what it costs.
 func (e *Engine) rate() float64 {
 	if e.cache != nil {
 		if b, err := readBounded(e.cache.path(rateFile), 64); err == nil {
@@ -19,7 +20,7 @@ func (e *Engine) rate() float64 {
 			}
 		}
 	}
-	return usualRate * float64(e.config.Workers)
+	return usualRate
 }
 
 // learn remembers how fast a compile was, if it was long enough to tell. Losing it loses nothing but the precision of

@@ -20,10 +20,12 @@ type emitter struct {
 	types   *wasm.Checker
 	typed   bool   // types walks along
 	lower   bool   // the function takes part in exceptions
+	relabel bool   // blocks are added, so that labels change: all are counted
 	locals  uint32 // parameters and locals of the original
 	extra   []wasm.ValueType
 	scratch [scratchKinds]uint32 // index+1 of the local for a purpose
 	loop    uint32               // loops met so far
+	quiet   int                  // loops open that run in strips
 	nan     shape                // of the result on the stack, whose NaN bits are still as the machine made them
 
 	blocks  []block
@@ -93,14 +95,16 @@ func (e *emitter) function(f uint32, out []byte) ([]byte, error) {
 	e.f, e.facts = f, &p.facts[f]
 	e.sig = &p.mod.Types[p.mod.Funcs[f]]
 	e.code = p.mod.Bytes(p.mod.Code[f])
-	e.extra, e.scratch, e.loop, e.nan = e.extra[:0], [scratchKinds]uint32{}, 0, noFloat
+	e.extra, e.scratch, e.loop, e.quiet, e.nan = e.extra[:0], [scratchKinds]uint32{}, 0, 0, noFloat
 	e.locals = uint32(len(e.sig.Params)) + e.facts.locals
 	e.lower = p.lower && (e.facts.has(hasExceptions|hasRefTest) || p.throwing.funcs[f])
 	e.Reset(e.code, e.Out[:0])
 	e.Replace(0, int(e.facts.expr))
 	if p.opts.Fuel && p.checked[f] {
-		e.charge(charge(p.costsOf(f)[0]))
+		e.charge(charge(p.costsOf(f)[0].cost))
 	}
+	e.relabel = e.lower || p.opts.Fuel && e.facts.has(hasQuiet)
+	e.blocks, e.top = append(e.blocks[:0], block{}), 0
 	if e.lower {
 		e.beginLowering()
 	}
@@ -150,20 +154,16 @@ func (e *emitter) step() error {
 	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpLocalTee, wasm.OpI32Const, wasm.OpI32Add:
 		return nil
 	case wasm.OpLoop:
-		if e.lower {
-			e.lowerBlock()
-		}
-		if e.p.opts.Fuel {
-			e.after()
-			e.loop++
-			e.charge(charge(e.p.costsOf(e.f)[e.loop]))
-		}
+		e.openLoop()
 		return nil
 	case wasm.OpCall, wasm.OpReturnCall, wasm.OpRefFunc:
 		if e.p.shift != 0 && op.Index >= e.p.imported {
 			e.replace()
 			e.index(c, op.Index+e.p.shift)
 		}
+	}
+	if e.relabel && e.relabelOp() {
+		return nil
 	}
 	if e.lower {
 		if done, err := e.lowerOp(); done || err != nil {

@@ -33,9 +33,16 @@ const (
 	usesTable   // reads or writes the table, or handles a reference to a function
 	usesSegment // copies from a data segment or drops it
 	hasNaN      // an instruction that leaves the bits of NaNs open, and they are to be settled
+	hasQuiet    // a loop in which nothing is called
 )
 
 func (t traits) has(x traits) bool { return t&x != 0 }
+
+// region is the code of a function or of one loop, without the loops inside it.
+type region struct {
+	cost  uint64
+	calls bool // something is called in it or in a loop inside it, or may be thrown
+}
 
 // site is a place in a function that matters to callers: a call, a throw, a reference taken.
 type site struct {
@@ -63,9 +70,10 @@ func (s site) region() uint32 { return s.where >> siteShift }
 type chunk struct {
 	first, end int // functions, imports not counted
 	sites      []site
-	costs      []uint64
+	costs      []region
 	bulk       map[bulkOp]struct{}
 	tryTypes   map[uint32]struct{} // types that a try uses as its block type
+	loopTypes  map[uint32]struct{} // types with parameters that a loop uses as its block type
 	code       []byte              // what was written
 	ends       []uint32            // end of every function in code
 	places     []byte              // where all of it was, if that is traced
@@ -107,7 +115,7 @@ func (s *scanner) scan(f *facts, i int) error {
 	f.expr, f.groups = uint32(body.Expr), uint32(len(body.Locals))
 	f.sites.from = uint32(len(s.c.sites))
 	s.base = uint32(len(s.c.costs))
-	s.c.costs = append(s.c.costs, 0)
+	s.c.costs = append(s.c.costs, region{})
 	s.stack, s.shield = append(s.stack[:0], frame{}), s.shield[:0]
 	s.region, s.t = 0, 0
 	for _, g := range body.Locals {
@@ -132,10 +140,15 @@ func (s *scanner) scan(f *facts, i int) error {
 	return nil
 }
 
-func (s *scanner) cost(n uint64) { s.c.costs[s.base+s.region] += n }
+func (s *scanner) here() *region { return &s.c.costs[s.base+s.region] }
+
+func (s *scanner) cost(n uint64) { s.here().cost += n }
 
 func (s *scanner) site(kind, target uint32) {
 	s.c.sites = append(s.c.sites, site{target, s.region<<siteShift | kind})
+	if kind != siteRef {
+		s.here().calls = true
+	}
 }
 
 // step takes in one instruction.
@@ -148,8 +161,9 @@ func (s *scanner) step(code []byte) {
 		s.open(frame{})
 	case wasm.OpLoop:
 		s.open(frame{})
+		s.loopType()
 		s.region = uint32(len(s.c.costs)) - s.base
-		s.c.costs = append(s.c.costs, 1)
+		s.c.costs = append(s.c.costs, region{cost: 1})
 	case wasm.OpTry, wasm.OpTryTable:
 		s.try(code)
 	case wasm.OpElse, wasm.OpNop:
@@ -227,6 +241,7 @@ func (s *scanner) rare() {
 		s.t |= hasRefTest
 	case wasm.OpMemoryGrow:
 		s.cost(costGrow)
+		s.here().calls = true
 	case wasm.OpMemoryInit, wasm.OpMemoryCopy, wasm.OpMemoryFill,
 		wasm.OpTableInit, wasm.OpTableCopy, wasm.OpTableFill, wasm.OpTableGrow:
 		s.t |= hasBulk
@@ -238,6 +253,7 @@ func (s *scanner) rare() {
 			s.t |= usesTable
 		}
 		s.cost(costBulk)
+		s.here().calls = true
 		s.bulk(bulkOf(op))
 	}
 }
@@ -276,6 +292,16 @@ func (s *scanner) try(code []byte) {
 	s.open(f)
 }
 
+// loopType notes the type of a loop that takes parameters.
+func (s *scanner) loopType() {
+	if t, ok := s.op.Block.TypeIndex(); ok && len(s.m.Types[t].Params) > 0 {
+		if s.c.loopTypes == nil {
+			s.c.loopTypes = make(map[uint32]struct{})
+		}
+		s.c.loopTypes[t] = struct{}{}
+	}
+}
+
 // handler ends the body of a legacy try at its first handler.
 func (s *scanner) handler(all bool) {
 	f := &s.stack[len(s.stack)-1]
@@ -304,7 +330,14 @@ func (s *scanner) close() {
 	}
 	f := s.stack[len(s.stack)-1]
 	s.stack = s.stack[:len(s.stack)-1]
-	s.region = f.region
+	if f.region != s.region {
+		if s.here().calls {
+			s.c.costs[s.base+f.region].calls = true
+		} else {
+			s.t |= hasQuiet
+		}
+		s.region = f.region
+	}
 	if f.inTry && f.catchAll {
 		s.shield = append(s.shield, span{f.site, uint32(len(s.c.sites))})
 	}

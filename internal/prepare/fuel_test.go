@@ -19,6 +19,8 @@ func TestFuelStopsEverything(t *testing.T) {
 	fmt.Fprintf(&dag, `(func $f40) (func (export "t") (call $f0))`)
 	tests := []struct{ name, text string }{
 		{"infinite loop", `(func (export "t") (loop (br 0)))`},
+		{"loop that carries a value", `(func (export "t") (i32.const 1) (loop (param i32) (br 0)))`},
+		{"loop by conditions", `(func (export "t") (loop $a (loop $b (br_if $b (i32.const 1)) (br_if $a (i32.const 1)))))`},
 		{"loop by br_table", `(func (export "t") (loop (br_table 0 0 (i32.const 1))))`},
 		{"loop in a loop", `(func (export "t") (loop $a (loop (br $a))))`},
 		{"tail recursion", `(func $r (export "t") (return_call $r))`},

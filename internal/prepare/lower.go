@@ -11,7 +11,7 @@ import (
 // set, branches to its innermost handler, or returns zeros to its own caller. An exnref becomes an i64: the flag in
 // the upper half, the payload in the lower; null is zero.
 
-// block is a label of the original and what became of it.
+// block is a label of the original and what became of it. Labels are counted in functions that get blocks of ours.
 type block struct {
 	op      wasm.Opcode // 0: the function
 	pos     uint32      // position of the label that branches to the original one now name
@@ -20,6 +20,8 @@ type block struct {
 	caught  bool        // a clause that catches everything was seen
 	testing bool        // inside the if of a catch clause
 	holding bool        // inside a handler, whose exception may be rethrown
+	quiet   bool        // a loop that runs in strips
+	params  bool        // and takes parameters
 	save    uint32      // locals that keep it: this one the flag, the next the payload
 }
 
@@ -28,7 +30,6 @@ const bodyLabel = 1
 
 func (e *emitter) beginLowering() {
 	e.block(wasm.OpBlock)
-	e.blocks = append(e.blocks[:0], block{})
 	e.top, e.handler = bodyLabel, 0
 	e.saves, e.catches, e.clauses = e.saves[:0], e.catches[:0], e.clauses[:0]
 }
@@ -66,8 +67,6 @@ func (e *emitter) unwind(c wasm.Opcode) { e.branch(c, e.handlerAt(len(e.blocks))
 func (e *emitter) lowerOp() (done bool, err error) {
 	op := &e.op
 	switch op.Code {
-	case wasm.OpBlock, wasm.OpIf:
-		e.lowerBlock()
 	case wasm.OpTry, wasm.OpTryTable:
 		e.lowerTry()
 	case wasm.OpCatch, wasm.OpCatchAll:
@@ -76,22 +75,11 @@ func (e *emitter) lowerOp() (done bool, err error) {
 		e.lowerDelegate()
 	case wasm.OpEnd:
 		return true, e.lowerEnd()
-	case wasm.OpBr, wasm.OpBrIf:
-		e.replace()
-		e.branch(op.Code, e.label(op.Index).pos)
 	case wasm.OpBrOnNull, wasm.OpBrOnNonNull:
 		if isExn(e.topType()) {
 			return true, fmt.Errorf("%s of an exception reference is not supported", op.Code)
 		}
-		e.replace()
-		e.branch(op.Code, e.label(op.Index).pos)
-	case wasm.OpBrTable:
-		e.replace()
-		e.emit(op.Code)
-		e.Out = wasm.AppendU32(e.Out, op.Count)
-		for l := range op.Labels(e.code) {
-			e.Out = wasm.AppendU32(e.Out, e.top-e.label(l).pos)
-		}
+		e.relabelBranch()
 	case wasm.OpThrow, wasm.OpRethrow, wasm.OpThrowRef:
 		e.lowerThrow()
 	case wasm.OpCall:
@@ -163,16 +151,6 @@ func (e *emitter) topType() wasm.ValueType {
 		return wasm.Bottom
 	}
 	return e.types.Operand(0)
-}
-
-// lowerBlock notes a block, loop or if.
-func (e *emitter) lowerBlock() {
-	e.top++
-	e.blocks = append(e.blocks, block{op: e.op.Code, pos: e.top})
-	if t, ok := e.op.Block.Value(); ok && isExn(t) {
-		e.replace()
-		e.Out = wasm.AppendBlock(e.Out, e.op.Code, wasm.ValueBlock(wasm.I64))
-	}
 }
 
 // lowerTry opens two blocks: the outer one is the try itself, the end of the inner one is where its handlers begin.
@@ -309,8 +287,7 @@ func (e *emitter) lowerEnd() error {
 		e.dispatch()
 		e.end()
 	default:
-		e.blocks = e.blocks[:len(e.blocks)-1]
-		e.top--
+		e.closeBlock()
 	}
 	return nil
 }

@@ -94,15 +94,15 @@ func (w *callWalk) leave(f uint32, sites []site) {
 		switch {
 		case s.kind() > siteTailCall:
 		case s.target < w.p.imported:
-			costs[s.region()] += costImport
+			costs[s.region()].cost += costImport
 		case !w.checked[s.target-w.p.imported]:
-			costs[s.region()] += w.incl[s.target-w.p.imported]
+			costs[s.region()].cost += w.incl[s.target-w.p.imported]
 		}
 	}
-	if w.p.facts[f].has(hasIndirect) || costs[0] > entryCost {
+	if w.p.facts[f].has(hasIndirect) || costs[0].cost > entryCost {
 		w.checked[f] = true
 	}
 	if !w.checked[f] {
-		w.incl[f] = costs[0]
+		w.incl[f] = costs[0].cost
 	}
 }

@@ -31,6 +31,7 @@ type plan struct {
 	types      []wasm.FuncType // of the prepared module
 	typeIndex  map[string]uint32
 	paramTypes map[uint32]uint32 // type -> type with its parameters and no results
+	loopTypes  map[uint32]uint32 // type -> type with its parameters as results too
 	added      []addedFunc
 	start      *uint32 // new index
 	fillFunc   uint32  // of a primary
@@ -129,7 +130,7 @@ func (p *plan) sitesOf(f uint32) []site {
 	return p.chunks[x.chunk].sites[x.sites.from:x.sites.to]
 }
 
-func (p *plan) costsOf(f uint32) []uint64 {
+func (p *plan) costsOf(f uint32) []region {
 	x := &p.facts[f]
 	return p.chunks[x.chunk].costs[x.costs.from:x.costs.to]
 }
@@ -157,6 +158,7 @@ func (p *plan) layout() {
 		p.planParamTypes()
 	}
 	if p.opts.Fuel {
+		p.planLoopTypes()
 		p.shift = 1
 		call := wasm.AppendOpIndex([]byte{0}, wasm.OpCall, p.imported)
 		p.yieldFunc = p.addFunc("wherry.yield", wasm.FuncType{}, wasm.AppendOp(call, wasm.OpEnd))
@@ -188,6 +190,20 @@ func (p *plan) planParamTypes() {
 		for i := range p.chunks {
 			if _, ok := p.chunks[i].tryTypes[uint32(t)]; ok {
 				p.paramTypes[uint32(t)] = p.addType(wasm.FuncType{Params: p.types[t].Params})
+				break
+			}
+		}
+	}
+}
+
+// planLoopTypes adds the types of what quiet loops with parameters need, in the order of the types.
+func (p *plan) planLoopTypes() {
+	p.loopTypes = make(map[uint32]uint32)
+	for t := range p.mod.Types {
+		for i := range p.chunks {
+			if _, ok := p.chunks[i].loopTypes[uint32(t)]; ok {
+				params := p.types[t].Params
+				p.loopTypes[uint32(t)] = p.addType(wasm.FuncType{Params: params, Results: params})
 				break
 			}
 		}

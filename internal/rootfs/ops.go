@@ -293,6 +293,7 @@ func (t *Tree) Rename(fromAt *Node, from string, toAt *Node, to string) error {
 	case src.dir.mount().readOnly:
 		return EROFS
 	}
+	wt.setLast(nil) // a host may not let go of the name of what is open
 	return src.dir.rename(src.name, dst.dir, dst.name)
 }
 

@@ -97,6 +97,16 @@ func TestUnion(t *testing.T) {
 	}, rootfstest.Features{FreeLinks: true})
 }
 
+// TestUnionOnDisk is the same for a container that keeps what it writes.
+func TestUnionOnDisk(t *testing.T) {
+	rootfstest.Test(t, func(t *testing.T) (*rootfs.Tree, *rootfs.Node) {
+		var c layer.Memory
+		x := &layer.Index{Entries: []layer.Entry{{Path: "work", Kind: layer.Dir, Mode: 0o755}}}
+		tree := newTree(t, rootfs.Options{Layers: []rootfs.Layer{{Index: x, Content: &c}}, Upper: rootfs.Upper{Dir: tempDir(t)}})
+		return tree, at(t, tree, "work")
+	}, rootfstest.Features{FreeLinks: true})
+}
+
 func TestTmpfs(t *testing.T) {
 	rootfstest.Test(t, func(t *testing.T) (*rootfs.Tree, *rootfs.Node) {
 		tree := newTree(t, rootfs.Options{ReadOnly: true, Mounts: []rootfs.Mount{{Target: "/deep/mnt"}}})

@@ -2,13 +2,13 @@ package shell
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path"
 	"runtime"
 	"strings"
+	"time"
 
 	"mvdan.cc/sh/v3/interp"
 )
@@ -98,70 +98,59 @@ type substitution struct {
 }
 
 func (s *substitution) Write(p []byte) (int, error) {
-	if s.full = s.full || s.text.Len()+len(p) > maxInMemory; s.full {
+	if s.full = s.full || s.text.Len()+len(p) > maxSubstituted; s.full {
 		return 0, errInMemory
 	}
 	return s.text.Write(p)
 }
 
+// What a command costs beside what it does: the interpreter's own work.
+const (
+	commandFuel = 2000
+	commandTime = 3 * time.Microsecond
+)
+
+// scanEvery is how much may be added to variables before they are added up
+// again.
+const scanEvery = 1 << 20
+
 // bounded refuses a command that would go too deep, or whose script holds too
 // much. Its error ends the script.
-func (h *handlers) bounded(hc interp.HandlerContext, args []string) error {
+func (h *handlers) bounded(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	if runtime.Callers(maxFrames, make([]uintptr, 1)) > 0 {
 		return errNesting
 	}
-	if text, ok := hc.Stdout.(*strings.Builder); ok && text.Len() > maxInMemory {
-		return errInMemory
+	if err := h.world.Spend(ctx, commandFuel, commandTime); err != nil {
+		return h.end(err)
 	}
-	held := 0
-	for _, v := range hc.Env.Each {
-		held += len(v.Str)
+	if text, ok := hc.Stdout.(*strings.Builder); ok && text.Len() > maxSubstituted {
+		return h.refuse(errInMemory)
 	}
-	if held > maxInMemory {
-		return errInMemory
+	return h.scan(hc, listSize(args))
+}
+
+// scan adds up the variables, if they may have become too many since it did so
+// last.
+func (h *handlers) scan(hc interp.HandlerContext, more uint64) error {
+	if more < scanEvery/16 && h.grown.Add(int64(more)+scanEvery/256) < scanEvery {
+		return nil
 	}
-	switch args[0] {
-	case "eval", "trap":
-		return tooDeep([]byte(strings.Join(args[1:], " ")))
-	case "test", "[":
-		if len(args) > maxOperands {
-			return errNesting
-		}
-	case "source", ".":
-		if len(args) > 1 {
-			return h.sourced(hc, guestPath(args[1]))
-		}
+	h.grown.Store(0)
+	n := variables(hc.Env)
+	if n > maxVariables || n*uint64(h.live.Load()+1) > maxAllVariables {
+		return h.refuse(fmt.Errorf("variables of more than %d bytes to hold at once", maxVariables))
 	}
 	return nil
 }
 
-// sourceNames are the paths at which the shell may find a script to source.
-func sourceNames(hc interp.HandlerContext, name string) []string {
-	names := []string{absolute(guestPath(hc.Dir), name)}
-	if !strings.Contains(name, "/") {
-		for _, dir := range strings.Split(hc.Env.Get("PATH").String(), ":") {
-			names = append(names, path.Join("/", guestPath(dir), name))
-		}
-	}
-	return names
-}
-
-// sourced looks at a script before the shell reads it into itself: the file of
-// that name, or the first in PATH.
-func (h *handlers) sourced(hc interp.HandlerContext, name string) error {
-	for _, name := range sourceNames(hc, name) {
-		f, err := h.world.OpenFile(name, os.O_RDONLY, 0)
-		if err != nil {
-			continue // the shell says so in its own words
-		}
-		_, err = readScript(f)
-		f.Close()
-		if info, serr := h.world.Stat(name, true); serr == nil && info.IsDir() {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
+// keep books what the interpreter keeps until the end: folders that were
+// pushed, aliases, the text of functions.
+func (h *handlers) keep(n int) error {
+	if h.kept.Add(int64(n)) > maxPushed {
+		return h.refuse(fmt.Errorf("functions, aliases and pushed folders of more than %d bytes to hold at once", maxPushed))
 	}
 	return nil
 }
+
+// maxPushed bounds that.
+const maxPushed = 8 << 20

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"sort"
 	"strings"
+	"time"
 )
 
 // A Builtin is a program that every container has: the shell itself or one of
@@ -70,6 +70,7 @@ type call struct {
 	w      World
 	name   string
 	status int // exit status when the applet returns nil
+	gauge
 }
 
 // usageError is a command line that an applet does not understand.
@@ -82,7 +83,15 @@ type fatalError struct{ error }
 
 func (a applet) run(ctx context.Context, w World, p Process) (int, error) {
 	c := &call{Process: p, ctx: ctx, w: w, name: path.Base(p.Args[0])}
+	c.resumed = time.Now()
+	c.Stdout = &counted{c, p.Stdout}
 	err := a(c)
+	if serr := c.spend(0); err == nil && serr != nil {
+		err = serr
+	}
+	if over := c.over; over != nil { // whatever the applet made of it
+		return 137, over
+	}
 	var fatal fatalError
 	var usage usageError
 	switch {
@@ -92,8 +101,8 @@ func (a applet) run(ctx context.Context, w World, p Process) (int, error) {
 		return c.status, fatal.error
 	case ctx.Err() != nil:
 		return 130, ctx.Err()
-	case errors.Is(err, errBrokenPipe):
-		return 141, nil
+	case isBroken(err):
+		return statusPipe, nil
 	case errors.As(err, &usage):
 		c.complain(usage)
 		if c.name == "grep" || c.name == "cmp" || c.name == "sort" || c.name == "ls" {
@@ -104,8 +113,6 @@ func (a applet) run(ctx context.Context, w World, p Process) (int, error) {
 	c.complain(err)
 	return max(c.status, 1), nil
 }
-
-var errBrokenPipe = io.ErrClosedPipe
 
 func (c *call) complain(err error) {
 	var pe *fs.PathError

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 )
 
 // target is where SRC goes when it is copied, moved or linked to DEST.
@@ -155,7 +156,15 @@ func (r cancellable) Read(p []byte) (int, error) {
 	if err := r.c.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return r.r.Read(p)
+	if err := r.c.spend(0); err != nil {
+		return 0, err
+	}
+	n, err := r.r.Read(p)
+	r.c.resumed = time.Now()
+	if serr := r.c.spend(n); serr != nil {
+		err = serr
+	}
+	return n, err
 }
 
 func mv(c *call) error {

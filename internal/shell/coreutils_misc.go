@@ -3,6 +3,7 @@ package shell
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"strconv"
@@ -22,8 +23,20 @@ func (c *call) env(name, fallback string) string {
 
 // exec runs another program with this one's streams.
 func (c *call) exec(args []string) (int, error) {
+	return c.start(args, c.Env)
+}
+
+// start runs a program with the streams that this one was given.
+func (c *call) start(args, env []string) (int, error) {
+	if err := c.spend(0); err != nil {
+		return 0, err
+	}
+	defer c.resume()
 	p := c.Process
-	p.Args = args
+	p.Args, p.Env = args, env
+	if out, ok := p.Stdout.(*counted); ok {
+		p.Stdout = out.w
+	}
 	status, err := c.w.Exec(c.ctx, p)
 	if err != nil {
 		return status, fatalError{err}
@@ -94,11 +107,9 @@ func env(c *call) error {
 		case strings.HasPrefix(args[0], "-"):
 			return c.unknown(args[0])
 		default:
-			p := c.Process
-			p.Args, p.Env = args, list
-			status, err := c.w.Exec(c.ctx, p)
+			status, err := c.start(args, list)
 			if err != nil {
-				return fatalError{err}
+				return err
 			}
 			c.status = status
 			return nil
@@ -155,6 +166,10 @@ func sleep(c *call) error {
 		}
 		total += time.Duration(n * float64(scale))
 	}
+	if err := c.spend(0); err != nil {
+		return err
+	}
+	defer c.resume()
 	return c.w.Sleep(c.ctx, total)
 }
 
@@ -336,7 +351,7 @@ func yes(c *call) error {
 	block := bytes.Repeat([]byte(text+"\n"), max(1, 4096/(len(text)+1)))
 	for c.ctx.Err() == nil {
 		if _, err := c.Stdout.Write(block); err != nil {
-			return errBrokenPipe
+			return io.ErrClosedPipe
 		}
 	}
 	return c.ctx.Err()

@@ -2,42 +2,41 @@ package shell
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
-
-// ownPrintf sends printf to the applet: the interpreter's own knows neither
-// widths nor precisions. The form that sets a variable has to stay inside.
-func ownPrintf(args []string) []string {
-	if args[0] != "printf" || len(args) > 1 && args[1] == "-v" {
-		return args
-	}
-	return append([]string{"/bin/printf"}, args[1:]...)
-}
 
 // maxWidth bounds the field width that a format may ask for.
 const maxWidth = 4096
 
 func printf(c *call) error {
-	args := c.Args[1:]
+	text, err := formatted(c, c.Args[1:])
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(c.Stdout, text)
+	return err
+}
+
+// formatted is what printf prints.
+func formatted(c *call, args []string) (string, error) {
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return usageError("usage: printf FORMAT [ARGUMENT...]")
+		return "", usageError("usage: printf FORMAT [ARGUMENT...]")
 	}
 	f := &formatter{c: c, format: args[0], args: args[1:]}
 	for {
 		used, err := f.once()
 		if err != nil {
-			return err
+			return "", err
 		}
 		if f.stop || len(f.args) == 0 || !used {
-			break
+			return f.out.String(), nil
 		}
 	}
-	_, err := c.Stdout.Write([]byte(f.out.String()))
-	return err
 }
 
 // formatter is one run of printf: its format is used again until the
@@ -62,6 +61,9 @@ func (f *formatter) next() string {
 // once formats one round and reports whether it used an argument.
 func (f *formatter) once() (used bool, err error) {
 	for i := 0; i < len(f.format) && !f.stop; {
+		if f.out.Len() > maxText {
+			return used, errTooLarge
+		}
 		switch ch := f.format[i]; {
 		case ch == '\\':
 			i += f.escape(f.format[i:], false)

@@ -2,12 +2,14 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
@@ -19,15 +21,56 @@ type handlers struct {
 	world    World
 	terminal bool
 	fatal    *atomic.Pointer[error] // first error that ends more than the script
+	refused  atomic.Pointer[error]  // why the script was ended
 	stop     func()                 // ends what else the script has running
 	tmpdir   string
 	inOrder  bool // one command at a time
 	held     held
+	live     atomic.Int64 // subshells that run beside the script
+	grown    atomic.Int64 // bytes since the variables were added up
+	kept     atomic.Int64 // bytes that stay until the end
+
+	mu        sync.Mutex
+	functions map[string]bool
+}
+
+// end ends more than the script.
+func (h *handlers) end(err error) error {
+	h.fatal.CompareAndSwap(nil, &err) // programs of a pipeline run at once
+	h.stop()
+	return err
+}
+
+// errRefused is what the interpreter is told of a refusal; Sh says it.
+var errRefused = errors.New("\x01refused")
+
+// refuse ends the script.
+func (h *handlers) refuse(err error) error {
+	h.refused.CompareAndSwap(nil, &err)
+	h.stop()
+	return errRefused
+}
+
+// declare notes the name of a function.
+func (h *handlers) declare(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.functions == nil {
+		h.functions = map[string]bool{}
+	}
+	h.functions[name] = true
+}
+
+// isFunction reports whether a command may be a function of the script.
+func (h *handlers) isFunction(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.functions[name]
 }
 
 func (h *handlers) open(ctx context.Context, name string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
-	if strings.HasPrefix(name, heldPrefix) {
-		f, err := h.held.take(name)
+	if inner := guestPath(name); strings.HasPrefix(inner, heldPrefix) {
+		f, err := h.held.take(inner)
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
@@ -67,11 +110,14 @@ func (h *handlers) access(_ context.Context, name string, mode interp.AccessMode
 func (h *handlers) exec(ctx context.Context, args []string) error {
 	switch args[0] {
 	case randomNumber:
-		return h.random(ctx, args[1])
+		return h.random(ctx, args[len(args)-1])
 	case heldOutput:
 		return h.holdOutput(ctx)
 	}
 	hc := interp.HandlerCtx(ctx)
+	if strings.HasPrefix(args[0], "\x01") {
+		return h.ownCommand(ctx, hc, args)
+	}
 	dir := guestPath(hc.Dir)
 	p := Process{
 		Args: args, Env: exported(hc.Env, dir), Dir: dir,
@@ -92,12 +138,13 @@ func (h *handlers) exec(ctx context.Context, args []string) error {
 	}
 	status, err := h.world.Exec(ctx, p)
 	if err != nil {
-		h.fatal.CompareAndSwap(nil, &err) // programs of a pipeline run at once
-		h.stop()
-		return err
+		return h.end(err)
 	}
 	if text.full { // whatever the program made of it
-		return errInMemory
+		return h.refuse(errInMemory)
+	}
+	if status == statusPipe && args[0] == printfProgram {
+		return broken(ctx, hc)
 	}
 	if status != 0 {
 		return interp.ExitStatus(status)

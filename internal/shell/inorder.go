@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 
 	"mvdan.cc/sh/v3/interp"
@@ -162,68 +161,4 @@ func (h *handlers) holdOutput(ctx context.Context) error {
 	}
 	_, err = io.WriteString(hc.Stdout, name)
 	return err
-}
-
-// orderText is inOrder for a text that the shell is about to parse by itself:
-// the operand of eval or trap. One that does not parse is left for the shell
-// to report.
-func orderText(text string) (string, error) {
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
-	if err != nil {
-		return text, nil
-	}
-	if err := inOrder(file); err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	err = syntax.NewPrinter().Print(&b, file)
-	return b.String(), err
-}
-
-// orderCall keeps what a command makes the shell parse in order.
-func (h *handlers) orderCall(hc interp.HandlerContext, args []string) ([]string, error) {
-	switch {
-	case args[0] == "eval" && len(args) > 1:
-		text, err := orderText(strings.Join(args[1:], " "))
-		return []string{"eval", text}, err
-	case args[0] == "trap" && len(args) > 2 && !strings.HasPrefix(args[1], "-"):
-		text, err := orderText(args[1])
-		return append([]string{"trap", text}, args[2:]...), err
-	case (args[0] == "source" || args[0] == ".") && len(args) > 1:
-		return h.orderSource(hc, args)
-	}
-	return args, nil
-}
-
-// orderSource has the shell read a script into itself from a copy in order.
-func (h *handlers) orderSource(hc interp.HandlerContext, args []string) ([]string, error) {
-	for _, name := range sourceNames(hc, guestPath(args[1])) {
-		text, ok, err := h.readSource(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if !ok {
-			continue
-		}
-		if text, err = orderText(text); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		copied, err := h.held.hold(strings.NewReader(text))
-		return append([]string{args[0], copied}, args[2:]...), err
-	}
-	return args, nil
-}
-
-// readSource reads a script, if there is one of that name.
-func (h *handlers) readSource(name string) (text string, ok bool, err error) {
-	if info, err := h.world.Stat(name, true); err != nil || info.IsDir() {
-		return "", false, nil
-	}
-	f, err := h.world.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return "", false, nil // the shell says so in its own words
-	}
-	defer f.Close()
-	data, err := readScript(f)
-	return string(data), err == nil, err
 }

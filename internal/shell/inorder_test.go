@@ -20,7 +20,7 @@ func inOrder(t *testing.T, dir, text string, ordered bool) (out string, status i
 	}
 	defer root.Close()
 	var b bytes.Buffer
-	status, err = shell.Sh(t.Context(), dirWorld{root}, shell.Process{
+	status, err = shell.Sh(t.Context(), dirWorld{root: root}, shell.Process{
 		Args: []string{"sh", "-c", text}, Env: []string{"PATH=/bin"}, Dir: "/",
 		Stdin: strings.NewReader("in 1\nin 2\n"), Stdout: &b, Stderr: &b, InOrder: ordered,
 	})

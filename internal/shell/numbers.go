@@ -18,8 +18,8 @@ import (
 // in their place: the numbers of a program alone in its container, and
 // substitutions of a command that reads the container's /dev/urandom.
 
-// randomNumber is the name of that command, which no script can write.
-const randomNumber = "\x00random"
+// randomNumber is the name of that command.
+const randomNumber = "\x01random"
 
 // ownNumbers replaces those variables in a parsed script.
 func ownNumbers(node syntax.Node) {

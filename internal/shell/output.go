@@ -1,9 +1,11 @@
 package shell
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"sync"
 )
 
@@ -40,3 +42,24 @@ func (o *orderedWriter) Write(p []byte) (int, error) {
 	defer o.mu.Unlock()
 	return o.w.Write(p)
 }
+
+// discreet is a stderr that shows nothing of the commands that rewriting puts
+// into a script, as `set -x` would.
+type discreet struct{ w io.Writer }
+
+func (d discreet) Write(p []byte) (int, error) {
+	mark := bytes.IndexByte(p, 1)
+	switch {
+	case mark < 0:
+	case bytes.HasPrefix(p, []byte("+ \x01")), string(p) == errRefused.Error()+"\n":
+		return len(p), nil
+	case bytes.Contains(p, []byte("$(\x01")):
+		if _, err := d.w.Write(hidden.ReplaceAll(p, nil)); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
+	return d.w.Write(p)
+}
+
+var hidden = regexp.MustCompile("\\$\\(\x01[^()]*\\)")

@@ -1,11 +1,6 @@
 package shell
 
-import (
-	"context"
-	"strings"
-
-	"mvdan.cc/sh/v3/interp"
-)
+import "strings"
 
 // drive stands for the container's root where the interpreter joins paths with
 // the rules of Windows, by which "/x" is relative.
@@ -23,27 +18,16 @@ func guestPath(p string) string {
 	return strings.ReplaceAll(p, `\`, "/")
 }
 
-// call gives the builtins that take paths the drive they need to tell absolute
-// paths, and prints working directories without it.
-func (h *handlers) call(ctx context.Context, args []string) ([]string, error) {
-	if err := h.bounded(interp.HandlerCtx(ctx), args); err != nil {
-		return nil, err
-	}
-	if h.inOrder {
-		var err error
-		if args, err = h.orderCall(interp.HandlerCtx(ctx), args); err != nil {
-			return nil, err
-		}
-	}
+// hosted gives the builtins that take paths the drive they need to tell
+// absolute paths.
+func hosted(args []string) []string {
 	switch args[0] {
-	case "cd", "test", "[", ".", "source":
+	case "cd", "test", "[":
 		out := append([]string(nil), args...)
 		for i := range out[1:] {
 			out[i+1] = hostPath(out[i+1])
 		}
-		return out, nil
-	case "pwd":
-		return []string{"echo", guestPath(interp.HandlerCtx(ctx).Dir)}, nil
+		return out
 	}
-	return ownPrintf(args), nil
+	return args
 }

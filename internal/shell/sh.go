@@ -93,42 +93,47 @@ func Sh(ctx context.Context, w World, p Process) (int, error) {
 	}
 	// What ends more than the script ends what else the script has running: a
 	// pipeline's other programs may wait for input that never comes.
-	ctx, stop := context.WithCancel(ctx)
+	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	p.Stdout, p.Stderr = oneAtATime(p.Stdout, p.Stderr)
-	r, fatal, err := newRunner(ctx, w, p, inv, stop)
+	p.Stderr = discreet{p.Stderr}
+	r, h, err := newRunner(inner, w, p, inv, stop)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
 		return 2, nil
 	}
-	status, err := run(ctx, r, w, p, inv)
-	if first := fatal.Load(); first != nil {
+	status, err := h.run(inner, r, p, inv)
+	if first := h.fatal.Load(); first != nil {
 		return status, *first
+	}
+	if why := h.refused.Load(); why != nil && ctx.Err() == nil {
+		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], *why)
+		return 1, nil
 	}
 	return status, err
 }
 
-func run(ctx context.Context, r *interp.Runner, w World, p Process, inv invocation) (int, error) {
+func (h *handlers) run(ctx context.Context, r *interp.Runner, p Process, inv invocation) (int, error) {
 	switch {
 	case inv.hasCommand:
-		return runText(ctx, r, p, inv.name, strings.NewReader(inv.command))
+		return h.runText(ctx, r, p, inv.name, strings.NewReader(inv.command))
 	case inv.script != "":
-		f, err := w.OpenFile(absolute(p.Dir, inv.script), os.O_RDONLY, 0)
+		f, err := h.world.OpenFile(absolute(p.Dir, inv.script), os.O_RDONLY, 0)
 		if err != nil {
 			fmt.Fprintf(p.Stderr, "%s: %s: %v\n", p.Args[0], inv.script, reason(err))
 			return 127, nil
 		}
 		defer f.Close()
-		return runText(ctx, r, p, inv.name, f)
+		return h.runText(ctx, r, p, inv.name, f)
 	case p.Terminal || inv.interactive:
-		return interact(ctx, r, p)
+		return h.interact(ctx, r, p)
 	}
-	return runText(ctx, r, p, inv.name, p.Stdin)
+	return h.runText(ctx, r, p, inv.name, p.Stdin)
 }
 
 // runText parses the whole text first, so that a syntax error runs nothing.
-func runText(ctx context.Context, r *interp.Runner, p Process, name string, text io.Reader) (int, error) {
-	file, err := parse(text, name, p.InOrder)
+func (h *handlers) runText(ctx context.Context, r *interp.Runner, p Process, name string, text io.Reader) (int, error) {
+	file, err := h.parse(text, name)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
 		return 2, nil
@@ -136,7 +141,7 @@ func runText(ctx context.Context, r *interp.Runner, p Process, name string, text
 	return outcome(ctx, p, r.Run(ctx, file))
 }
 
-func parse(text io.Reader, name string, ordered bool) (*syntax.File, error) {
+func (h *handlers) parse(text io.Reader, name string) (*syntax.File, error) {
 	script, err := readScript(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -145,17 +150,7 @@ func parse(text io.Reader, name string, ordered bool) (*syntax.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return file, own(file, ordered)
-}
-
-// own makes a parsed script one that is run here: what would show the host is
-// refused or replaced, and with ordered its commands run one by one.
-func own(node syntax.Node, ordered bool) error {
-	ownNumbers(node)
-	if err := supported(node); err != nil || !ordered {
-		return err
-	}
-	return inOrder(node)
+	return file, h.own(file)
 }
 
 func outcome(ctx context.Context, p Process, err error) (int, error) {
@@ -176,7 +171,7 @@ func outcome(ctx context.Context, p Process, err error) (int, error) {
 const maxTyped = 64 << 20
 
 // interact is the prompt of a terminal.
-func interact(ctx context.Context, r *interp.Runner, p Process) (int, error) {
+func (h *handlers) interact(ctx context.Context, r *interp.Runner, p Process) (int, error) {
 	prompt := func(s string) { fmt.Fprint(p.Stderr, s) }
 	prompt("$ ")
 	status := 0
@@ -189,7 +184,7 @@ func interact(ctx context.Context, r *interp.Runner, p Process) (int, error) {
 			return true
 		}
 		for _, stmt := range stmts {
-			if err := own(stmt, p.InOrder); err != nil {
+			if err := h.own(stmt); err != nil {
 				fmt.Fprintln(p.Stderr, err)
 				status = 2
 				continue
@@ -209,27 +204,13 @@ func interact(ctx context.Context, r *interp.Runner, p Process) (int, error) {
 	return status, runErr
 }
 
-// supported refuses what the interpreter would do on the host: process
-// substitution makes named pipes in the host's file system.
-func supported(node syntax.Node) error {
-	var err error
-	syntax.Walk(node, func(n syntax.Node) bool {
-		if ps, ok := n.(*syntax.ProcSubst); ok && err == nil {
-			err = fmt.Errorf("line %d: process substitution is not supported; use a pipe or a file", ps.Pos().Line())
-		}
-		return err == nil
-	})
-	return err
-}
-
 // noTemp is what the interpreter is told its folder for named pipes is. It
 // opens names below that folder on the host without asking the open handler,
 // so the folder has to be one that no script can name.
 const noTemp = "/\x00"
 
-func newRunner(ctx context.Context, w World, p Process, inv invocation, stop func()) (*interp.Runner, *atomic.Pointer[error], error) {
-	fatal := new(atomic.Pointer[error])
-	h := &handlers{world: w, terminal: p.Terminal, inOrder: p.InOrder, fatal: fatal, stop: stop, tmpdir: "unset TMPDIR"}
+func newRunner(ctx context.Context, w World, p Process, inv invocation, stop func()) (*interp.Runner, *handlers, error) {
+	h := &handlers{world: w, terminal: p.Terminal, inOrder: p.InOrder, fatal: new(atomic.Pointer[error]), stop: stop, tmpdir: "unset TMPDIR"}
 	env := make([]string, 0, len(p.Env)+1)
 	for _, kv := range p.Env {
 		if v, ok := strings.CutPrefix(kv, "TMPDIR="); ok {
@@ -244,7 +225,7 @@ func newRunner(ctx context.Context, w World, p Process, inv invocation, stop fun
 	}
 	env = append(env, "TMPDIR="+hostPath(noTemp))
 	r, err := interp.New(
-		interp.Env(expand.ListEnviron(env...)),
+		interp.Env(environment{expand.ListEnviron(env...)}),
 		interp.StdIO(p.Stdin, p.Stdout, p.Stderr),
 		interp.OpenHandler(h.open),
 		interp.StatHandler(h.stat),
@@ -266,7 +247,27 @@ func newRunner(ctx context.Context, w World, p Process, inv invocation, stop fun
 	if err := r.Run(ctx, prelude); err != nil {
 		return nil, nil, err
 	}
-	return r, fatal, nil
+	return r, h, nil
+}
+
+// environment is what a shell begins with. The interpreter would ask the host
+// for what is not in it: whose home is where, and who runs it.
+type environment struct{ expand.Environ }
+
+func (e environment) Get(name string) expand.Variable {
+	if user, ok := strings.CutPrefix(name, "HOME "); ok {
+		return expand.Variable{Set: true, Kind: expand.String, Str: "~" + user}
+	}
+	if v := e.Environ.Get(name); v.IsSet() {
+		return v
+	}
+	switch name {
+	case "HOME":
+		return expand.Variable{Set: true, Kind: expand.String, Str: "/"}
+	case "UID", "EUID", "GID":
+		return expand.Variable{Set: true, Kind: expand.String, Str: "0", ReadOnly: true}
+	}
+	return expand.Variable{}
 }
 
 func absolute(dir, name string) string {

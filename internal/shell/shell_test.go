@@ -194,6 +194,6 @@ func FuzzSed(f *testing.F) {
 		defer root.Close()
 		run, _ := shell.Lookup("sed")
 		var out bytes.Buffer
-		run(t.Context(), dirWorld{root}, shell.Process{Args: []string{"sed", "-n", program}, Dir: "/", Stdin: strings.NewReader("x\ny\nz\n"), Stdout: &out, Stderr: &out})
+		run(t.Context(), dirWorld{root: root}, shell.Process{Args: []string{"sed", "-n", program}, Dir: "/", Stdin: strings.NewReader("x\ny\nz\n"), Stdout: &out, Stderr: &out})
 	})
 }

@@ -13,6 +13,17 @@ type World interface {
 	Files
 	Starter
 	Clock
+	Meter
+}
+
+// Meter is told of the work that the shell and its small programs do
+// themselves.
+type Meter interface {
+	// Spend books work: in units of about an instruction, which are the same for
+	// the same script, and as time. It may wait, to keep the container to its
+	// share of the processors. Its error ends the container: it has no more, or
+	// the context is cancelled.
+	Spend(ctx context.Context, fuel uint64, cpu time.Duration) error
 }
 
 // Clock is the container's time.
@@ -29,6 +40,9 @@ type Starter interface {
 	// cancelled context; what concerns the program alone (not found, not
 	// executable) is said on its Stderr and in the status.
 	Exec(ctx context.Context, p Process) (status int, err error)
+	// Fork books one more subshell that runs beside its script, until the
+	// returned function is called. Its error ends the container.
+	Fork() (leave func(), err error)
 }
 
 // Files are the file operations of a container, with the meanings of package

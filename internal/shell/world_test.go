@@ -9,13 +9,19 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/shell"
 )
 
 // dirWorld is a World over a folder of the test: its root is the container's.
-type dirWorld struct{ root *os.Root }
+type dirWorld struct {
+	root  *os.Root
+	forks *atomic.Int64
+	fuel  *atomic.Uint64
+	cpu   *atomic.Int64
+}
 
 func rel(p string) string {
 	if r := strings.TrimPrefix(p, "/"); r != "" {
@@ -57,6 +63,29 @@ func (w dirWorld) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// maxForks is how many subshells a dirWorld lets run at once.
+const maxForks = 50
+
+var errForks = errors.New("too many subshells")
+
+func (w dirWorld) Fork() (func(), error) {
+	if w.forks == nil {
+		return func() {}, nil
+	}
+	if w.forks.Add(1) > maxForks {
+		return nil, errForks
+	}
+	return func() { w.forks.Add(-1) }, nil
+}
+
+func (w dirWorld) Spend(ctx context.Context, fuel uint64, cpu time.Duration) error {
+	if w.fuel != nil {
+		w.fuel.Add(fuel)
+		w.cpu.Add(int64(cpu))
+	}
+	return ctx.Err()
+}
+
 func (w dirWorld) Exec(ctx context.Context, p shell.Process) (int, error) {
 	b, ok := shell.Lookup(path.Base(p.Args[0]))
 	if !ok {
@@ -68,13 +97,18 @@ func (w dirWorld) Exec(ctx context.Context, p shell.Process) (int, error) {
 
 // script runs a script with dir as the container's root and working directory.
 func script(ctx context.Context, dir, text string) (stdout, stderr string, status int, err error) {
+	return dirWorld{forks: new(atomic.Int64)}.script(ctx, dir, text)
+}
+
+func (w dirWorld) script(ctx context.Context, dir, text string) (stdout, stderr string, status int, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return "", "", 0, err
 	}
 	defer root.Close()
 	var out, errs bytes.Buffer
-	status, err = shell.Sh(ctx, dirWorld{root}, shell.Process{
+	w.root = root
+	status, err = shell.Sh(ctx, w, shell.Process{
 		Args: []string{"sh", "-c", text, "sh", "one", "two words"},
 		Env:  []string{"PATH=/usr/bin:/bin", "HOME=/", "LC_ALL=C", "TZ=UTC", "GREETING=hello"},
 		Dir:  "/", Stdin: strings.NewReader("in 1\nin 2\n"), Stdout: &out, Stderr: &errs,

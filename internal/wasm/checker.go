@@ -84,6 +84,11 @@ func (c *Checker) Func(i int, visit func(op *Op, c *Checker) error) error {
 			}
 		}
 		c.step(op)
+		if c.r.fault == nil {
+			if f := c.gauge.step(op, c.r.b, len(c.stack)); f != nil {
+				c.r.failWith(f)
+			}
+		}
 	}
 	c.finish()
 	if c.r.fault != nil {
@@ -111,7 +116,7 @@ func (c *Checker) begin(i int) {
 		return
 	}
 	c.declareLocals()
-	c.gauge.begin(c.m.Limits, int(c.numLocals))
+	c.gauge.begin(c.m, int(c.numLocals))
 	c.labels = append(c.labels, Label{Code: OpBlock, Params: nil, Results: c.sig.Results})
 }
 

@@ -30,7 +30,6 @@ func (c *Checker) control(op *Op) {
 			c.popAll(op, want)
 			c.pushAll(want)
 		}
-		c.gauge.branch()
 	case OpBrTable:
 		c.brTable(op)
 	case OpReturn:
@@ -100,9 +99,6 @@ func (c *Checker) openBlock(op *Op) {
 	c.labels = append(c.labels, Label{Code: op.Code, Height: len(c.stack), Params: params, Results: results, sets: len(c.setLog)})
 	c.base, c.dead = len(c.stack), false
 	c.pushAll(params)
-	if f := c.gauge.open(op); f != nil {
-		c.r.failWith(f)
-	}
 }
 
 // results checks that a block ends with exactly its results, and takes them.
@@ -130,7 +126,6 @@ func (c *Checker) reopen(l *Label, part Opcode, operands []ValueType) {
 	c.dead = false
 	c.forget(l.sets)
 	c.pushAll(operands)
-	c.gauge.branch()
 }
 
 // forget takes locals that were set within a block as unset again.
@@ -156,7 +151,6 @@ func (c *Checker) close(l *Label) {
 	if len(c.setLog) > l.sets {
 		c.forget(l.sets)
 	}
-	c.gauge.close(l.Code == OpLoop)
 	c.labels = c.labels[:len(c.labels)-1]
 	if n := len(c.labels); n > 0 {
 		c.base, c.dead = c.labels[n-1].Height, c.labels[n-1].dead
@@ -179,9 +173,8 @@ func (c *Checker) delegate(op *Op) {
 
 // catches checks the clauses of a try_table. Their labels count from outside of it.
 func (c *Checker) catches(op *Op) {
-	if most := c.m.Limits.Catches; op.Count > most {
-		c.r.failWith(over(op.Start, "Catches", "clauses in one try_table", int64(op.Count), int64(most)))
-		return
+	if op.Count > c.m.Limits.Catches {
+		return // the gauge says so
 	}
 	r := reader{b: c.r.b, pos: op.vec}
 	for range op.Count {
@@ -209,16 +202,14 @@ func (c *Checker) catches(op *Op) {
 			c.fail(op, "label %d of a catch clause takes %s, not %s", k.Label, typeList(want), typeList(params))
 			return
 		}
-		c.gauge.branch()
 	}
 }
 
 // brTable types br_table: all labels take the same number of operands, and the ones that are there fit each of them.
 func (c *Checker) brTable(op *Op) {
 	c.pop(op, I32)
-	if f := c.gauge.table(op); f != nil {
-		c.r.failWith(f)
-		return
+	if op.Count > c.m.Limits.BrTable {
+		return // the gauge says so
 	}
 	r := reader{b: c.r.b, pos: op.vec}
 	arity := -1

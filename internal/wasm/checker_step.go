@@ -308,7 +308,6 @@ func (c *Checker) reference(op *Op) {
 			c.pushAll(want)
 			c.push(nonNullOf(t))
 		}
-		c.gauge.branch()
 	case OpBrOnNonNull:
 		t := nonNullOf(c.popRef(op))
 		want, ok := c.label(op, op.Index)
@@ -322,7 +321,6 @@ func (c *Checker) reference(op *Op) {
 		}
 		c.popAll(op, want[:n])
 		c.pushAll(want[:n])
-		c.gauge.branch()
 	}
 }
 

@@ -62,5 +62,13 @@ func unsupported(at int, feature, what string) *fault {
 
 // over words a fault about a limit.
 func over(at int, limit, what string, have, most int64) *fault {
-	return &fault{at: at, limit: limit, msg: fmt.Sprintf("%s: %d, the limit is %d", what, have, most)}
+	msg := fmt.Sprintf("%s: %d, the limit is %d", what, have, most)
+	switch limit {
+	case "Body", "Locals", "Nesting", "LoopNesting", "LoopsLocals", "BrTable", "BrTables", "Blocks", "Checks":
+		msg += "; " + remedy
+	}
+	return &fault{at: at, limit: limit, msg: msg}
 }
+
+// remedy is what to do about a function that passes a limit.
+const remedy = "split the function up, or build it with optimization (-O2)"

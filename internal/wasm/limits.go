@@ -34,13 +34,17 @@ type Limits struct {
 	BrTables      uint32 // targets of all br_tables of one function
 	Catches       uint32 // clauses of one try_table
 	LoopsLocals   uint64 // loops x locals of one function
-	DepthLocals   uint64 // sum over blocks of their loop depth x locals of one function
-	BlocksLocals  uint64 // (blocks and conditional branches) x locals of one function
+	Blocks        uint32 // basic blocks of one function
+	Checks        uint32 // memory accesses, divisions and calls in one function
 	ModuleLocals  uint64 // locals of all functions, parameters included
-	ModuleLoops   uint64 // sum over functions of loops x locals
-	ModuleBlocks  uint64 // sum over functions of (blocks and conditional branches) x locals
 	Operands      uint32 // on the stack of one function, where a call or block puts more there
 	OperandsPer64 uint32 // operands pushed and popped by calls, blocks and branches per 64 bytes of a function
+
+	// What compiling may take, estimated, in nanoseconds: of one function Work, of the module ModuleWork, and of both
+	// WorkPerByte more for every byte of code. Honest code has less than half of that per byte, whatever its size.
+	Work        uint64
+	ModuleWork  uint64
+	WorkPerByte uint64
 }
 
 // DefaultLimits returns limits that every real module known to us keeps with head-room and that stop every known
@@ -69,20 +73,22 @@ func DefaultLimits() Limits {
 		TableMax:  10_000_000,
 		MemoryMin: 65_536,
 
-		Body:          4 << 20,
+		Body:          2 << 20,
 		Locals:        20_000,
-		Nesting:       2_000,
+		Nesting:       10_000,
 		LoopNesting:   64,
 		BrTable:       8_192,
 		BrTables:      32_768,
 		Catches:       1_000,
-		LoopsLocals:   700_000,
-		DepthLocals:   8_000_000,
-		BlocksLocals:  50_000_000,
+		LoopsLocals:   2_000_000,
+		Blocks:        100_000,
+		Checks:        120_000,
 		ModuleLocals:  8_000_000,
-		ModuleLoops:   20_000_000,
-		ModuleBlocks:  1_000_000_000,
 		Operands:      50_000,
 		OperandsPer64: 256,
+
+		Work:        1_000_000_000,
+		ModuleWork:  3_000_000_000,
+		WorkPerByte: 3_000,
 	}
 }

@@ -34,6 +34,37 @@ func bombs() map[string]struct {
 		return code
 	}
 	one := sig(types(I32), nil)
+	changing := func(n int) (code []byte) { // loops in a row, each changing its own local
+		for i := range n {
+			code = append(code, 0x03, 0x40)
+			code = AppendOpIndex(code, OpLocalGet, uint32(i))
+			code = append(code, 0x41, 0x01, 0x6a)
+			code = AppendOpIndex(code, OpLocalTee, uint32(i))
+			code = append(code, 0x0d, 0x00, 0x0b)
+		}
+		return code
+	}
+	longLives := func(n, locals int) (code []byte) { // locals that are read behind n ifs
+		code = rep(n, 0x20, 0x00, 0x04, 0x40, 0x0b)
+		for i := range locals {
+			code = append(AppendOpIndex(code, OpLocalGet, uint32(i)), 0x1a)
+		}
+		return code
+	}
+	apart := func(n int) *mod {
+		m := new(mod)
+		for range n {
+			m.fn(none, nil)
+		}
+		return m
+	}
+	fns := func(typ FuncType, locals []LocalGroup, n int, code []byte) *mod {
+		m := new(mod).fn(typ, locals, code...)
+		for range n - 1 {
+			m.funcs, m.bodies = append(m.funcs, m.funcs[0]), append(m.bodies, m.bodies[0])
+		}
+		return m
+	}
 	locals := func(n uint32) []LocalGroup { return []LocalGroup{{n, I32}} }
 	wide := sig(nil, make([]ValueType, 1001))
 	thousand := sig(nil, make([]ValueType, 1000))
@@ -68,23 +99,36 @@ func bombs() map[string]struct {
 		bin   []byte
 	}
 	return map[string]bomb{
-		"nested loops":        {"LoopNesting", fn1(none, locals(250), nested(250, 0x03, 0x40)...)},
-		"nested blocks":       {"Nesting", fn1(none, nil, nested(100_000, 0x02, 0x40)...)},
-		"sequential loops":    {"LoopsLocals", fn1(none, locals(1000), loops(1000)...)},
-		"loops around blocks": {"DepthLocals", fn1(none, locals(10_000), cat(rep(60, 0x03, 0x40), rep(20, 0x02, 0x40, 0x0b), rep(60, 0x0b))...)},
-		"many branches":       {"BlocksLocals", fn1(one, locals(19_000), rep(3000, 0x20, 0x00, 0x0d, 0x00)...)},
-		"huge br_table":       {"BrTable", fn1(one, nil, table(200_000)...)},
-		"many br_tables":      {"BrTables", fn1(one, nil, manyTables(500)...)},
-		"many locals":         {"Locals", fn1(none, locals(1<<32-1))},
-		"empty groups":        {"Locals", fn1(none, empty)},
-		"straight line":       {"Body", fn1(none, nil, rep(9<<20, 0x01)...)},
-		"many functions":      {"Functions", crowd.bytes()},
-		"many imports":        {"Imports", strangers.bytes()},
-		"many results":        {"Results", fn1(wide, nil, 0x00)},
-		"locals everywhere":   {"ModuleLocals", lodgers.bytes()},
-		"wide calls":          {"OperandsPer64", traffic.bytes()},
-		"growing stack":       {"Operands", new(mod).fn(thousand, nil, 0x00).fn(none, nil, rep(1_500_000, 0x10, 0x00)...).bytes()},
-		"large table":         {"TableMin", (&mod{tables: []TableType{{FuncRef, Size{Min: 1 << 31}}}}).bytes()},
+		"nested loops":             {"LoopNesting", fn1(none, locals(250), nested(250, 0x03, 0x40)...)},
+		"nested blocks":            {"Nesting", fn1(none, nil, nested(100_000, 0x02, 0x40)...)},
+		"sequential loops":         {"LoopsLocals", fn1(none, locals(2000), loops(2000)...)},
+		"changing loops":           {"Work", fn1(none, locals(1400), changing(1400)...)},
+		"ifs":                      {"Work", fn1(one, nil, rep(10_000, 0x20, 0x00, 0x04, 0x40, 0x0b)...)},
+		"returning ifs":            {"Work", fn1(one, nil, rep(6000, 0x20, 0x00, 0x04, 0x40, 0x0f, 0x0b)...)},
+		"loops without locals":     {"Work", fn1(none, nil, rep(20_000, 0x03, 0x40, 0x0b)...)},
+		"one target":               {"Work", fn1(one, nil, rep(20_000, 0x20, 0x00, 0x0d, 0x00)...)},
+		"one way back":             {"Work", fn1(one, nil, cat([]byte{0x03, 0x40}, rep(20_000, 0x20, 0x00, 0x0d, 0x00), []byte{0x0b})...)},
+		"nested ifs":               {"Work", fn1(one, nil, rep(10, cat(rep(1900, 0x20, 0x00, 0x04, 0x40), rep(1900, 0x0b))...)...)},
+		"long lives":               {"Work", fn1(one, locals(2000), longLives(2000, 1000)...)},
+		"live operands":            {"Work", fn1(one, nil, cat(rep(4000, 0x20, 0x00), rep(2000, 0x20, 0x00, 0x04, 0x40, 0x0b), rep(4000, 0x1a))...)},
+		"many checks":              {"Checks", (&mod{memories: []MemoryType{{Size: Size{Min: 1}}}}).fn(one, nil, rep(130_000, 0x20, 0x00, 0x28, 0x02, 0x00, 0x1a)...).bytes()},
+		"many blocks":              {"Blocks", fn1(none, nil, rep(100_000, 0x02, 0x40, 0x0b)...)},
+		"many such functions":      {"ModuleWork", fns(none, locals(600), 40, changing(600)).bytes()},
+		"a type for each function": {"ModuleWork", apart(20_000).bytes()},
+		"one large, many small":    {"ModuleWork", fns(none, nil, 60_000, nil).fn(one, nil, rep(4_000, 0x20, 0x00, 0x04, 0x40, 0x0b)...).bytes()},
+		"br_tables everywhere":     {"ModuleWork", fns(one, nil, 40, cat(manyTables(1), rep(4, cat([]byte{0x02, 0x40}, table(8000), []byte{0x0b})...))).bytes()},
+		"huge br_table":            {"BrTable", fn1(one, nil, table(200_000)...)},
+		"many br_tables":           {"BrTables", fn1(one, nil, manyTables(500)...)},
+		"many locals":              {"Locals", fn1(none, locals(1<<32-1))},
+		"empty groups":             {"Locals", fn1(none, empty)},
+		"straight line":            {"Body", fn1(none, nil, rep(9<<20, 0x01)...)},
+		"many functions":           {"Functions", crowd.bytes()},
+		"many imports":             {"Imports", strangers.bytes()},
+		"many results":             {"Results", fn1(wide, nil, 0x00)},
+		"locals everywhere":        {"ModuleLocals", lodgers.bytes()},
+		"wide calls":               {"OperandsPer64", traffic.bytes()},
+		"growing stack":            {"Operands", new(mod).fn(thousand, nil, 0x00).fn(none, nil, rep(1_000_000, 0x10, 0x00)...).bytes()},
+		"large table":              {"TableMin", (&mod{tables: []TableType{{FuncRef, Size{Min: 1 << 31}}}}).bytes()},
 	}
 }
 
@@ -104,7 +148,7 @@ func TestBombs(t *testing.T) {
 			}
 			t.Logf("%d bytes, %v: %v", len(b.bin), took, err)
 
-			if m, err := Decode(b.bin, DefaultLimits()); err == nil && b.limit != "OperandsPer64" && b.limit != "Operands" {
+			if m, err := Decode(b.bin, DefaultLimits()); err == nil && b.limit != "OperandsPer64" && b.limit != "Operands" && name != "live operands" {
 				if err := CheckLimits(context.Background(), m, 1); !errors.As(err, &e) || e.Limit != b.limit {
 					t.Errorf("CheckLimits gives %v, want limit %s", err, b.limit)
 				}
@@ -116,10 +160,11 @@ func TestBombs(t *testing.T) {
 // TestLimitsAllow checks that what real modules need stays allowed: the deepest nesting and widest tables known.
 func TestLimitsAllow(t *testing.T) {
 	tests := map[string][]byte{
-		"nesting 872":    fn1(FuncType{}, nil, cat(rep(872, 0x02, 0x40), rep(872, 0x0b))...),
+		"nesting 4500":   fn1(FuncType{}, nil, cat(rep(4500, 0x02, 0x40), rep(4500, 0x0b))...),
 		"16 loops":       fn1(FuncType{}, []LocalGroup{{1000, I32}}, cat(rep(16, 0x03, 0x40), rep(16, 0x0b))...),
 		"br_table 3202":  fn1(sig(types(I32), nil), nil, cat([]byte{0x20, 0}, AppendU32([]byte{0x0e}, 3202), make([]byte, 3203))...),
 		"1114 locals":    fn1(FuncType{}, []LocalGroup{{600, I64}, {514, F32}}, 0x20, 0xd9, 0x08, 0x1a), // the last one
+		"2000 ifs":       fn1(sig(types(I32), nil), nil, rep(2000, 0x20, 0x00, 0x04, 0x40, 0x0b)...),
 		"1 MB of code":   fn1(FuncType{}, nil, rep(1<<20, 0x01)...),
 		"25 params":      fn1(sig(rep25(), nil), nil),
 		"10 thousand f.": thousands(),

@@ -14,14 +14,14 @@ func Validate(ctx context.Context, m *Module, workers int) error {
 		return err
 	}
 	declared := declaredFuncs(m)
-	sums, err := eachFunc(ctx, m, workers, func() (func(i int) error, func() Sums) {
+	total, err := eachFunc(ctx, m, workers, func() (func(i int) error, func() sums) {
 		c := &Checker{m: m, declared: declared}
-		return func(i int) error { return c.Func(i, nil) }, func() Sums { return c.gauge.sums }
+		return func(i int) error { return c.Func(i, nil) }, func() sums { return c.gauge.sums }
 	})
 	if err != nil {
 		return err
 	}
-	return sums.check(m.Limits)
+	return total.check(m)
 }
 
 // ValidateOutline checks what Validate checks, but for the functions.
@@ -30,14 +30,14 @@ func ValidateOutline(m *Module) error { return checkModule(m) }
 // CheckLimits holds the functions of a module against limits without checking types. Decode has done so for what is
 // outside of functions. It is meant for the output of passes that keep a valid module valid.
 func CheckLimits(ctx context.Context, m *Module, workers int) error {
-	sums, err := eachFunc(ctx, m, workers, func() (func(i int) error, func() Sums) {
+	total, err := eachFunc(ctx, m, workers, func() (func(i int) error, func() sums) {
 		s := &scan{m: m}
-		return s.fn, func() Sums { return s.gauge.sums }
+		return s.fn, func() sums { return s.gauge.sums }
 	})
 	if err != nil {
 		return err
 	}
-	return sums.check(m.Limits)
+	return total.check(m)
 }
 
 // chunk is how many functions a goroutine takes at once: few enough to share the work evenly, enough to make the
@@ -45,14 +45,14 @@ func CheckLimits(ctx context.Context, m *Module, workers int) error {
 const chunk = 64
 
 // eachFunc runs a check over all functions. Every goroutine makes its own check, and the sums are those of all.
-func eachFunc(ctx context.Context, m *Module, workers int, make func() (func(i int) error, func() Sums)) (Sums, error) {
+func eachFunc(ctx context.Context, m *Module, workers int, make func() (func(i int) error, func() sums)) (sums, error) {
 	var (
 		next  atomic.Int64
 		wg    sync.WaitGroup
 		mu    sync.Mutex
 		first = len(m.Code) // the lowest function with an error
 		err   error
-		sums  Sums
+		total sums
 	)
 	report := func(i int, e error) {
 		mu.Lock()
@@ -78,7 +78,7 @@ func eachFunc(ctx context.Context, m *Module, workers int, make func() (func(i i
 			}
 		}
 		mu.Lock()
-		sums.add(result())
+		total.add(result())
 		mu.Unlock()
 	}
 	workers = max(1, min(workers, (len(m.Code)+chunk-1)/chunk))
@@ -90,14 +90,13 @@ func eachFunc(ctx context.Context, m *Module, workers int, make func() (func(i i
 	if err == nil {
 		err = ctx.Err()
 	}
-	return sums, err
+	return total, err
 }
 
 // scan walks functions for CheckLimits.
 type scan struct {
 	m     *Module
 	body  Body
-	loops []bool // for each open block, whether it is a loop
 	gauge gauge
 }
 
@@ -120,8 +119,7 @@ func (s *scan) walk(i int) *fault {
 	if t := s.m.FuncType(uint32(s.m.importedFuncs + i)); t != nil {
 		locals += len(t.Params)
 	}
-	s.gauge.begin(s.m.Limits, locals)
-	s.loops = s.loops[:0]
+	s.gauge.begin(s.m, locals)
 	r := reader{b: s.body.Bytes, pos: s.body.Expr}
 	var op Op
 	for r.pos < len(r.b) {
@@ -129,33 +127,9 @@ func (s *scan) walk(i int) *fault {
 		if r.fault != nil {
 			return r.fault
 		}
-		if f := s.count(&op); f != nil {
+		if f := s.gauge.step(&op, r.b, 0); f != nil {
 			return f
 		}
 	}
 	return s.gauge.end(len(s.body.Bytes))
-}
-
-func (s *scan) count(op *Op) *fault {
-	switch op.Code {
-	case OpTryTable:
-		if most := s.m.Limits.Catches; op.Count > most {
-			return over(op.Start, "Catches", "clauses in one try_table", int64(op.Count), int64(most))
-		}
-		s.gauge.branches += uint64(op.Count)
-		fallthrough
-	case OpBlock, OpLoop, OpIf, OpTry:
-		s.loops = append(s.loops, op.Code == OpLoop)
-		return s.gauge.open(op)
-	case OpEnd, OpDelegate:
-		if n := len(s.loops); n > 0 { // the last end is the function's own
-			s.gauge.close(s.loops[n-1])
-			s.loops = s.loops[:n-1]
-		}
-	case OpElse, OpCatch, OpCatchAll, OpBrIf, OpBrOnNull, OpBrOnNonNull:
-		s.gauge.branch()
-	case OpBrTable:
-		return s.gauge.table(op)
-	}
-	return nil
 }

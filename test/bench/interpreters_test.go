@@ -89,7 +89,7 @@ func meterPython(b *testing.B) []float64 {
 			plain, metered = plain+least(all[0].cpu()), metered+least(all[1].cpu())
 		})
 	}
-	return total(b, plain, metered)
+	return asOne(b, plain, metered)
 }
 
 // python runs a program and gives what it printed.
@@ -121,7 +121,7 @@ func meterRuby(b *testing.B) []float64 {
 			plain, metered = plain+least(all[0].cpu()), metered+least(all[1].cpu())
 		})
 	}
-	return total(b, plain, metered)
+	return asOne(b, plain, metered)
 }
 
 // The functions of Ruby's module, by the names that their interface types have.
@@ -237,12 +237,15 @@ func compare(b *testing.B, rounds int, plain, metered func() string) []series {
 	return all
 }
 
-// total reports an interpreter's programs together; it is empty when none ran.
-func total(b *testing.B, plain, metered time.Duration) []float64 {
+// asOne reports an interpreter's programs as one; it gives nothing when none ran.
+func asOne(b *testing.B, plain, metered time.Duration) []float64 {
 	if plain == 0 {
 		return nil
 	}
 	r := float64(metered) / float64(plain)
-	b.Logf("all programs together: %.3f times the time without fuel", r)
+	b.Run("all", func(b *testing.B) {
+		b.ReportMetric(r, "min-fuel/plain")
+		quiet(b)
+	})
 	return []float64{r}
 }

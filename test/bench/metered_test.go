@@ -109,7 +109,8 @@ func cacheDir(b *testing.B, name string) string {
 	return dir
 }
 
-// benchEngine keeps machine code on disk, for the next run.
+// benchEngine keeps machine code on disk, for the next run of the same binary, and
+// removes what another one left: no run will load that again.
 func benchEngine(b *testing.B) *engine.Engine {
 	b.Helper()
 	e, err := engine.New(b.Context(), engine.Config{CacheDir: cacheDir(b, "bench")})
@@ -117,6 +118,18 @@ func benchEngine(b *testing.B) *engine.Engine {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { e.Close(context.WithoutCancel(b.Context())) })
+	list, err := e.Cached()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range list {
+		if c.Usable {
+			continue
+		}
+		if err := e.Forget(c.Key); err != nil {
+			b.Log(err)
+		}
+	}
 	return e
 }
 
@@ -136,7 +149,7 @@ type side struct {
 func compilePair(b *testing.B, e *engine.Engine, bin []byte, rounds int) pair {
 	b.Helper()
 	outs := map[bool]*prepare.Prepared{}
-	make := func(fuel bool) func() cost {
+	preparing := func(fuel bool) func() cost {
 		return inProcess(func() {
 			p, err := prepare.Prepare(b.Context(), bin, prepare.Options{EngineFixes: e.NeedsFixes(), Fuel: fuel, Limits: wasm.DefaultLimits()})
 			if err != nil {
@@ -145,7 +158,12 @@ func compilePair(b *testing.B, e *engine.Engine, bin []byte, rounds int) pair {
 			outs[fuel] = p
 		})
 	}
-	all := inTurns(rounds, make(false), make(true))
+	var all []series
+	if rounds > 1 {
+		all = inTurns(rounds, preparing(false), preparing(true))
+	} else { // a large module: no round to warm up
+		all = []series{{preparing(false)()}, {preparing(true)()}}
+	}
 	p := pair{compiled(b, e, outs[false]), compiled(b, e, outs[true])}
 	p.plain.prepare, p.metered.prepare = least(all[0].cpu()), least(all[1].cpu())
 	return p

@@ -109,6 +109,12 @@ func TestRunner(t *testing.T) {
 			t.Errorf("exit code %d with 2 of 2 passed", code)
 		}
 	}
+	// A container has a root in any case.
+	var inside, talk bytes.Buffer
+	if code := run(t.Context(), []string{"-files", "container", "-timeout", "500ms", checkout}, &inside, &talk); code != 1 ||
+		!strings.Contains(inside.String(), "1 passed, 4 failed\n") || !strings.Contains(inside.String(), "FAIL wat/without-root\n     exit code 0, want 8\n") {
+		t.Errorf("in a container: exit code %d, %s", code, inside.String())
+	}
 	if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
 		t.Errorf("the suite's folder was written to: %v, %v", left, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/rootfs"
+	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/preview1"
 )
@@ -26,27 +27,41 @@ import (
 type runner struct {
 	options options
 	engine  *engine.Engine
+	runtime *runtime.Runtime
 	prepare prepare.Options
 }
 
 func newRunner(ctx context.Context, o options) (*runner, error) {
-	if o.files != "layers" && o.files != "mount" {
-		return nil, fmt.Errorf("-files %q: want layers, mount, or layers,mount", o.files)
+	switch o.files {
+	case "layers", "mount", "container":
+	default:
+		return nil, fmt.Errorf("-files %q: want layers, mount or container, or several with commas", o.files)
 	}
 	e, err := engine.New(ctx, engine.Config{CacheDir: o.cache})
 	if err != nil {
 		return nil, err
 	}
-	return &runner{options: o, engine: e, prepare: prepare.Options{EngineFixes: e.NeedsFixes(), Fuel: true}}, nil
+	rt, err := runtime.New(ctx, runtime.WithCacheDir(o.cache))
+	if err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
+	return &runner{options: o, engine: e, runtime: rt, prepare: prepare.Options{EngineFixes: e.NeedsFixes(), Fuel: true}}, nil
 }
 
-func (r *runner) close(ctx context.Context) { _ = r.engine.Close(context.WithoutCancel(ctx)) }
+func (r *runner) close(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	_ = r.engine.Close(ctx)
+	_ = r.runtime.Close(ctx)
+}
 
 // run runs one test; an error says why it did not pass.
 func (r *runner) run(ctx context.Context, t test) error {
 	bin, err := os.ReadFile(t.module)
 	if err != nil {
 		return err
+	}
+	if r.options.files == "container" {
+		return r.contain(ctx, t, bin)
 	}
 	module, err := r.load(ctx, bin)
 	if err != nil {
@@ -108,6 +123,47 @@ func (r *runner) start(ctx context.Context, m *engine.Module, host wasi.HostModu
 	}
 	return 0, err
 }
+
+// contain runs a test as a container: the suite's folder is its file system, with what every container has besides.
+func (r *runner) contain(ctx context.Context, t test, bin []byte) error {
+	image := testImage{runtime.Program(programName, bin), nil}
+	if t.root != "" {
+		l, err := layerOf(ctx, t.root)
+		if err != nil {
+			return err
+		}
+		image.root = []layer.Layer{l}
+	}
+	c, err := r.runtime.Create(ctx, image, runtime.Spec{})
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	var stdout, stderr bytes.Buffer
+	silent, release := io.Pipe()
+	defer release.Close()
+	ctx, cancel := context.WithTimeout(ctx, r.options.timeout)
+	defer cancel()
+	err = c.Exec(ctx, runtime.Process{
+		Args: append([]string{"/" + programName}, t.spec.Args...), Env: append([]string{}, t.spec.environment()...),
+		Streams: true, Stdin: silent, Stdout: &stdout, Stderr: &stderr,
+	})
+	var exit *runtime.ExitError
+	if errors.As(err, &exit) {
+		return verdict(t.spec, exit.Code, stdout.String(), stderr.String(), nil)
+	}
+	return verdict(t.spec, 0, stdout.String(), stderr.String(), err)
+}
+
+const programName = ".test.wasm"
+
+// testImage is a program with the suite's folder below it.
+type testImage struct {
+	runtime.Image
+	root []layer.Layer
+}
+
+func (i testImage) Layers() []layer.Layer { return append(i.root, i.Image.Layers()...) }
 
 // verdict compares what a test did with what the suite wants.
 func verdict(want spec, code uint32, stdout, stderr string, err error) error {

@@ -86,7 +86,7 @@ func (l *lab) many(t *testing.T, first uint64, end func(n uint64) bool) {
 				if end(n) || failed.Load() >= 5 || t.Context().Err() != nil {
 					return
 				}
-				if n > 0 && n%5000 == 0 {
+				if n > 0 && n%1000 == 0 {
 					t.Logf("%d modules, %v", n, time.Since(begin).Round(time.Second))
 				}
 				if err := l.compare(t.Context(), first+n, nil); err != nil {

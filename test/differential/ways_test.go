@@ -124,12 +124,22 @@ func valid(ctx context.Context, bin []byte) error {
 	return wasm.Validate(ctx, m, 1)
 }
 
+// add is what the kernels import besides.
+func add(x, y uint32) uint32 { return x + y }
+
+const addName = "add"
+
 func host() engine.HostModule {
 	i32 := []engine.ValueType{wasm.I32}
 	return engine.HostModule{Name: generate.HostModule, Funcs: []engine.HostFunc{{
 		Name: generate.HostName, Params: i32, Results: i32,
 		Call: func(_ context.Context, _ *engine.Guest, stack []uint64) {
 			stack[0] = uint64(generate.Host(uint32(stack[0])))
+		},
+	}, {
+		Name: addName, Params: append(i32, i32...), Results: i32,
+		Call: func(_ context.Context, _ *engine.Guest, stack []uint64) {
+			stack[0] = uint64(add(uint32(stack[0]), uint32(stack[1])))
 		},
 	}}}
 }
@@ -141,7 +151,9 @@ func asItIs(ctx context.Context, m generate.Module) (out outcome, err error) {
 		experimental.CoreFeaturesExceptionHandling | experimental.CoreFeaturesTypedFunctionReferences | experimental.CoreFeaturesThreads
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 	defer r.Close(ctx)
-	_, err = r.NewHostModuleBuilder(generate.HostModule).NewFunctionBuilder().WithFunc(generate.Host).Export(generate.HostName).Instantiate(ctx)
+	_, err = r.NewHostModuleBuilder(generate.HostModule).
+		NewFunctionBuilder().WithFunc(generate.Host).Export(generate.HostName).
+		NewFunctionBuilder().WithFunc(add).Export(addName).Instantiate(ctx)
 	if err != nil {
 		return out, err
 	}

@@ -22,6 +22,7 @@ func endless() []row {
 	inStart.start = new(uint32(1))
 	reactor := command(forever())
 	reactor.exports[1].Name = "_initialize"
+	reactor.exports = append(reactor.exports, wasm.Export{Name: "run", Kind: wasm.ExternFunc})
 	reactorRun := command(forever())
 	reactorRun.exports[1].Name = "run"
 	indirect := command(forever(i32(0), []byte{0x11, 0, 0}))

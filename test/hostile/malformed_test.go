@@ -32,6 +32,7 @@ func malformed() []row {
 	body := func(b ...byte) []byte { // one function with this body, declared locals included
 		m := wasm.AppendSection(bytes.Clone(head), 1, []byte{1, 0x60, 0, 0})
 		m = wasm.AppendSection(m, 3, []byte{1, 0})
+		m = wasm.AppendSection(m, 7, wasm.AppendVector(nil, []wasm.Export{{Name: "_start", Kind: wasm.ExternFunc}}, wasm.AppendExport))
 		return wasm.AppendSection(m, 10, append(wasm.AppendU32([]byte{1}, uint32(len(b))), b...))
 	}
 	rows := []row{

@@ -73,7 +73,7 @@ func TestModules(t *testing.T) {
 	rt := newRuntime(t)
 	honest := answer("fd_close", "i", 99).module() // EBADF
 	var names []string
-	for _, part := range [][]row{malformed(), bombs(), endless(), greedy(), pointers(), imports(), statuses()} {
+	for _, part := range [][]row{malformed(), bombs(), work(), endless(), greedy(), pointers(), imports(), statuses()} {
 		for _, r := range part {
 			names = append(names, r.name)
 			t.Run(r.name, func(t *testing.T) {

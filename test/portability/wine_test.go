@@ -62,6 +62,7 @@ func TestWindows(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "plain.tar")
 
 	t.Run("deterministic", func(t *testing.T) { deterministic(t, here, there, windowsPath) })
+	t.Run("conformance", func(t *testing.T) { conformance(t, there) })
 	t.Run("build", func(t *testing.T) {
 		dir := plainContext(t)
 		here.Must(t, "", "build", "-q", "-t", "plain:1", dir)

@@ -125,7 +125,7 @@ func (a artifact) recipe(name string) string {
 }
 
 // both runs a test with the program from a file, and from an image that the
-// recipe makes. begin is what comes before a program's own arguments.
+// recipe makes; program.wasm in it is the file.
 func both(t *testing.T, wherry dock.Program, name, file, recipe string, test func(t *testing.T, run func(flags ...string) dock.Program)) {
 	t.Run("file", func(t *testing.T) {
 		test(t, func(flags ...string) dock.Program { return with(wherry, append(flags, "-w", "/work", file)) })
@@ -133,6 +133,13 @@ func both(t *testing.T, wherry dock.Program, name, file, recipe string, test fun
 	t.Run("image", func(t *testing.T) {
 		folder := t.TempDir()
 		write(t, filepath.Join(folder, "Wasmfile"), recipe)
+		if strings.Contains(recipe, "COPY program.wasm ") {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(folder, "program.wasm"), string(data))
+		}
 		image := "localhost/test-programs:" + name
 		wherry.Must(t, "", "build", "-q", "-t", image, folder)
 		test(t, func(flags ...string) dock.Program { return with(wherry, append(flags, "-i", image)) })

@@ -83,19 +83,52 @@ func (l *listener) close() error     { return l.Acceptor.Close() }
 type fdTable struct {
 	entries []*descriptor
 	max     int
+	quota   Quota // nil: none
+	held    bool  // one more was asked of the quota, and is not in the table yet
+}
+
+// admit sees that there is room for one more descriptor, and keeps it until
+// insert or dismiss.
+func (t *fdTable) admit() errno {
+	if t.full() {
+		return emfile
+	}
+	if t.quota == nil || t.held {
+		return esuccess
+	}
+	if t.held = t.quota.Grow(1); !t.held {
+		return enfile
+	}
+	return esuccess
+}
+
+// dismiss gives up what admit keeps, if nothing was inserted.
+func (t *fdTable) dismiss() {
+	if t.held {
+		t.held = false
+		t.quota.Release(1)
+	}
+}
+
+// removed is told of n descriptors that are no longer in the table.
+func (t *fdTable) removed(n uint64) {
+	if t.quota != nil {
+		t.quota.Release(n)
+	}
 }
 
 // insert puts d at the lowest free number, as programs that close 0 and then
 // open expect.
 func (t *fdTable) insert(d *descriptor) (uint32, errno) {
+	if e := t.admit(); e != esuccess {
+		return 0, e
+	}
+	t.held = false
 	for i, e := range t.entries {
 		if e == nil {
 			t.entries[i] = d
 			return uint32(i), esuccess
 		}
-	}
-	if t.full() {
-		return 0, emfile
 	}
 	t.entries = append(t.entries, d)
 	return uint32(len(t.entries) - 1), esuccess
@@ -147,6 +180,7 @@ func (t *fdTable) remove(fd uint32) (*descriptor, errno) {
 	d, e := t.get(fd, 0)
 	if e == esuccess {
 		t.entries[fd] = nil
+		t.removed(1)
 	}
 	return d, e
 }
@@ -166,5 +200,6 @@ func (t *fdTable) renumber(from, to uint32) (*descriptor, errno) {
 		return nil, esuccess
 	}
 	t.entries[to], t.entries[from] = src, nil
+	t.removed(1)
 	return old, esuccess
 }

@@ -43,7 +43,22 @@ type Config struct {
 	Limits Limits
 	// Observed is told what the guest looks at. It may be nil.
 	Observed *Observed
+	// Files bounds the descriptors of several guests together; one more than it
+	// grants is ENFILE. nil bounds nothing.
+	Files Quota
 }
+
+// Quota is a number that several guests share.
+type Quota interface {
+	// Grow asks for n more and reports whether they are granted.
+	Grow(n uint64) bool
+	// Release gives n back.
+	Release(n uint64)
+}
+
+// ErrFiles is returned by New when Config.Files has no room for the descriptors
+// that a guest starts with.
+var ErrFiles = errors.New("too many open files of all guests together")
 
 // A Preopen is a directory that is open when the guest starts.
 type Preopen struct {
@@ -111,7 +126,7 @@ func New(c Config) (*Host, error) {
 	}
 	h := &Host{
 		args: c.Args, env: c.Env, clock: c.Clock, random: c.Random, tree: c.Tree,
-		limits: limits, fds: fdTable{max: limits.FDs}, patient: c.Patient, observed: c.Observed,
+		limits: limits, fds: fdTable{max: limits.FDs, quota: c.Files}, patient: c.Patient, observed: c.Observed,
 	}
 	if h.clock == nil {
 		h.clock = wasi.NewSystemClock()
@@ -207,6 +222,12 @@ func (h *Host) open(c Config) error {
 			object: &listener{wasi.NewAcceptor(l)},
 		})
 	}
+	if c.Files != nil && !c.Files.Grow(uint64(len(list))) {
+		for _, d := range list {
+			_ = d.object.close()
+		}
+		return ErrFiles
+	}
 	h.fds.entries, h.initial = list, len(list)
 	h.outputs = []*wasi.Output{c.Stdout, c.Stderr}
 	if len(list) > h.limits.FDs {
@@ -255,6 +276,7 @@ func (h *Host) closeAll() error {
 	for i, d := range h.fds.entries {
 		if d != nil {
 			h.fds.entries[i] = nil
+			h.fds.removed(1)
 			errs = append(errs, h.closeObject(d.object))
 		}
 	}

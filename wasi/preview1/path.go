@@ -198,9 +198,10 @@ func (h *Host) pathOpen(c *call) errno {
 	if oflags&oflagTrunc != 0 && !parent.mayTruncate() {
 		return enotcapable
 	}
-	if h.fds.full() {
-		return emfile
+	if e := h.fds.admit(); e != esuccess {
+		return e
 	}
+	defer h.fds.dismiss()
 	base, inheriting := rights(c.u64(5))&allRights, rights(c.u64(6))&allRights
 	if e := parent.mayOpen(oflags, base); e != esuccess {
 		return e

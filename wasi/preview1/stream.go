@@ -207,9 +207,10 @@ func (h *Host) sockAccept(c *call) errno {
 	if e := d.check(rightSockAccept); e != esuccess {
 		return e
 	}
-	if h.fds.full() {
-		return emfile
+	if e := h.fds.admit(); e != esuccess {
+		return e
 	}
+	defer h.fds.dismiss()
 	conn, err, ok := l.TryAccept()
 	if !ok {
 		if d.flags&flagNonblock != 0 {

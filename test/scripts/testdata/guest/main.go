@@ -4,8 +4,11 @@ package main
 
 import (
 	"bufio"
+	"crypto/rand"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -95,10 +98,40 @@ func do(what string, args []string) error {
 			kept = append(kept, b)
 			fmt.Println(len(kept) * 16)
 		}
+	case "chance":
+		return chance(args[0])
 	case "fork":
 		fmt.Println(os.Getpid())
 	default:
 		return fmt.Errorf("cannot %s", what)
 	}
 	return nil
+}
+
+// chance prints what differs between runs of ordinary programs, and how its
+// input came in.
+func chance(dir string) error {
+	random := make([]byte, 8)
+	rand.Read(random)
+	words := map[string]int{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7, "h": 8, "i": 9}
+	fmt.Printf("%x %x", random, maphash.String(maphash.MakeSeed(), "text"))
+	for w := range words {
+		fmt.Print(" ", w)
+	}
+	zero := float64(len(words) - 9)
+	fmt.Printf("\n%x %d\n", math.Float64bits(zero/zero), time.Now().UnixNano())
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Print(e.Name(), " ", info.ModTime().UnixNano(), " ")
+	}
+	n, err := io.Copy(io.Discard, os.Stdin)
+	fmt.Println(n, time.Now().UnixNano())
+	return err
 }
