@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/layer"
@@ -70,6 +71,9 @@ func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, er
 		return nil, &WholeError{"it is a program of the shell"}
 	}
 	r := &recorder{session: s, x: x, p: p, spec: spec}
+	if spec.Snapshot { // what it prints in rehearsal is nobody's
+		r.p.Stdout, r.p.Stderr = &curtain{dst: p.Stdout, down: &r.down}, &curtain{dst: p.Stderr, down: &r.down}
+	}
 	out, err := r.record(ctx)
 	return out, c.cause(ctx, err)
 }
@@ -86,6 +90,20 @@ type recorder struct {
 	fixed    int // arguments that the snapshot is bound to; 0: all
 	host     *preview1.Host
 	instance *engine.Instance
+	down     atomic.Bool // the curtain
+}
+
+// curtain is a stream that nobody sees any more once it is down.
+type curtain struct {
+	dst  io.Writer
+	down *atomic.Bool
+}
+
+func (c *curtain) Write(p []byte) (int, error) {
+	if c.down.Load() {
+		return len(p), nil
+	}
+	return c.dst.Write(p)
 }
 
 func (r *recorder) record(ctx context.Context) (*Recording, error) {
@@ -191,6 +209,7 @@ func (r *recorder) run(ctx context.Context) error {
 		r.take(protocol)
 	}
 	i.ForgetHits()
+	r.down.Store(true)
 	return r.rehearse(ctx, protocol)
 }
 

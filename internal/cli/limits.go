@@ -131,6 +131,8 @@ type usage struct {
 	Output                                int64
 	Load, Wait, Prepare, Compile          float64
 	Start, Run, CPU, Throttled, WallClock float64
+	Restored, Groups                      int64
+	Notes                                 []string `json:",omitempty"`
 }
 
 func printStats(w io.Writer, format string, s runtime.Stats, total time.Duration, code int) {
@@ -139,12 +141,19 @@ func printStats(w io.Writer, format string, s runtime.Stats, total time.Duration
 			code, s.Fuel, s.PeakMemory, s.Programs, s.Read, s.Written, s.Output,
 			s.Load.Seconds(), s.Wait.Seconds(), s.Prepare.Seconds(), s.Compile.Seconds(),
 			s.Start.Seconds(), s.Run.Seconds(), s.CPU.Seconds(), s.Throttled.Seconds(), total.Seconds(),
+			s.Restored, s.Groups, s.Notes,
 		})
 		return
 	}
 	fmt.Fprintf(w, "fuel %d, peak memory %s, read %s, written %s, printed %s\n", s.Fuel, size(s.PeakMemory), size(s.Read), size(s.Written), size(uint64(s.Output)))
 	fmt.Fprintf(w, "load %s%s, start %s, run %s (computing %s%s), total %s\n", rounded(s.Load), loadSplit(s), rounded(s.Start),
 		rounded(s.Run), rounded(s.CPU), throttled(s), rounded(total))
+	if s.Restored > 0 || s.Groups > 0 {
+		fmt.Fprintf(w, "restored %d, groups loaded %d\n", s.Restored, s.Groups)
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(w, "not restored: %s\n", n)
+	}
 }
 
 // loadSplit says what a load that was not from the cache spent its time with.

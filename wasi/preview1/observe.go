@@ -17,7 +17,7 @@ type Observed struct {
 	written string
 }
 
-// Dirs lists the folders of the files that were opened, as the guest names them,
+// Dirs lists the folders that were opened, and those of the files that were, as the guest names them,
 // in order.
 func (o *Observed) Dirs() []string {
 	list := make([]string, 0, len(o.dirs))
@@ -34,13 +34,15 @@ func (o *Observed) Written() string { return o.written }
 // opened notes a file.
 func (o *Observed) opened(parent *directory, path string, d *descriptor, writes bool) {
 	full := gopath.Join("/", parent.name, path)
+	folder := gopath.Dir(full)
 	if child, ok := d.object.(*directory); ok {
 		child.name = full // for what is opened beneath
+		folder = full
 	}
 	if o.dirs == nil {
 		o.dirs = map[string]struct{}{}
 	}
-	o.dirs[gopath.Dir(full)] = struct{}{}
+	o.dirs[folder] = struct{}{}
 	if writes && o.written == "" && !strings.HasPrefix(full, "/dev/") {
 		o.written = full
 	}

@@ -60,7 +60,7 @@ class _Watched(dict):
 
 
 class _Arguments(list):
-    """sys.argv, and whether it was looked at."""
+    """sys.argv while a program loads, and whether it was looked at."""
 
     looked = False
 
@@ -241,7 +241,7 @@ class _Model:
         sys.argv = _Arguments([self.path])
         self.failure = None
         self.predictor = predict.Predictor(self.path)
-        sys.argv = list(sys.argv)
+        sys.argv = [self.path]
         self.cases = self._cases()
         for case in self.cases:
             self._call(case)
