@@ -14,9 +14,20 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	code := cli.Main(ctx, os.Args[1:], os.Getenv, ux.System())
-	stop()
+	code := cli.Main(interruptible(context.Background()), os.Args[1:], os.Getenv, ux.System())
 	os.Exit(code)
+}
+
+// interruptible is ctx until the first signal that asks to end. The second one
+// ends the process at once, whatever is still being put away.
+func interruptible(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		signal.Stop(signals)
+		cancel(&cli.Interrupted{Signal: s})
+	}()
+	return ctx
 }

@@ -72,7 +72,9 @@ func (w *workshop) close(ctx context.Context) {
 		w.finder.close()
 	}
 	if w.runtime != nil {
-		w.runtime.Close(ctx)
+		end, cancel := closing(ctx)
+		defer cancel()
+		w.runtime.Close(end)
 	}
 	if w.lease != nil {
 		w.lease.Release()

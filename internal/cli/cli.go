@@ -38,7 +38,7 @@ func Main(ctx context.Context, args []string, env func(string) string, s ux.Stre
 	if a.progress != nil {
 		a.progress.Clear()
 	}
-	code, message := judge(err)
+	code, message := judge(ctx, err)
 	if cmd.Name() == "run" && ours(err) {
 		code = 125 // as Docker: not to be taken for the program's own
 	}

@@ -32,7 +32,7 @@ func (e *exited) Error() string { return e.text }
 
 // judge turns an error into the exit code and the message for people. It is
 // the one place that does.
-func judge(err error) (int, ux.Message) {
+func judge(ctx context.Context, err error) (int, ux.Message) {
 	var end *exited
 	var usage *ux.UsageError
 	var hint *hinted
@@ -50,7 +50,7 @@ func judge(err error) (int, ux.Message) {
 	case errors.As(err, &end):
 		return end.code, ux.Message{Text: end.text, Hint: m.Hint}
 	case errors.Is(err, context.Canceled):
-		return 130, ux.Message{Text: "interrupted"}
+		return interruptCode(ctx), ux.Message{Text: "interrupted"}
 	case errors.As(err, &usage):
 		return 2, m
 	case errors.As(err, &missing) && m.Hint == "":
@@ -82,11 +82,11 @@ const shownFrames = 3
 
 // ended turns the end of a container's run into an exit code, and keeps quiet
 // about a program that spoke for itself.
-func ended(err error, backtrace bool) error {
+func ended(ctx context.Context, err error, backtrace bool) error {
 	if err == nil {
 		return nil
 	}
-	code, text := runtime.Status(err)
+	code, text := status(ctx, err)
 	e := &exited{code, text}
 	var format *runtime.FormatError
 	var missing *runtime.NotFoundError
@@ -110,6 +110,15 @@ func ended(err error, backtrace bool) error {
 		return e
 	}
 	return e
+}
+
+// status is the exit code of a container's program, and what to say about it.
+func status(ctx context.Context, err error) (int, string) {
+	code, text := runtime.Status(err)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		code = interruptCode(ctx)
+	}
+	return code, text
 }
 
 // limitHint says how to give a program more of what it had too little of.

@@ -52,7 +52,7 @@ func (a *app) rmiCommand() *cobra.Command {
 					err = nil // gone is what was asked for
 				}
 				if err != nil {
-					_, m := judge(err)
+					_, m := judge(ctx, err)
 					ux.PrintError(a.Err, m)
 					failed = true
 				}

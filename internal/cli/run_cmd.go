@@ -111,7 +111,11 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if err != nil {
 		return err
 	}
-	defer rt.Close(context.WithoutCancel(ctx))
+	defer func() {
+		end, cancel := closing(ctx)
+		defer cancel()
+		rt.Close(end)
+	}()
 	c, err := rt.Create(ctx, image, spec)
 	if err != nil {
 		return err
@@ -120,10 +124,10 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	started := time.Now()
 	err = c.Run(ctx)
 	if o.stats != "" {
-		code, _ := runtime.Status(err)
+		code, _ := status(ctx, err)
 		printStats(a.Err, o.stats, c.Stats(), time.Since(started), code)
 	}
-	return ended(err, o.backtrace)
+	return ended(ctx, err, o.backtrace)
 }
 
 // withProgram puts the image's command before arguments that begin with an

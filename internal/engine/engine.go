@@ -96,6 +96,21 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-done:
 		return err
 	case <-ctx.Done():
+		e.abandon()
 		return ctx.Err()
+	}
+}
+
+// abandon takes from under what is still being compiled the folder it would go
+// into: the process may end before it does.
+func (e *Engine) abandon() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range e.flights {
+		f.mu.Lock()
+		if f.draft != "" {
+			e.cache.dropDraft(f.draft)
+		}
+		f.mu.Unlock()
 	}
 }

@@ -18,6 +18,8 @@ type flight struct {
 	mu   sync.Mutex
 	left bool          // the leader has gone: its make must not be called
 	made chan struct{} // not nil while make runs, closed when it has returned
+	// draft is the folder of the entry that is being made.
+	draft string
 
 	code  *code
 	stats LoadStats
@@ -51,6 +53,13 @@ func (f *flight) leave() {
 	if made != nil {
 		<-made
 	}
+}
+
+// drafted notes where the entry is being made.
+func (f *flight) drafted(dir string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.draft = dir
 }
 
 func (e *Engine) newFlight(key string) *flight {

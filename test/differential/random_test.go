@@ -102,7 +102,7 @@ func (l *lab) many(t *testing.T, first uint64, end func(n uint64) bool) {
 
 // options draws what kind of module a seed stands for.
 func (l *lab) options(seed uint64, skip map[int]bool) generate.Options {
-	return generate.Options{Seed: seed, Throws: seed%3 > 0, Traps: seed%4 == 1, NaNs: seed%5 == 2, Skip: skip}
+	return generate.Options{Seed: seed, Throws: seed%3 > 0, Traps: seed%4 == 1, NaNs: seed%5 == 2, Ticks: seed%4 == 3, Skip: skip}
 }
 
 func (l *lab) write(o generate.Options) generate.Module {
@@ -166,6 +166,9 @@ func (l *lab) compare(ctx context.Context, seed uint64, skip map[int]bool) error
 		}
 		if got.String() != want.String() {
 			return fmt.Errorf("%s: %s", w.name, got.differs(want))
+		}
+		if o.Ticks && l.kind == "program" && w.passes.Fuel && got.fuel < got.ticks {
+			return fmt.Errorf("%s: spent %d units of fuel in %d rounds of loops", w.name, got.fuel, got.ticks)
 		}
 		switch {
 		case !w.passes.Fuel || w.passes.Deterministic != ways[0].passes.Deterministic:

@@ -27,6 +27,7 @@ type outcome struct {
 	memory  uint32   // checksum of the whole memory
 	size    int
 	fuel    uint64
+	ticks   uint64 // rounds of loops, when the module counts them
 }
 
 // String is what two runs of one module must have in common.
@@ -112,6 +113,7 @@ func (w way) run(ctx context.Context, m generate.Module) (out outcome, err error
 		}
 	}
 	view, _ := i.Memory().Read(0, uint32(i.Memory().Size()))
+	out.ticks, _ = i.Memory().ReadUint64Le(generate.TicksAt)
 	out.memory, out.size, out.fuel = crc32.ChecksumIEEE(view), len(view), i.Fuel()
 	return out, nil
 }

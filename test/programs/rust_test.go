@@ -25,7 +25,7 @@ var crates = []struct {
 	{"ripgrep", "15.2.0", "rg", true, "", []string{"--sort", "path", "-n", "-C1", `\b(\w)\w+\d\b|é`, "DATA"}},
 	{"hexyl", "0.17.0", "hexyl", true, "", []string{"--color=never", "DATA/deep/er/b.txt"}},
 	{"sd", "1.0.0", "sd", true, "mail root@localhost and me@example.org\n", []string{`(\w+)@(\w+)`, "$2: $1"}},
-	{"huniq", "2.7.0", "huniq", true, "b\na\nb\nc\na\n", []string{"-c", "-s"}},
+	{"huniq", "2.7.0", "huniq", true, "b\na\nb\nc\na\na\n", []string{"-c", "-s"}},
 }
 
 // TestRust compares programs in the sandbox with the same programs outside.

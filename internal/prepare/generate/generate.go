@@ -24,9 +24,14 @@ type Options struct {
 	Throws bool // use exceptions
 	Traps  bool // some instructions may trap
 	NaNs   bool // leave NaNs as they come, whose bits the specification does not settle
+	// Ticks counts the rounds of all loops, and brings the number to TicksAt of the memory.
+	Ticks bool
 	// Skip leaves out the units it names.
 	Skip map[int]bool
 }
+
+// TicksAt is where a Program with Ticks has its number of rounds, an i64, after its last call.
+const TicksAt = 0x3000
 
 // Module is what was written.
 type Module struct {

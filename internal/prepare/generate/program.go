@@ -61,6 +61,7 @@ const (
 	globalCalls = 0
 	globalWork  = 1
 	globalFirst = 2
+	globalTicks = globalFirst + 5 // with Ticks
 )
 
 const (
@@ -215,6 +216,12 @@ func (g *program) globals() []byte {
 		g.op(wasm.OpEnd)
 		b++
 	}
+	if g.Ticks {
+		g.raw(byte(wasm.I64), 1)
+		g.i64c(0)
+		g.op(wasm.OpEnd)
+		b++
+	}
 	out := append([]byte{b}, g.b[start:]...)
 	g.b = g.b[:start]
 	return out
@@ -306,6 +313,11 @@ func loadOf(t wasm.ValueType) wasm.Opcode {
 // state writes the function that brings globals, sizes and the table into the memory.
 func (g *program) state() []byte {
 	g.b = wasm.AppendLocals(nil, []wasm.LocalGroup{{Count: 2, Type: wasm.I32}})
+	if g.Ticks {
+		g.i32c(TicksAt)
+		g.idx(wasm.OpGlobalGet, globalTicks)
+		g.mem(wasm.OpI64Store, 0, 0)
+	}
 	at := int32(stateAt)
 	put := func(t wasm.ValueType, value func()) {
 		g.i32c(at)

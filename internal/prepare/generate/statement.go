@@ -7,6 +7,12 @@ func (g *program) br(c wasm.Opcode, pos uint32) { g.idx(c, g.depth-pos) }
 func (g *program) open(c wasm.Opcode, t wasm.BlockType) uint32 {
 	g.b = wasm.AppendBlock(g.b, c, t)
 	g.depth++
+	if c == wasm.OpLoop && g.Ticks {
+		g.idx(wasm.OpGlobalGet, globalTicks)
+		g.i64c(1)
+		g.op(wasm.OpI64Add)
+		g.idx(wasm.OpGlobalSet, globalTicks)
+	}
 	return g.depth
 }
 

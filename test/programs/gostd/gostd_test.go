@@ -35,6 +35,9 @@ var all = []string{
 	"strings", "sync", "sync/atomic", "text/tabwriter", "text/template", "time", "unicode", "unicode/utf8",
 }
 
+// looked are files of the machine that a few tests read; without them they skip.
+var looked = []string{"/etc/hosts", "/proc/sys/fs"}
+
 // packages are the packages that this run tests: WHERRY_GOSTD may be "all", or
 // names them.
 func packages() []string {
@@ -60,6 +63,7 @@ func TestStandardLibrary(t *testing.T) {
 			for _, h := range hosts {
 				got = append(got, h.test(t, pkg))
 			}
+			hosts[0].again(t, pkg, got[0], got[1])
 			t.Logf("%-16s wherry %s, wasmtime %s", pkg, got[0], got[1])
 			judge(t, pkg, got[0], got[1])
 		})
@@ -116,7 +120,13 @@ func sandbox(t *testing.T) host {
 	return host{extra: []string{"WHERRY_HOME=" + home}, exec: func(t *testing.T) (string, func() time.Duration) {
 		work, goroot := t.TempDir(), goEnv(t, "GOROOT")
 		stats := filepath.Join(t.TempDir(), "stats")
-		line := fmt.Sprintf("exec %s run --stats=json -v %s:%s -v %s:/tmp -w $PWD $0 $@ 2>%s", wherry, goroot, goroot, work, stats)
+		mounts := fmt.Sprintf("-v %s:%s -v %s:/tmp", goroot, goroot, work)
+		for _, path := range looked {
+			if _, err := os.Stat(path); err == nil {
+				mounts += fmt.Sprintf(" -v %s:%s:ro", path, path)
+			}
+		}
+		line := fmt.Sprintf("exec %s run --stats=json %s -w $PWD $0 $@ 2>%s", wherry, mounts, stats)
 		return "sh -c '" + line + "'", func() time.Duration { return compiling(t, stats) }
 	}}
 }
