@@ -180,7 +180,8 @@ func TestRefusedBuilds(t *testing.T) {
 		{"FROM scratch\nRUN echo hi", "no sandbox"},
 		{"FROM scratch\nADD https://example.com/x /", "--checksum"},
 		{"FROM toolchain:go\nRUN go build -o /x .", "--allow-toolchain"},
-		{"FROM scratch\nSNAPSHOT", "no snapshots"},
+		{"FROM scratch\nSNAPSHOT", "names no program"},
+		{"FROM scratch\nCMD [\"/x\"]\nSNAPSHOT", "no sandbox here"},
 		{"FROM scratch\nMODEL --golden=g m /", "no golden cases"},
 	}
 	for _, tt := range tests {

@@ -87,6 +87,12 @@ func (b *builder) derive(ctx context.Context, s *state, manifest oci.Document, c
 // far as it holds.
 func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (*derivedRecord, error) {
 	rec := b.inherited(s)
+	if c := s.config.Config; s.snapshot && len(c.Entrypoint)+len(c.Cmd) == 0 {
+		return nil, errors.New("SNAPSHOT: the image names no program; add an ENTRYPOINT")
+	}
+	if s.snapshot && b.Recorder == nil {
+		return nil, errors.New("SNAPSHOT: there is no sandbox here to run the program in")
+	}
 	if !s.snapshot && !isPythonModel(s) || b.Recorder == nil {
 		return rec, nil
 	}

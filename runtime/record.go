@@ -54,6 +54,9 @@ func (e *WholeError) Error() string { return "the module has to stay whole: " + 
 // container's clock and randomness should be fixed: the same inputs give the same
 // recording. What the program prints is its container's.
 func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, error) {
+	if len(spec.Process.Args) == 0 {
+		return nil, errors.New("record in container: no program is named")
+	}
 	ctx, deadline, cancel := c.bound(ctx, spec.Process.Limits)
 	defer cancel()
 	p := c.complete(spec.Process)
