@@ -3,6 +3,9 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,37 +49,90 @@ func TestTimeoutStartsWithTheProgram(t *testing.T) {
 }
 
 // TestCancelWhileCompiling: the caller returns at once, and what was begun is
-// there for the next.
+// there for the next, who does not compile it again.
 func TestCancelWhileCompiling(t *testing.T) {
 	bin := slowModule(t)
-	rt := open(t, t.TempDir(), runtime.Totals{})
-	for _, how := range []string{"cancel", "deadline", "close"} {
-		c := createOn(t, rt, runtime.Program("slow", append(bin, 0, 2, 1, how[0])), runtime.Spec{}) // a section of its own
+	cache := t.TempDir()
+	rt := open(t, cache, runtime.Totals{})
+	for i, how := range []string{"cancel", "close", "deadline"} {
+		img := runtime.Program("slow", append(slices.Clip(bin), 0, 2, 1, byte(i))) // a section makes it another module
+		c := createOn(t, rt, img, runtime.Spec{})
 		ctx, cancel := context.WithCancel(t.Context())
-		after := 150 * time.Millisecond
-		if how == "deadline" {
-			ctx, cancel = context.WithTimeout(t.Context(), after)
+		if how == "deadline" { // at any moment
+			ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
 		}
-		at := time.Now().Add(after)
-		time.AfterFunc(after, func() {
-			switch how {
-			case "cancel":
-				cancel()
-			case "close":
-				c.Close(context.Background())
+		var at time.Time
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			if how == "deadline" {
+				<-ctx.Done()
+			} else {
+				wait(func() bool { return count(cache, "drafts") > 0 })
 			}
-		})
+			at = time.Now()
+			if how == "close" {
+				c.Close(context.Background())
+			} else {
+				cancel()
+			}
+		}()
 		err := c.Run(ctx)
-		if late := time.Since(at); err == nil || late > time.Second {
-			t.Errorf("%s: %v, %s late", how, err, late)
+		ended, landed := time.Now(), count(cache, "entries") > i
+		<-stopped
+		if late := ended.Sub(at); err == nil || late > time.Second || landed && late > 100*time.Millisecond {
+			t.Errorf("%s: %v, %s late, compiled by then: %v", how, err, late, landed)
 		}
 		if want := map[string]error{"cancel": context.Canceled, "deadline": context.DeadlineExceeded, "close": runtime.ErrClosed}[how]; !errors.Is(err, want) {
 			t.Errorf("%s: %v", how, err)
 		}
+		wait(func() bool { return count(cache, "drafts") == 0 })
+		if n := count(cache, "entries"); n <= i && how != "deadline" {
+			t.Fatalf("%s: %d modules are in the cache", how, n)
+		}
+		again := createOn(t, open(t, cache, runtime.Totals{}), img, runtime.Spec{})
+		if err := again.Run(t.Context()); err != nil {
+			t.Errorf("%s: again: %v", how, err)
+		}
+		if s := again.Stats(); s.Compile > 0 && how != "deadline" {
+			t.Errorf("%s: compiled again, for %s", how, s.Compile)
+		}
 		cancel()
 	}
-	again := createOn(t, rt, runtime.Program("slow", append(bin, 0, 2, 1, 'c')), runtime.Spec{})
-	if err := again.Run(t.Context()); err != nil {
-		t.Error(err)
+}
+
+// TestCloseWhileCompiling: a Runtime that is closed gives its compiling up, and
+// what closes it need not wait: then nothing stays of what was begun.
+func TestCloseWhileCompiling(t *testing.T) {
+	cache := t.TempDir()
+	rt := open(t, cache, runtime.Totals{})
+	c := createOn(t, rt, runtime.Program("slow", slowModule(t)), runtime.Spec{})
+	done := make(chan error, 1)
+	go func() { done <- c.Run(t.Context()) }()
+	wait(func() bool { return count(cache, "drafts") > 0 })
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	if err := rt.Close(now); err != nil && !errors.Is(err, context.Canceled) || time.Since(began) > time.Second {
+		t.Errorf("closed after %s: %v", time.Since(began), err)
+	}
+	if n := count(cache, "drafts"); n > 0 {
+		t.Errorf("%d drafts are left", n)
+	}
+	if err := <-done; !errors.Is(err, runtime.ErrClosed) {
+		t.Errorf("run: %v", err)
+	}
+}
+
+// count is how many modules a folder of the cache has.
+func count(cache, folder string) int {
+	entries, _ := os.ReadDir(filepath.Join(cache, folder))
+	return len(entries)
+}
+
+// wait waits for what must come, and a minute at most.
+func wait(ready func() bool) {
+	for end := time.Now().Add(time.Minute); !ready() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 }
