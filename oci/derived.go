@@ -3,7 +3,6 @@ package oci
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -26,6 +25,9 @@ const (
 
 // derivedVersion is the version of the config that this package reads and writes.
 const derivedVersion = 1
+
+// derivedDoc is what errors call the config.
+const derivedDoc = "derived data"
 
 // Derived is the config of derived data. Nothing in it is trusted more than the image itself.
 type Derived struct {
@@ -115,6 +117,9 @@ func (f *Functions) UnmarshalText(text []byte) error {
 		if last += v; n <= 0 || v > 1<<32-1 || last > 1<<32-1 {
 			return errors.New("damaged list of functions")
 		}
+		if len(list) == maxDerivedFunctions {
+			return fmt.Errorf("more than %d functions", maxDerivedFunctions)
+		}
 		b = b[n:]
 		list = append(list, uint32(last))
 	}
@@ -127,7 +132,8 @@ const (
 	maxDerivedModules   = 64
 	maxDerivedSnapshots = 16
 	maxSnapshotList     = 10_000
-	maxSnapshotMemory   = 1 << 32
+	maxSnapshotMemory   = 65535 << 16 // what the engine allows a memory
+	maxDerivedFunctions = 1_000_000
 )
 
 // BuildDerived encodes derived data over its layers, which must have all that d names, for the image manifest subject.
@@ -153,8 +159,8 @@ func ParseDerived(data []byte, m *ispec.Manifest) (*Derived, error) {
 		return nil, fmt.Errorf("derived data: the manifest is one of %s", quote(m.ArtifactType))
 	}
 	var d Derived
-	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, fmt.Errorf("derived data: %w", err)
+	if err := decodeStrict(derivedDoc, data, MaxConfig, &d); err != nil {
+		return nil, err
 	}
 	if d.Version != derivedVersion {
 		return nil, fmt.Errorf("derived data: version %d, and %d is known", d.Version, derivedVersion)
@@ -175,6 +181,9 @@ func (d *Derived) check(layers []ispec.Descriptor) error {
 		return fmt.Errorf("%d modules and %d snapshots are too many", len(d.Modules), len(d.Snapshots))
 	}
 	for _, m := range d.Modules {
+		if m.Content == "" {
+			return errors.New("a module without a name")
+		}
 		if kinds[m.Facts] != FactsLayer {
 			return fmt.Errorf("the facts of %s are no layer of it", quote(m.Content))
 		}
@@ -199,7 +208,9 @@ func (s *Snapshot) check(kinds map[digest.Digest]string) error {
 		return errors.New("a list is empty or too long")
 	case len(s.Pages) == 0 || len(s.Pages) > MaxLayers:
 		return fmt.Errorf("%d layers of pages", len(s.Pages))
-	case s.Monotonic < 0:
+	case s.Content == "":
+		return errors.New("it is of no module")
+	case s.Monotonic < 0 || s.Realtime < 0:
 		return errors.New("time before its beginning")
 	}
 	for _, p := range s.Pages {

@@ -50,7 +50,9 @@ func refuse(doc, path, format string, args ...any) error {
 const (
 	documentNames = `schemaVersion mediaType artifactType config layers manifests fsLayers subject
 		annotations digest size urls data platform architecture os variant`
-	configNames = `architecture os config rootfs diff_ids history descriptor modelfs diffIds layerDigests`
+	configNames  = `architecture os config rootfs diff_ids history descriptor modelfs diffIds layerDigests`
+	derivedNames = `version modules snapshots content facts hot program protocol memory pages globals reads
+		realtime monotonic args env allEnv dirs`
 )
 
 // byFolded maps the lower-case form of each name to the name.
@@ -63,7 +65,7 @@ func byFolded(names string) map[string]string {
 }
 
 // freeForm are the objects whose keys are data: any key may stand there.
-var freeForm = map[string]bool{"annotations": true, "Labels": true, "ExposedPorts": true, "Volumes": true}
+var freeForm = map[string]bool{"annotations": true, "Labels": true, "ExposedPorts": true, "Volumes": true, "env": true}
 
 // decodeStrict decodes one JSON document into v after checking that every
 // reader would see the same thing in it.
@@ -75,8 +77,11 @@ func decodeStrict(doc string, data []byte, limit int, v any) error {
 		return refuse(doc, "", "it is not UTF-8")
 	}
 	names := documentNames
-	if doc == "config" {
+	switch doc {
+	case "config":
 		names = configNames
+	case derivedDoc:
+		names = derivedNames
 	}
 	if err := checkShape(data, byFolded(names)); err != nil {
 		return &DocumentError{Doc: doc, Err: err}
