@@ -19,7 +19,10 @@ import (
 )
 
 // cost is what one run took: time that went by, and time of a processor.
-type cost struct{ wall, cpu time.Duration }
+type cost struct {
+	wall, cpu time.Duration
+	peak      int64 // bytes of memory, of a process; 0: not known
+}
 
 // series is what one side took in each round.
 type series []cost
@@ -55,6 +58,14 @@ func inTurns(rounds int, sides ...func() cost) []series {
 func least(list []time.Duration) time.Duration  { return list[0] }
 func median(list []time.Duration) time.Duration { return list[len(list)/2] }
 
+// peak is the most memory of all rounds.
+func peak(s series) (most int64) {
+	for _, c := range s {
+		most = max(most, c.peak)
+	}
+	return most
+}
+
 // report gives a metric in milliseconds or microseconds.
 func report(b *testing.B, name string, d, unit time.Duration) {
 	b.ReportMetric(float64(d)/float64(unit), name)
@@ -83,7 +94,7 @@ func command(b *testing.B, p dock.Program, want string, args ...string) cost {
 	if err != nil || !bytes.Contains(out, []byte(want)) {
 		b.Fatalf("%v: %v\n%s%s", cmd.Args, err, out, talk.Bytes())
 	}
-	return cost{took, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+	return cost{took, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peakOf(cmd.ProcessState)}
 }
 
 // clang compiles a guest of testdata.
@@ -106,6 +117,6 @@ func inProcess(call func()) func() cost {
 	return func() cost {
 		began, before := time.Now(), processor()
 		call()
-		return cost{time.Since(began), processor() - before}
+		return cost{wall: time.Since(began), cpu: processor() - before}
 	}
 }
