@@ -133,7 +133,7 @@ func (img *Image) readOnce(ctx context.Context, o Options) error {
 	if img.layers, err = img.openLayers(ctx, o); err != nil {
 		return err
 	}
-	img.derived, img.underive = img.readDerived()
+	img.derived, img.underive = readDerived(img.lease.Store(), &img.resolved)
 	return nil
 }
 

@@ -101,6 +101,7 @@ type Inspection struct {
 	Descriptor   ispec.Descriptor  `json:"Descriptor"`
 	Manifest     ispec.Descriptor  `json:"Manifest"`
 	Model        *oci.ModelConfig  `json:"Model,omitempty"`
+	Derived      *InspectedDerived `json:"Derived,omitempty"`
 	Annotations  map[string]string `json:"Annotations,omitempty"`
 }
 
@@ -138,6 +139,7 @@ func Inspect(ctx context.Context, s *store.Store, name string) (*Inspection, err
 	if out.RepoDigests, err = digestsOf(ctx, s, e.Descriptor.Digest); err != nil {
 		return nil, err
 	}
+	out.Derived = inspectDerived(s, &r)
 	out.Model, err = readModel(s, r.index)
 	return out, err
 }

@@ -150,7 +150,11 @@ func (w *contentWriter) putLarge(ctx context.Context, head []byte, r io.Reader, 
 	_, err = f.Write(head)
 	var n int64
 	if err == nil {
-		n, err = copyContext(ctx, io.MultiWriter(f, h), r)
+		holes := &sparse{f: f}
+		n, err = copyContext(ctx, io.MultiWriter(holes, h), r)
+		if err == nil {
+			err = holes.end()
+		}
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -196,4 +200,66 @@ func (w *contentWriter) place(ctx context.Context, d digest.Digest, size int64, 
 		return fmt.Errorf("store file of layer: %w", err)
 	}
 	return nil
+}
+
+// sparse writes a file behind what it has, and leaves holes where there would be
+// zeros: memories are full of them. Systems without holes fill them.
+type sparse struct {
+	f    *os.File
+	hole int64 // bytes that are not written yet
+}
+
+// holeSize is the least that is worth a hole.
+const holeSize = 4096
+
+var zeros [holeSize]byte
+
+func (s *sparse) Write(p []byte) (int, error) {
+	for at := 0; at < len(p); {
+		end := at
+		for len(p)-end >= holeSize && bytes.Equal(p[end:end+holeSize], zeros[:]) {
+			end += holeSize
+		}
+		s.hole += int64(end - at)
+		at = end
+		for end < len(p) && (len(p)-end < holeSize || !bytes.Equal(p[end:end+holeSize], zeros[:])) {
+			end = min(end+holeSize, len(p))
+		}
+		if end == at {
+			continue
+		}
+		if err := s.skip(); err != nil {
+			return at, err
+		}
+		if n, err := s.f.Write(p[at:end]); err != nil {
+			return at + n, err
+		}
+		at = end
+	}
+	return len(p), nil
+}
+
+// skip moves behind the hole.
+func (s *sparse) skip() error {
+	if s.hole == 0 {
+		return nil
+	}
+	_, err := s.f.Seek(s.hole, io.SeekCurrent)
+	s.hole = 0
+	return err
+}
+
+// end gives the file its length when it ends in a hole.
+func (s *sparse) end() error {
+	if s.hole == 0 {
+		return nil
+	}
+	if err := s.skip(); err != nil {
+		return err
+	}
+	size, err := s.f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	return s.f.Truncate(size)
 }

@@ -107,6 +107,16 @@ func (l *Lease) Keep(ctx context.Context, digests ...digest.Digest) error {
 	return nil
 }
 
+// Temp makes a file for what has to be put together before it is stored. The
+// caller closes and removes it; Release does for one that was killed.
+func (l *Lease) Temp() (*os.File, error) {
+	f, err := os.CreateTemp(l.dir, "temp-*")
+	if err != nil {
+		return nil, fmt.Errorf("make temporary file in store %s: %w", l.s.dir, err)
+	}
+	return f, nil
+}
+
 // hold writes a digest down; the caller has the gc lock.
 func (l *Lease) hold(d digest.Digest) error {
 	if _, err := oci.ParseDigest(string(d)); err != nil {

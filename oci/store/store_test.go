@@ -364,3 +364,36 @@ func TestLayerIndex(t *testing.T) {
 		t.Fatalf("files of a layer that is gone: %+v %v", u, err)
 	}
 }
+
+// TestHoles: zeros of a large file take no place, and are read as they were.
+func TestHoles(t *testing.T) {
+	s := open(t, t.TempDir())
+	l := lease(t, s)
+	const size = 12 << 20
+	for _, at := range [][]int{{}, {0}, {size - 1}, {1 << 20}, {1<<20 - 1, 1<<20 + 4096}, {5_000_001, 5_004_095, 9_000_000, 11 << 20, 11<<20 + 4095}} {
+		for _, extra := range []int{0, 1, 4095, 4097} {
+			want := make([]byte, size+extra)
+			for _, i := range at {
+				want[i] = 1
+			}
+			name, n, err := l.Put(t.Context(), bytes.NewReader(want))
+			if err != nil || n != int64(len(want)) || name != string(digest.FromBytes(want)) {
+				t.Fatalf("%v: %s of %d: %v", at, name, n, err)
+			}
+			b, err := l.OpenContent(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(io.NewSectionReader(b, 0, int64(len(want))+1))
+			b.Close()
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%v and %d: it is read as something else: %v", at, extra, err)
+			}
+		}
+	}
+	if used, ok := onDisk(t, s.Dir()); !ok {
+		t.Log("NOT TESTED: the place that files take is not known here")
+	} else if used > 24*2<<20 {
+		t.Errorf("24 files of zeros take %d bytes", used)
+	}
+}

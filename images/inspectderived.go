@@ -1,0 +1,86 @@
+package images
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/oci/store"
+)
+
+// InspectedDerived is what inspect shows of derived data: what was found out
+// about the programs of an image when it was built.
+type InspectedDerived struct {
+	Digest digest.Digest `json:"Digest,omitempty"`
+	// Size is that of its layers as they are stored.
+	Size      int64               `json:"Size"`
+	Modules   []InspectedModule   `json:"Modules,omitempty"`
+	Snapshots []InspectedSnapshot `json:"Snapshots,omitempty"`
+	// Problem says why it is not used; the image runs without.
+	Problem string `json:"Problem,omitempty"`
+}
+
+// InspectedModule is a module that is loaded in parts.
+type InspectedModule struct {
+	Content      string        `json:"Content"` // of the module: digest, place and length
+	Facts        digest.Digest `json:"Facts"`
+	HotFunctions int           `json:"HotFunctions"`
+}
+
+// InspectedSnapshot is a program that starts from where it waited for work.
+type InspectedSnapshot struct {
+	Program      []string `json:"Program"`
+	Protocol     string   `json:"Protocol"`
+	Memory       uint64   `json:"Memory"`    // bytes in the sandbox
+	PagesSize    int64    `json:"PagesSize"` // bytes as stored, shared with the base's or not
+	HotFunctions int      `json:"HotFunctions"`
+	// Env, Dirs and Args are what a run must have as it was at the build.
+	Env  []string `json:"Env,omitempty"`
+	Dirs []string `json:"Dirs,omitempty"`
+	Args bool     `json:"Args,omitempty"`
+}
+
+// inspectDerived tells of derived data, nil when there is none.
+func inspectDerived(s *store.Store, r *resolved) *InspectedDerived {
+	d, err := readDerived(s, r)
+	if err != nil {
+		return &InspectedDerived{Problem: err.Error()}
+	}
+	if d == nil {
+		return nil
+	}
+	out := &InspectedDerived{Digest: d.descriptor.Digest}
+	sizes := map[digest.Digest]int64{}
+	for _, l := range d.manifest.Layers {
+		if sizes[l.Digest] == 0 {
+			out.Size += l.Size
+		}
+		sizes[l.Digest] = l.Size
+		if n, err := s.Size(l.Digest); err != nil || n != l.Size {
+			out.Problem = missingLayer(l)
+		}
+	}
+	for _, m := range d.doc.Modules {
+		out.Modules = append(out.Modules, InspectedModule{Content: m.Content, Facts: m.Facts, HotFunctions: len(m.Hot)})
+	}
+	for i := range d.doc.Snapshots {
+		out.Snapshots = append(out.Snapshots, inspectSnapshot(&d.doc.Snapshots[i], sizes))
+	}
+	return out
+}
+
+func missingLayer(l ispec.Descriptor) string {
+	return string(l.Digest) + " is missing in the store or has another size: pull the image again"
+}
+
+func inspectSnapshot(s *oci.Snapshot, sizes map[digest.Digest]int64) InspectedSnapshot {
+	out := InspectedSnapshot{Program: s.Program, Protocol: s.Protocol, Memory: s.Memory, HotFunctions: len(s.Hot),
+		Env: slices.Sorted(maps.Keys(s.Reads.Env)), Dirs: s.Reads.Dirs, Args: s.Reads.Args}
+	for _, p := range s.Pages {
+		out.PagesSize += sizes[p]
+	}
+	return out
+}
