@@ -17,8 +17,8 @@ import (
 
 // cutting says how a module is loaded in parts.
 type cutting struct {
-	content string   // what names the module's bytes
-	facts   [32]byte // hash of what is said about them
+	content string // what names the module's bytes
+	facts   string // digest of what is said about them
 	hot     []uint32
 	pages   uint32
 	record  bool
@@ -29,36 +29,65 @@ type cutting struct {
 // module with the first of them: a program whose functions are all in the
 // primary never does.
 type parts struct {
-	open   func() (*prepare.Split, io.Closer, error)
 	record bool
 
 	mu     sync.Mutex
-	opened bool
+	ways   []*way // to open the module, of those who have it loaded
 	split  *prepare.Split
 	file   io.Closer
-	err    error
+	closed bool
 }
 
+// way is how a container opens a module. It ends with the container's use of
+// the module, for then its layers may go.
+type way struct {
+	open func() (*prepare.Split, io.Closer, error)
+}
+
+// offer adds a way to open the module.
+func (p *parts) offer(open func() (*prepare.Split, io.Closer, error)) (withdraw func()) {
+	w := &way{open}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ways = append(p.ways, w)
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ways = slices.DeleteFunc(p.ways, func(x *way) bool { return x == w })
+	}
+}
+
+// get opens the module unless it is open. A failure is not kept: the next may
+// have another way.
 func (p *parts) get() (*prepare.Split, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.opened {
-		p.opened = true
-		p.split, p.file, p.err = p.open()
+	if p.closed {
+		return nil, ErrClosed
 	}
-	return p.split, p.err
+	err := ErrClosed
+	for _, w := range p.ways {
+		if p.split != nil {
+			break
+		}
+		p.split, p.file, err = w.open()
+	}
+	if p.split == nil {
+		return nil, err
+	}
+	return p.split, nil
 }
 
-// Close gives the module's bytes back.
+// Close implements engine.Parts: it gives the module's bytes back.
 func (p *parts) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed, p.split, p.ways = true, nil, nil
 	if p.file == nil {
-		p.opened, p.err = true, ErrClosed
 		return nil
 	}
 	err := p.file.Close()
-	p.split, p.file, p.err = nil, nil, ErrClosed
+	p.file = nil
 	return err
 }
 
@@ -104,20 +133,26 @@ func artifact(p *prepare.Part) engine.Artifact {
 
 // acquireParts is acquire for a module in parts.
 func (rt *Runtime) acquireParts(ctx context.Context, c cutting, options prepare.Options) (m *engine.Module, stats engine.LoadStats, release func(), err error) {
-	groups := keyOf(c.content, hex.EncodeToString(c.facts[:]), options.SplitKey(), rt.engine.Identity(), fmt.Sprint(c.record))
+	groups := keyOf(c.content, c.facts, options.SplitKey(), rt.engine.Identity(), fmt.Sprint(c.record))
 	key := keyOf(groups, fmt.Sprint(c.pages), hashFunctions(c.hot))
-	release = func() { rt.release(context.WithoutCancel(ctx), key) }
+	given := func(m *engine.Module) func() { // back again
+		withdraw := func() {}
+		if p, ok := m.Parts().(*parts); ok {
+			withdraw = p.offer(c.open)
+		}
+		return func() {
+			withdraw()
+			rt.release(context.WithoutCancel(ctx), key)
+		}
+	}
 	rt.mu.Lock()
 	m = rt.reuse(key)
-	p := rt.parts[key]
-	if p == nil { // it stays for all who load the module, and is opened when one of them needs it
-		p = &parts{open: c.open, record: c.record}
-		rt.parts[key] = p
-	}
 	rt.mu.Unlock()
 	if m != nil {
-		return m, engine.LoadStats{Hit: true}, release, nil
+		return m, engine.LoadStats{Hit: true}, given(m), nil
 	}
+	p := &parts{record: c.record}
+	defer p.offer(c.open)()
 	compiled, err := rt.engine.LoadParts(ctx, key, groups, func(ctx context.Context) (engine.Artifact, error) {
 		s, err := p.get()
 		if err != nil {
@@ -132,7 +167,9 @@ func (rt *Runtime) acquireParts(ctx context.Context, c cutting, options prepare.
 	if err != nil {
 		return nil, stats, nil, err
 	}
-	return rt.keep(ctx, key, compiled), compiled.Stats(), release, nil
+	stats = compiled.Stats()
+	m = rt.keep(ctx, key, compiled)
+	return m, stats, given(m), nil
 }
 
 func keyOf(words ...string) string {

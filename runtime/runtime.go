@@ -62,8 +62,7 @@ type Runtime struct {
 	mu         sync.Mutex
 	closed     bool
 	modules    map[string]*module
-	parts      map[string]*parts // of modules that are loaded in parts, by their keys
-	idle       []string          // keys of modules that no process uses, oldest first
+	idle       []string // keys of modules that no process uses, oldest first
 	containers map[*Container]struct{}
 }
 
@@ -95,7 +94,6 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 	return &Runtime{
 		config: c, engine: e, account: account,
 		modules:    map[string]*module{},
-		parts:      map[string]*parts{},
 		containers: map[*Container]struct{}{},
 	}, nil
 }
@@ -116,6 +114,11 @@ func (rt *Runtime) Close(ctx context.Context) error {
 	for _, c := range running {
 		c.Close(ctx)
 	}
+	rt.mu.Lock()
+	for _, m := range rt.modules { // what still runs has a share of its own
+		m.compiled.Close(ctx)
+	}
+	rt.mu.Unlock()
 	return rt.engine.Close(ctx)
 }
 
@@ -213,10 +216,6 @@ func (rt *Runtime) release(ctx context.Context, key string) {
 	oldest := rt.idle[0]
 	rt.idle = rt.idle[1:]
 	rt.modules[oldest].compiled.Close(ctx)
-	if p := rt.parts[oldest]; p != nil {
-		p.Close()
-		delete(rt.parts, oldest)
-	}
 	delete(rt.modules, oldest)
 }
 

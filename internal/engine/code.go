@@ -117,6 +117,9 @@ func (c *code) free() {
 	if c.session != "" {
 		removeAll(c.session)
 	}
+	if p := c.preparer(); p != nil {
+		_ = p.Close()
+	}
 }
 
 func (c *code) running() []*Instance {

@@ -149,9 +149,10 @@ func (i *Instance) ready(ctx context.Context, image *Image) error {
 		return err
 	}
 	if image != nil {
-		if err := i.restore(image); err != nil {
-			return err
+		if i.code.part == nil || i.mod.ExportedFunction(startExport) != nil {
+			return ErrImage // it has begun, or wants to
 		}
+		return i.restore(image)
 	}
 	if f := i.mod.ExportedFunction(startExport); f != nil && i.code.part != nil {
 		_, err := f.Call(ctx)

@@ -394,7 +394,7 @@ func (e *Engine) newCode(ctx context.Context, names []byte, o *outline, dir, key
 
 // compile makes or loads the machine code, and the host's side of the imports.
 func (c *code) compile(ctx context.Context, bin []byte) (err error) {
-	if c.compiled, err = c.compileModule(ctx, bin, c.outline.CodeBytes); err != nil {
+	if c.compiled, c.unkept, err = c.compileModule(ctx, bin, c.outline.CodeBytes); err != nil {
 		return err
 	}
 	if c.shims, err = link(ctx, c.runtime, c.outline); err != nil {
@@ -403,8 +403,9 @@ func (c *code) compile(ctx context.Context, bin []byte) (err error) {
 	return nil
 }
 
-// compileModule has wazero compile a module of so much code, or load its machine code.
-func (c *code) compileModule(ctx context.Context, bin []byte, codeBytes int64) (wazero.CompiledModule, error) {
+// compileModule has wazero compile a module of so much code, or load its machine code. unkept is why what was compiled
+// is in memory only.
+func (c *code) compileModule(ctx context.Context, bin []byte, codeBytes int64) (compiled wazero.CompiledModule, unkept, err error) {
 	workers := ctx
 	if codeBytes > littleCode {
 		// With at least two workers the compiler looks at its context between functions.
@@ -413,21 +414,21 @@ func (c *code) compileModule(ctx context.Context, bin []byte, codeBytes int64) (
 		defer cancel()
 		workers = experimental.WithCompilationWorkers(timed, max(2, c.engine.config.Workers))
 	}
-	compiled, err := c.runtime.CompileModule(workers, bin)
+	compiled, err = c.runtime.CompileModule(workers, bin)
 	var file *fs.PathError
 	if errors.As(err, &file) {
 		// The disk did not take the machine code. wazero has it in memory all the same, and gives it when asked again.
-		c.unkept = fmt.Errorf("keep machine code: %w", err)
+		unkept = fmt.Errorf("keep machine code: %w", err)
 		compiled, err = c.runtime.CompileModule(workers, bin)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, ErrClosed
+			return nil, nil, ErrClosed
 		}
 		if over := (*BudgetError)(nil); errors.As(context.Cause(workers), &over) {
-			return nil, over
+			return nil, nil, over
 		}
-		return nil, &InvalidModuleError{Err: err}
+		return nil, nil, &InvalidModuleError{Err: err}
 	}
-	return compiled, nil
+	return compiled, unkept, nil
 }

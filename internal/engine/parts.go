@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -29,7 +30,8 @@ const (
 	stateExport = "wherry.g"    // and a number
 )
 
-// Parts prepares the parts of a module. Its methods may be called by several goroutines.
+// Parts prepares the parts of a module. Its methods may be called by several goroutines, on goroutines of the engine and
+// under its context, not that of whoever waits.
 type Parts interface {
 	// Group prepares a group.
 	Group(ctx context.Context, group uint32) (Artifact, error)
@@ -37,6 +39,8 @@ type Parts interface {
 	GroupOf(slot uint32) (group uint32, ok bool, err error)
 	// Name gives the name of a function by its index in the whole module, or "".
 	Name(function uint32) string
+	// Close ends their use: none of the other methods runs, or will.
+	Close() error
 }
 
 // Part says what the engine must know of a prepared part beside its bytes.
@@ -53,23 +57,33 @@ type Part struct {
 type Fill struct{ Slot, Stub, Count uint32 }
 
 // LoadParts is Load for a primary whose groups are loaded when they are needed. groups is the key of all groups: the
-// hex SHA-256 of what shapes them, which is less than what shapes the primary. parts may be used as long as any Module of
-// that key, or an instance of one, is open.
+// hex SHA-256 of what shapes them, which is less than what shapes the primary.
+//
+// parts are the engine's from now on. It closes them when the last Module of the key and the last instance of one are
+// closed, and at once when the load fails or the module has its parts already; see [Module.Parts].
 func (e *Engine) LoadParts(ctx context.Context, key, groups string, primary MakeFunc, parts Parts, p Progress) (*Module, error) {
 	if !validKey(groups) {
+		_ = parts.Close()
 		return nil, fmt.Errorf("load module: key %.80q is not a hex SHA-256", groups)
 	}
 	m, err := e.Load(ctx, key, primary, p)
 	if err != nil {
+		_ = parts.Close()
 		return nil, err
 	}
-	if m.code.part == nil {
+	if m.code.part == nil || !m.code.outline.primary() {
 		_ = m.Close(ctx)
+		_ = parts.Close()
 		return nil, errors.New("load module: it is no part of one")
 	}
-	m.code.adopt(groups, parts)
+	if !m.code.adopt(groups, parts) {
+		_ = parts.Close()
+	}
 	return m, nil
 }
+
+// Parts gives what prepares the parts of the module: what it was loaded with first. It is nil for a whole module.
+func (m *Module) Parts() Parts { return m.code.preparer() }
 
 // groupSet is the groups of a code.
 type groupSet struct {
@@ -87,46 +101,106 @@ type group struct {
 	err      error
 }
 
-func (c *code) adopt(key string, parts Parts) {
+// adopt takes the parts, unless there are some.
+func (c *code) adopt(key string, parts Parts) bool {
 	c.groups.mu.Lock()
 	defer c.groups.mu.Unlock()
-	if c.groups.parts == nil {
-		c.groups.key, c.groups.parts, c.groups.list = key, parts, map[uint32]*group{}
+	if c.groups.parts != nil {
+		return false
 	}
+	c.groups.key, c.groups.parts, c.groups.list = key, parts, map[uint32]*group{}
+	return true
 }
 
-// group gives a compiled group; the first who asks loads it. A failure is not kept.
+// preparer is nil when the module was loaded without its parts.
+func (c *code) preparer() Parts {
+	c.groups.mu.Lock()
+	defer c.groups.mu.Unlock()
+	return c.groups.parts
+}
+
+// group gives a compiled group. It is loaded once for all who ask, and to its end even when all of them leave. A failure
+// is not kept.
 func (c *code) group(ctx context.Context, n uint32) (*group, error) {
 	s := &c.groups
 	s.mu.Lock()
 	g := s.list[n]
-	if g != nil {
-		s.mu.Unlock()
-		select {
-		case <-g.done:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+	if g == nil {
+		g = &group{done: make(chan struct{})}
+		err := c.aside(func(life context.Context) {
+			if g.err = c.bringGroup(life, n, g); g.err != nil {
+				s.mu.Lock()
+				delete(s.list, n)
+				s.mu.Unlock()
+			}
+			close(g.done)
+		})
+		if err != nil {
+			s.mu.Unlock()
+			return nil, err
 		}
-		if g.err != nil && ctx.Err() == nil && isCancel(g.err) {
-			return c.group(ctx, n) // whoever loaded it has left
-		}
-		return g, g.err
+		s.list[n] = g
 	}
-	g = &group{done: make(chan struct{})}
-	s.list[n] = g
 	s.mu.Unlock()
-	g.err = c.bringGroup(ctx, n, g)
-	if g.err != nil {
-		s.mu.Lock()
-		delete(s.list, n)
-		s.mu.Unlock()
+	select {
+	case <-g.done:
+		return g, g.err
+	case <-ctx.Done():
+		return nil, contextError(ctx)
 	}
-	close(g.done)
-	return g, g.err
 }
 
-func isCancel(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+// groupOf finds the group of a slot: the first who asks has the module opened, which takes its time.
+func (c *code) groupOf(ctx context.Context, slot uint32) (n uint32, ok bool, err error) {
+	type answer struct {
+		n   uint32
+		ok  bool
+		err error
+	}
+	found := make(chan answer, 1)
+	err = c.aside(func(context.Context) {
+		var a answer
+		defer func() {
+			if r := recover(); r != nil {
+				a.err = fmt.Errorf("find the group of slot %d: panic: %v", slot, r)
+			}
+			found <- a
+		}()
+		a.n, a.ok, a.err = c.preparer().GroupOf(slot)
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	select {
+	case a := <-found:
+		return a.n, a.ok, a.err
+	case <-ctx.Done():
+		return 0, false, contextError(ctx)
+	}
+}
+
+// aside does something in the background for an instance, which may leave: the code stays until it is done.
+func (c *code) aside(do func(life context.Context)) error {
+	e := c.engine
+	e.mu.Lock()
+	closed := e.closed
+	if !closed {
+		e.jobs.Add(1)
+	}
+	e.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	if !c.hold() {
+		e.jobs.Done()
+		return ErrClosed
+	}
+	go func() {
+		defer e.jobs.Done()
+		defer c.drop()
+		do(e.life)
+	}()
+	return nil
 }
 
 // groupKey is the key of one group.
@@ -144,19 +218,16 @@ func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 	}()
 	e := c.engine
 	key := groupKey(c.groups.key, n)
-	made := func(ctx context.Context) (Artifact, error) { return c.groups.parts.Group(ctx, n) }
+	made := func(ctx context.Context) (Artifact, error) { return c.preparer().Group(ctx, n) }
 	if e.cache == nil || c.session == "" {
-		a, err := made(ctx)
-		if err != nil {
-			return err
-		}
-		g.part = a.Part
-		g.compiled, err = c.compileModule(ctx, a.Wasm, int64(len(a.Wasm)))
-		return err
+		return c.makeGroup(ctx, made, g)
 	}
 	for range 3 {
 		if g.compiled, g.part, err = c.recallGroup(ctx, key); err == nil {
 			return nil
+		}
+		if errors.Is(err, errUnusable) {
+			e.cache.discard(key)
 		}
 		m, err := e.Load(ctx, key, made, nil)
 		if err != nil {
@@ -165,10 +236,31 @@ func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 		kept := m.stats.CacheErr
 		_ = m.Close(ctx)
 		if kept != nil {
-			return fmt.Errorf("load group %d: keep it: %w", n, kept)
+			break
 		}
 	}
-	return fmt.Errorf("load group %d: %w", n, err)
+	return c.makeGroup(ctx, made, g) // the disk is of no use
+}
+
+// makeGroup prepares and compiles a group for this code alone.
+func (c *code) makeGroup(ctx context.Context, made MakeFunc, g *group) error {
+	a, err := made(ctx)
+	if err != nil {
+		return err
+	}
+	if a.Part == nil {
+		return errors.New("it is no part of a module")
+	}
+	lane := c.engine.lanes.of(int64(len(a.Wasm)))
+	select {
+	case lane <- struct{}{}:
+	case <-ctx.Done():
+		return ErrClosed
+	}
+	defer func() { <-lane }()
+	g.part = a.Part
+	g.compiled, _, err = c.compileModule(ctx, a.Wasm, int64(len(a.Wasm)))
+	return err
 }
 
 // buildPrimary loads a primary that is in the cache. Its runtime looks for machine code in a folder of its own, where
@@ -218,11 +310,11 @@ func (c *code) recallGroup(ctx context.Context, key string) (wazero.CompiledModu
 		return nil, nil, err
 	}
 	defer unlink()
-	compiled, err := c.compileModule(ctx, entry.wasm, 0)
+	compiled, unkept, err := c.compileModule(ctx, entry.wasm, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !entry.lent(c.session) {
+	if unkept != nil || !entry.lent(c.session) {
 		_ = compiled.Close(ctx)
 		return nil, nil, errUnusable
 	}
@@ -264,10 +356,10 @@ func (e *entry) lent(session string) bool {
 
 // loadSlot loads the group of a slot into an instance. It is called by the guest, through a stub.
 func (i *Instance) loadSlot(ctx context.Context, slot uint32) error {
-	if i.code.groups.parts == nil {
+	if i.code.preparer() == nil {
 		return errors.New("the module was loaded without its groups")
 	}
-	n, ok, err := i.code.groups.parts.GroupOf(slot)
+	n, ok, err := i.code.groupOf(ctx, slot)
 	if err != nil {
 		return err
 	}
@@ -380,12 +472,13 @@ func (i *Instance) Groups() int { return len(i.parts) }
 // its number a group.
 func (i *Instance) origin(module string, index uint32) (uint32, bool) {
 	part := i.code.part
-	if digits, ok := strings.CutPrefix(module, "g"); ok {
-		var n uint32
-		if _, err := fmt.Sscan(digits, &n); err != nil {
-			return 0, false
+	if module != "p" {
+		digits, ok := strings.CutPrefix(module, "g")
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if !ok || err != nil {
+			return 0, false // a host's
 		}
-		part = i.parts[n].part
+		part = i.parts[uint32(n)].part
 	}
 	if part == nil || index < part.First || int64(index-part.First) >= int64(len(part.Origins)) {
 		return 0, false

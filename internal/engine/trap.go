@@ -108,7 +108,9 @@ func (i *Instance) frame(module string, index uint32) Frame {
 	f := Frame{Index: math.MaxUint32}
 	if origin, ok := i.origin(module, index); ok && origin != math.MaxUint32 {
 		f.Index = origin
-		f.Func = i.code.groups.parts.Name(origin)
+		if p := i.code.preparer(); p != nil {
+			f.Func = p.Name(origin)
+		}
 	}
 	return f
 }

@@ -419,10 +419,19 @@ func (w *cutWriter) step() error {
 	case wasm.OpCall, wasm.OpReturnCall:
 		return w.call()
 	case wasm.OpCallIndirect, wasm.OpReturnCallIndirect:
+		if int64(op.Index2) >= int64(len(c.s.m.Tables)) {
+			return errFacts
+		}
 		// The stub has to know which slot it stands in.
 		w.CopyTo(op.Start)
 		w.index(wasm.OpGlobalSet, c.slot)
 		w.index(wasm.OpGlobalGet, c.slot)
+	case wasm.OpGlobalGet, wasm.OpGlobalSet:
+		// Behind the original's globals lie those of the parts, the fuel among them. The function was said to be valid in
+		// the original, and is checked in the part.
+		if int64(op.Index) >= int64(len(c.s.m.Globals)) {
+			return errFacts
+		}
 	case wasm.OpCallRef, wasm.OpReturnCallRef, wasm.OpRefFunc, wasm.OpTableGet, wasm.OpTableSet, wasm.OpTableSize,
 		wasm.OpTableInit, wasm.OpTableCopy, wasm.OpTableFill, wasm.OpTableGrow, wasm.OpElemDrop:
 		return errFacts
