@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -45,7 +47,7 @@ func (c *Client) Fetch(ctx context.Context, ref oci.Reference, dst oci.Sink) (is
 	if err != nil {
 		return ispec.Descriptor{}, err
 	}
-	f := &fetch{session: s, dst: dst, blobs: map[digest.Digest]bool{}}
+	f := &fetch{session: s, dst: dst, blobs: map[digest.Digest]bool{}, spare: map[digest.Digest]digest.Digest{}, incomplete: map[digest.Digest]bool{}}
 	if err := f.plan(ctx, root, 0); err != nil {
 		return ispec.Descriptor{}, err
 	}
@@ -53,6 +55,9 @@ func (c *Client) Fetch(ctx context.Context, ref oci.Reference, dst oci.Sink) (is
 		return ispec.Descriptor{}, err
 	}
 	for _, d := range f.documents {
+		if f.incomplete[d.desc.Digest] {
+			continue
+		}
 		if _, err := dst.Ingest(ctx, d.desc, bytes.NewReader(d.data)); err != nil {
 			return ispec.Descriptor{}, err
 		}
@@ -67,6 +72,13 @@ type fetch struct {
 	documents []document // children before parents
 	layers    []ispec.Descriptor
 	blobs     map[digest.Digest]bool // planned
+
+	// Derived data is not worth a failure. spare tells, for each of its layers
+	// that nothing else has, its manifest; incomplete is the manifests of which
+	// the registry lacks a layer.
+	spare      map[digest.Digest]digest.Digest
+	mu         sync.Mutex
+	incomplete map[digest.Digest]bool
 }
 
 func (f *fetch) plan(ctx context.Context, doc document, depth int) error {
@@ -107,14 +119,22 @@ func (f *fetch) planIndex(ctx context.Context, doc document, depth int) error {
 	}
 	for _, d := range wanted {
 		child, err := f.manifest(ctx, string(d.Digest), d)
-		if err != nil {
-			return err
+		if err == nil {
+			err = f.plan(ctx, child, depth+1)
 		}
-		if err := f.plan(ctx, child, depth+1); err != nil {
+		if err != nil && (d.ArtifactType != oci.DerivedArtifact || !isContent(err)) {
 			return err
 		}
 	}
 	return nil
+}
+
+// isContent tells that what a registry has is wrong or not there, and not that
+// it could not be asked.
+func isContent(err error) bool {
+	var mismatch *oci.MismatchError
+	var document *oci.DocumentError
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &mismatch) || errors.As(err, &document)
 }
 
 // planManifest fetches the config and judges it before any layer moves.
@@ -123,6 +143,7 @@ func (f *fetch) planManifest(ctx context.Context, doc document) error {
 	if err != nil {
 		return err
 	}
+	derived := m.ArtifactType == oci.DerivedArtifact && m.Config.MediaType == oci.DerivedConfig
 	config, err := f.smallBlob(ctx, m.Config)
 	if err != nil {
 		return err
@@ -138,6 +159,11 @@ func (f *fetch) planManifest(ctx context.Context, doc document) error {
 		if !f.blobs[d.Digest] {
 			f.blobs[d.Digest] = true
 			f.layers = append(f.layers, d)
+			if derived {
+				f.spare[d.Digest] = doc.desc.Digest
+			}
+		} else if !derived {
+			delete(f.spare, d.Digest)
 		}
 	}
 	return nil
@@ -160,10 +186,9 @@ func (f *fetch) judge(m *ispec.Manifest, config []byte) error {
 	case m.Config.MediaType == oci.ModelConfigType:
 		_, err := oci.ParseModelConfig(config)
 		return err
-	case m.Config.MediaType == oci.DerivedConfig:
-		_, err := oci.ParseDerived(config, m)
-		return err
 	}
+	// Derived data is judged when the image is opened: a newer Wherry may have
+	// written it, and the image runs without.
 	return nil
 }
 
@@ -195,9 +220,17 @@ func (f *fetch) layer(ctx context.Context, d ispec.Descriptor) error {
 			f.c.progress.Report(oci.Event{Status: status, Descriptor: d, Done: d.Size, Total: d.Size})
 			return nil
 		}
-		if !f.again(ctx, r, attempt, err) {
-			return fmt.Errorf("fetch layer %s: %w", d.Digest, err)
+		if f.again(ctx, r, attempt, err) {
+			continue
 		}
+		if of, ok := f.spare[d.Digest]; ok && isContent(err) && !errors.Is(err, context.Canceled) {
+			f.mu.Lock()
+			f.incomplete[of] = true
+			f.mu.Unlock()
+			f.c.progress.Report(oci.Event{Status: oci.StatusExists, Descriptor: d, Done: d.Size, Total: d.Size})
+			return nil
+		}
+		return fmt.Errorf("fetch layer %s: %w", d.Digest, err)
 	}
 }
 
