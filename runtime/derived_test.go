@@ -301,8 +301,9 @@ func TestPartsUnderStress(t *testing.T) {
 					return
 				}
 				ctx, cancel := context.WithCancel(t.Context())
+				leave := r.IntN(2) == 0
 				stop := time.AfterFunc(time.Duration(r.IntN(3000))*time.Microsecond, func() {
-					if r.IntN(2) == 0 {
+					if leave {
 						cancel()
 					} else {
 						c.Close(context.Background())

@@ -215,6 +215,9 @@ func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("load group %d: panic: %v", n, r)
 		}
+		if err != nil && ctx.Err() != nil {
+			err = ErrClosed // nothing but the end of the engine ends it
+		}
 	}()
 	e := c.engine
 	key := groupKey(c.groups.key, n)

@@ -46,7 +46,7 @@ func (g *program) expr(t wasm.ValueType, depth int) {
 	switch {
 	case k == 0:
 		g.constant(t)
-	case k == 1:
+	case k == 1 && g.global(t):
 		g.idx(wasm.OpGlobalGet, globalFirst+uint32(index(t)))
 	case k < 6:
 		g.get(t)

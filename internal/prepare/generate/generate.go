@@ -26,6 +26,8 @@ type Options struct {
 	NaNs   bool // leave NaNs as they come, whose bits the specification does not settle
 	// Ticks counts the rounds of all loops, and brings the number to TicksAt of the memory.
 	Ticks bool
+	// Plain leaves out what keeps a module from being taken apart: a table that changes, and globals of vectors.
+	Plain bool
 	// Skip leaves out the units it names.
 	Skip map[int]bool
 }

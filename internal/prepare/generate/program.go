@@ -177,16 +177,23 @@ func (g *program) sections(signatures []uint32) []section {
 		tags = []byte{3, 0, typeTag, 0, typeTagI, 0, typeTagI}
 	}
 	tables := append([]byte{2, 0x70, 0, funcs, 0x70, 1}, wasm.AppendU32(wasm.AppendU32(nil, tableInit), tableMax)...)
+	if g.Plain {
+		tables = []byte{1, 0x70, 0, funcs}
+	}
 	exports := []wasm.Export{{Name: "memory", Kind: wasm.ExternMemory}, {Name: "f0", Index: funcFirst},
 		{Name: "f1", Index: funcFirst + 1}, {Name: "state", Index: funcState}}
 	elems := []byte{3, 0, 0x41, 0, 0x0b, funcs}
 	for i := range funcs {
 		elems = append(elems, byte(funcFirst+i))
 	}
+	plain := elems
 	elems = append(elems, 2, 1, 0x41, 2, 0x0b, 0, 2, funcValue, funcValue+1) // table 1, from 2
 	elems = append(elems, 1, 0, 6)                                           // passive
 	for i := range 6 {
 		elems = append(elems, byte(funcValue+i%values))
+	}
+	if g.Plain {
+		elems = append([]byte{1}, plain[1:]...)
 	}
 	return []section{
 		{wasm.SectionType, wasm.AppendVector(nil, list, wasm.AppendFuncType)},
@@ -211,6 +218,9 @@ func (g *program) globals() []byte {
 		b = byte(i + 1)
 	}
 	for _, t := range types {
+		if !g.global(t) {
+			t = wasm.I64 // that nobody uses
+		}
 		g.raw(byte(t), 1)
 		g.constant(t)
 		g.op(wasm.OpEnd)
@@ -275,6 +285,9 @@ func (g *program) function(i int) []byte {
 	return g.b
 }
 
+// global reports whether there is a global of a type.
+func (g *program) global(t wasm.ValueType) bool { return t != wasm.V128 || !g.Plain }
+
 // pay takes n from one of the numbers that run out.
 func (g *program) pay(global uint32, n int32) {
 	g.idx(wasm.OpGlobalGet, global)
@@ -329,9 +342,16 @@ func (g *program) state() []byte {
 		put(wasm.I32, func() { g.idx(wasm.OpGlobalGet, i) })
 	}
 	for i, t := range types {
+		if !g.global(t) {
+			continue
+		}
 		put(t, func() { g.idx(wasm.OpGlobalGet, globalFirst+uint32(i)) })
 	}
 	put(wasm.I32, func() { g.op(wasm.OpMemorySize); g.raw(0) })
+	if g.Plain {
+		g.op(wasm.OpEnd)
+		return g.b
+	}
 	put(wasm.I32, func() { g.idx(wasm.OpTableSize, 1) })
 	// hash = hash * 31 + (entry is null ? 7 : entry()), for every entry
 	const i, hash = 0, 1

@@ -53,6 +53,10 @@ func (g *program) any(nest int) {
 	case 5:
 		i := g.n(len(types))
 		g.expr(types[i], 2)
+		if !g.global(types[i]) {
+			g.set(types[i])
+			break
+		}
 		g.idx(wasm.OpGlobalSet, globalFirst+uint32(i))
 	case 6, 7:
 		g.sink()
@@ -61,7 +65,9 @@ func (g *program) any(nest int) {
 	case 10:
 		g.bulk()
 	case 11:
-		g.table()
+		if !g.Plain {
+			g.table()
+		}
 	case 12, 13:
 		g.ifElse(nest)
 	case 14, 15, 16:
