@@ -32,6 +32,9 @@ type account struct {
 	disk      gauge
 	programs  gauge
 	files     gauge
+	// full is why bytes were not written, the last time that they were not. Only
+	// a container's account has it.
+	full atomic.Pointer[LimitError]
 }
 
 // The scopes of an account, and of a LimitError.
@@ -158,8 +161,23 @@ func (a *account) shrink(n uint64) { a.give(n, memoryOf) }
 // diskQuota is an account as a file system asks it.
 type diskQuota struct{ *account }
 
-func (q diskQuota) Grow(n uint64) bool { return q.take(n, diskOf) == nil }
-func (q diskQuota) Release(n uint64)   { q.give(n, diskOf) }
+func (q diskQuota) Release(n uint64) { q.give(n, diskOf) }
+
+func (q diskQuota) Grow(n uint64) bool {
+	at := q.take(n, diskOf)
+	if at != nil {
+		q.full.Store(at.exceeded("disk", fmt.Sprintf("%d bytes", at.disks)))
+	}
+	return at == nil
+}
+
+// Full is told of a file system of the container that has no room. One that is
+// bounded by itself (a tmpfs with a size) is not at a limit of the container.
+func (q diskQuota) Full(most int64) {
+	if most == q.limits.Disk {
+		q.full.Store(q.exceeded("disk", fmt.Sprintf("%d bytes", most)))
+	}
+}
 
 func filesOf(a *account) (*gauge, uint64) { return &a.files, a.open }
 
@@ -168,6 +186,34 @@ type fileQuota struct{ *account }
 
 func (q fileQuota) Grow(n uint64) bool { return q.take(n, filesOf) == nil }
 func (q fileQuota) Release(n uint64)   { q.give(n, filesOf) }
+
+// noDisk is the limit that was just met by a file that was written, and nil when
+// it was none of ours: a full disk of the host, a tmpfs with a size of its own.
+func (a *account) noDisk() *LimitError {
+	for ; a != nil; a = a.parent {
+		if limit := a.full.Swap(nil); limit != nil {
+			return limit
+		}
+	}
+	return nil
+}
+
+// noFiles is the limit of open files: the narrowest that one program has, or
+// that of all programs together.
+func (a *account) noFiles(together bool) *LimitError {
+	var limit *LimitError
+	most := 0
+	for ; a != nil; a = a.parent {
+		if n := within(most, a.limits.OpenFiles); a.scope != ScopeRuntime && n != most {
+			most = n
+			limit = a.exceeded("open files", fmt.Sprint(n))
+		}
+		if together && a.open > 0 {
+			limit = a.exceeded("open files", fmt.Sprint(a.open))
+		}
+	}
+	return limit
+}
 
 // print books n bytes of output, and says how many of them may pass.
 func (a *account) print(n int64) (int64, *LimitError) {

@@ -97,3 +97,49 @@ func TestShare(t *testing.T) {
 		t.Errorf("an hour of rest buys a second of computing: rests %s", rest)
 	}
 }
+
+// TestWhoseFiles: the limit that is named is the narrowest of one program, or
+// the one of all.
+func TestWhoseFiles(t *testing.T) {
+	total := newAccount(ScopeRuntime, Limits{}, nil)
+	total.open = 100
+	for _, c := range []struct {
+		container, call int
+		together        bool
+		want            LimitError
+	}{
+		{1024, 0, false, LimitError{"open files", "1024", ScopeContainer}},
+		{1024, 64, false, LimitError{"open files", "64", ScopeCall}},
+		{64, 1024, false, LimitError{"open files", "64", ScopeContainer}},
+		{1024, 64, true, LimitError{"open files", "100", ScopeRuntime}},
+	} {
+		call := newAccount(ScopeCall, Limits{OpenFiles: c.call}, newAccount(ScopeContainer, Limits{OpenFiles: c.container}, total))
+		if got := call.noFiles(c.together); got == nil || *got != c.want {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+}
+
+// TestWhoseDisk: a limit is met once, and a file system with another bound is
+// none.
+func TestWhoseDisk(t *testing.T) {
+	total := newAccount(ScopeRuntime, Limits{}, nil)
+	total.disks = 100
+	one := newAccount(ScopeContainer, Limits{Disk: 80}, total)
+	call := newAccount(ScopeCall, Limits{}, one)
+	q := diskQuota{one}
+	q.Full(50)
+	if limit := call.noDisk(); limit != nil {
+		t.Errorf("of a tmpfs: %v", limit)
+	}
+	q.Full(80)
+	if limit := call.noDisk(); limit == nil || limit.Limit != "80 bytes" || limit.Scope != ScopeContainer || call.noDisk() != nil {
+		t.Errorf("of the container: %v", limit)
+	}
+	if q.Grow(101) {
+		t.Fatal("more than there is")
+	}
+	if limit := call.noDisk(); limit == nil || limit.Limit != "100 bytes" || limit.Scope != ScopeRuntime {
+		t.Errorf("of all: %v", limit)
+	}
+}

@@ -13,8 +13,8 @@ var ErrClosed = errors.New("closed")
 type ExitError struct {
 	// Code is the guest's own exit status, all 32 bits of it.
 	Code uint32
-	// Limit is a limit that the program met before: it was refused memory. nil
-	// when there is none.
+	// Limit is the limit that the program met last before: it was refused memory,
+	// disk or a file descriptor. nil when there is none.
 	Limit *LimitError
 }
 
@@ -53,7 +53,8 @@ func (e *TrapError) Error() string {
 type LimitError struct {
 	// Resource is what ran out: "fuel", "CPU time", "wall time", "output",
 	// "processes"; "memory", "table" or "open files" when it did not suffice to
-	// start; "compile time" when compiling the program did not end in it.
+	// start, and these or "disk" when a program was refused more; "compile time"
+	// when compiling the program did not end in it.
 	Resource string
 	// Limit is the limit in words, with its unit.
 	Limit string

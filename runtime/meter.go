@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	goruntime "runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +18,7 @@ type meter struct {
 	working bool          // counted in the crew
 	resumed time.Time     // when the guest went on
 	waited  time.Duration // how long host calls have waited since
-	refused *LimitError   // why memory did not grow, the last time that it did not
+	refused *LimitError   // what the program was refused last: memory, disk or a descriptor
 }
 
 func newMeter(a *account, c *crew) *meter {
@@ -132,9 +133,45 @@ func (m *meter) watchWASI(h wasi.HostModule) wasi.HostModule {
 		default:
 			funcs[i] = f
 		}
+		if slices.Contains(refusing, f.Name) {
+			funcs[i] = m.noting(funcs[i])
+		}
 	}
 	h.Funcs = funcs
 	return h
+}
+
+// refusing are the functions of preview 1 that meet limits on files.
+var refusing = []string{
+	"path_open", "fd_write", "fd_pwrite", "fd_allocate", "fd_filestat_set_size", "path_filestat_set_size",
+	"path_create_directory", "path_symlink", "path_rename",
+}
+
+// The errnos of preview 1 that may mean a limit.
+const (
+	errnoDquot = 19
+	errnoMfile = 33
+	errnoNfile = 41
+	errnoNospc = 51
+)
+
+// noting notes what limit a host call met, if one.
+func (m *meter) noting(f wasi.HostFunc) wasi.HostFunc {
+	call := f.Call
+	f.Call = func(ctx context.Context, g *wasi.Guest, stack []uint64) {
+		call(ctx, g, stack)
+		var limit *LimitError
+		switch stack[0] {
+		case errnoMfile, errnoNfile:
+			limit = m.account.noFiles(stack[0] == errnoNfile)
+		case errnoNospc, errnoDquot:
+			limit = m.account.noDisk()
+		}
+		if limit != nil {
+			m.refused = limit
+		}
+	}
+	return f
 }
 
 // watch has all functions of a module measured.

@@ -149,6 +149,10 @@ func limitHint(err error) string {
 		return "--max-output lets it print more"
 	case "processes":
 		return "--ulimit nproc=N lets it start more"
+	case "disk":
+		return "--ulimit fsize=BYTES lets it write more; -v HOST:CONTAINER, into a folder of yours"
+	case "open files":
+		return "--ulimit nofile=N lets it open more"
 	}
 	return ""
 }

@@ -122,12 +122,14 @@ func ulimitValue(text string) (int64, error) {
 	return n, err
 }
 
-// usage is what --stats=json prints. Times are in seconds, sizes in bytes.
+// usage is what --stats=json prints: the fields of runtime.Stats, with times in
+// seconds and sizes in bytes; Disk is what the files that were written hold.
 type usage struct {
 	ExitCode                              int
 	Fuel, PeakMemory                      uint64
 	Programs                              int64
-	Read, Written                         uint64
+	Read, Written, Disk                   uint64
+	PeakOpenFiles                         uint64
 	Output                                int64
 	Load, Wait, Prepare, Compile          float64
 	Start, Run, CPU, Throttled, WallClock float64
@@ -138,14 +140,15 @@ type usage struct {
 func printStats(w io.Writer, format string, s runtime.Stats, total time.Duration, code int) {
 	if format == "json" {
 		_ = json.NewEncoder(w).Encode(usage{
-			code, s.Fuel, s.PeakMemory, s.Programs, s.Read, s.Written, s.Output,
+			code, s.Fuel, s.PeakMemory, s.Programs, s.Read, s.Written, s.Disk, s.PeakOpenFiles, s.Output,
 			s.Load.Seconds(), s.Wait.Seconds(), s.Prepare.Seconds(), s.Compile.Seconds(),
 			s.Start.Seconds(), s.Run.Seconds(), s.CPU.Seconds(), s.Throttled.Seconds(), total.Seconds(),
 			s.Restored, s.Groups, s.Notes,
 		})
 		return
 	}
-	fmt.Fprintf(w, "fuel %d, peak memory %s, read %s, written %s, printed %s\n", s.Fuel, size(s.PeakMemory), size(s.Read), size(s.Written), size(uint64(s.Output)))
+	fmt.Fprintf(w, "fuel %d, peak memory %s, read %s, written %s, printed %s, in files %s\n", s.Fuel,
+		size(s.PeakMemory), size(s.Read), size(s.Written), size(uint64(s.Output)), size(s.Disk))
 	fmt.Fprintf(w, "load %s%s, start %s, run %s (computing %s%s), total %s\n", rounded(s.Load), loadSplit(s), rounded(s.Start),
 		rounded(s.Run), rounded(s.CPU), throttled(s), rounded(total))
 	if s.Restored > 0 || s.Groups > 0 {

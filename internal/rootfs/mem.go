@@ -416,6 +416,9 @@ func take(used *atomic.Int64, n, bound int64) bool {
 
 func (q *quota) bytes(n int64) error {
 	if !take(&q.usedBytes, n, q.maxBytes) {
+		if f, ok := q.shared.(Fuller); ok {
+			f.Full(q.maxBytes)
+		}
 		return ENOSPC
 	}
 	switch {

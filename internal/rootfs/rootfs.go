@@ -90,6 +90,12 @@ type Quota interface {
 	Release(n uint64)
 }
 
+// Fuller is a Quota that is told when a file system is full by a bound of its
+// own, most bytes, which is ENOSPC.
+type Fuller interface {
+	Full(most int64)
+}
+
 // Defaults of the quotas.
 const (
 	DefaultMaxBytes  = 64 << 30

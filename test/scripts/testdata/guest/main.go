@@ -98,6 +98,20 @@ func do(what string, args []string) error {
 			kept = append(kept, b)
 			fmt.Println(len(kept) * 16)
 		}
+	case "fill": // a file, until there is no room
+		f, err := os.Create(args[0])
+		for b := make([]byte, 64<<10); err == nil; {
+			_, err = f.Write(b)
+		}
+		return err
+	case "hoard":
+		for kept := []*os.File{}; ; {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return fmt.Errorf("%d are open: %w", len(kept), err)
+			}
+			kept = append(kept, f)
+		}
 	case "chance":
 		return chance(args[0])
 	case "fork":
