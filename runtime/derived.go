@@ -145,8 +145,7 @@ func (c *Container) unfit(s *oci.Snapshot, x *executable, p Process) string {
 	if s.Reads.Args && len(x.args) != len(s.Program) {
 		return "the program looked at its arguments while it loaded"
 	}
-	env := newEnviron(p.Env)
-	env.set("PWD=" + p.Dir)
+	env := p.environ()
 	if s.Reads.AllEnv && len(env.names) != len(s.Reads.Env) {
 		return "the program listed its environment while it loaded, and this one is another"
 	}

@@ -126,6 +126,16 @@ func (c *Container) complete(p Process) Process {
 	return p
 }
 
+// environ is the program's environment. WASI has no working directory: PWD says
+// it, and a program without PWD begins at the root.
+func (p Process) environ() *environ {
+	env := newEnviron(p.Env)
+	if _, set := env.values["PWD"]; set || p.Dir != "/" {
+		env.set("PWD=" + p.Dir)
+	}
+	return env
+}
+
 // maxDir bounds the path of a working directory, in bytes.
 const maxDir = 4096
 
@@ -390,8 +400,7 @@ func refuse(x *executable, err error) error {
 // randomness and the container's files.
 func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *preview1.Observed) (*preview1.Host, error) {
 	c := s.container
-	env := newEnviron(p.Env)
-	env.set("PWD=" + p.Dir)
+	env := p.environ()
 	stdout, stderr := wasi.NewOutput(p.Stdout), wasi.NewOutput(p.Stderr)
 	if p.Terminal {
 		stdout, stderr = wasi.NewTerminalOutput(p.Stdout), wasi.NewTerminalOutput(p.Stderr)

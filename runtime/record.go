@@ -273,8 +273,7 @@ func (r *recorder) take(protocol string) {
 
 // allOf is the whole environment of a process.
 func allOf(p Process) map[string]*string {
-	env := newEnviron(p.Env)
-	env.set("PWD=" + p.Dir)
+	env := p.environ()
 	all := make(map[string]*string, len(env.names))
 	for _, n := range env.names {
 		v := env.values[n]

@@ -115,10 +115,30 @@ func run(t *testing.T, spec runtime.Spec, args ...string) (string, error) {
 	return out.String(), errors.Join(err, c.Close(t.Context()))
 }
 
+func TestWorkingDirInEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		spec runtime.Spec
+		want string
+	}{
+		{"at the root", runtime.Spec{}, ""},
+		{"elsewhere", runtime.Spec{WorkingDir: "/work"}, "PWD=/work\n"},
+		{"at the root, and told another", runtime.Spec{Env: []string{"PWD=/old"}}, "PWD=/\n"},
+		{"elsewhere, and told another", runtime.Spec{WorkingDir: "/work", Env: []string{"PWD=/old"}}, "PWD=/work\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, err := run(t, c.spec, "env")
+			if want := "PATH=" + runtime.DefaultPath + "\nHOME=/root\n" + c.want; err != nil || out != want {
+				t.Errorf("environment %q, want %q, %v", out, want, err)
+			}
+		})
+	}
+}
+
 func TestZeroSpecGrantsNothing(t *testing.T) {
 	t.Setenv("HOST_SECRET", "x")
 	out, err := run(t, runtime.Spec{}, "env")
-	if err != nil || out != "PATH="+runtime.DefaultPath+"\nHOME=/root\nPWD=/\n" {
+	if err != nil || out != "PATH="+runtime.DefaultPath+"\nHOME=/root\n" {
 		t.Errorf("environment %q, %v", out, err)
 	}
 	if out, err := run(t, runtime.Spec{}, "stdin"); err != nil || out != "" {

@@ -89,8 +89,7 @@ func resume(ctx context.Context, i *engine.Instance, s *oci.Snapshot, x *executa
 }
 
 func newRequest(x *executable, p Process, seed []byte) request {
-	env := newEnviron(p.Env)
-	env.set("PWD=" + p.Dir)
+	env := p.environ()
 	return request{Args: x.args, Env: env.list(), Dir: p.Dir, Seed: seed}
 }
 
