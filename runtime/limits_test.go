@@ -365,7 +365,7 @@ func TestTotalsOpenFiles(t *testing.T) {
 			t.Errorf("beside another: %q, %v", out.String(), err)
 		}
 	}
-	err := createOn(t, rt, img, runtime.Spec{Entrypoint: []string{"sh", "-c"}, Args: []string{"/probe stdin | /probe args"}, Stdin: stdin}).Run(t.Context())
+	err := createOn(t, rt, img, runtime.Spec{Entrypoint: []string{"sh", "-c"}, Args: []string{"/probe stdin | /probe stdin"}, Stdin: stdin}).Run(t.Context())
 	if l := limitOf(t, err); l.Resource != "open files" || l.Scope != runtime.ScopeRuntime {
 		t.Errorf("a third program: %v", err)
 	}
