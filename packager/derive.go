@@ -7,7 +7,6 @@ import (
 	"io"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -254,32 +253,54 @@ func (b *builder) inherited(s *state) *derivedRecord {
 	rec := &derivedRecord{Layers: s.base.DerivedLayers}
 	rec.Derived.Modules = slices.Clone(s.base.Derived.Modules)
 	for _, snap := range s.base.Derived.Snapshots {
-		if !s.covers(snap.Reads.Dirs) {
+		if !b.covers(s, snap.Reads.Dirs) {
 			rec.Derived.Snapshots = append(rec.Derived.Snapshots, snap)
 		}
 	}
 	return rec
 }
 
-// covers tells whether a layer of this stage has an entry in one of the folders,
-// or in place of one.
-func (s *state) covers(dirs []string) bool {
-	watched := map[string]bool{}
-	for _, d := range dirs {
-		watched[strings.Trim(d, "/")] = true
+// covers tells whether the layers of this stage change what a program of the base
+// saw in these folders: which folder a name leads to, or a file in one. A folder
+// beside the files does not count.
+func (b *builder) covers(s *state, dirs []string) bool {
+	if len(s.parts) == 0 {
+		return false
 	}
-	for _, p := range s.parts {
-		for _, e := range p.index.Entries {
-			dir := path.Dir(e.Path)
-			if dir == "." {
-				dir = ""
-			}
-			if e.Kind != layer.Dir && (watched[dir] || watched[e.Path]) {
-				return true
-			}
+	var below []rootfs.Layer
+	for _, l := range s.base.Layers {
+		below = append(below, l.Files)
+	}
+	was, is := newUnion(below), s.tree(b.Store)
+	for _, d := range dirs {
+		before, err := follow(was, d, true)
+		if err != nil {
+			return true
+		}
+		if after, err := follow(is, d, true); err != nil || after != before || !sameFiles(was, is, after) {
+			return true
 		}
 	}
 	return false
+}
+
+// sameFiles tells whether a folder has the same files in two trees.
+func sameFiles(was, is *union, dir string) bool {
+	if was.nodes[dir].kind != is.nodes[dir].kind {
+		return false
+	}
+	for _, u := range []*union{was, is} {
+		for name := range u.children[dir] {
+			x, y := was.nodes[path.Join(dir, name)], is.nodes[path.Join(dir, name)]
+			if x.kind == layer.Dir && y.kind == layer.Dir || x.kind == 0 && y.kind == layer.Dir {
+				continue
+			}
+			if x.kind != y.kind || x.mode != y.mode || x.target != y.target || x.size != y.size || x.ref != y.ref {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // merge puts what is known of the image itself before what its base knows.

@@ -83,6 +83,7 @@ type memImages struct {
 	store *memStore
 	refs  map[string]ispec.Descriptor
 	pulls []string
+	dir   string // for memories
 }
 
 func (m *memImages) Keep(_ context.Context, ref string, d ispec.Descriptor) error {
@@ -139,7 +140,7 @@ func (m *memImages) open(ctx context.Context, ref string, d ispec.Descriptor) (*
 			Files: rootfs.Layer{Index: x, Content: m.store},
 		})
 	}
-	return img, nil
+	return img, m.openDerived(img, index)
 }
 
 func unpackBlob(ctx context.Context, w layer.ContentWriter, data []byte) (*layer.Index, error) {

@@ -187,7 +187,9 @@ def main(argv):
     if os.path.basename(program) == "predict":
         from . import predict
 
-        run.prepare(Options(), "/usr/bin/python", argv)
+        o = Options()
+        environment(o, os.environ)
+        run.prepare(o, "/usr/bin/python", argv)
         return predict.main(argv[1:])
     try:
         o = parse(argv[1:])

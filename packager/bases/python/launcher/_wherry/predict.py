@@ -213,9 +213,13 @@ def one(predictor, words):
     except Misuse as e:
         print("predict: %s\n%s" % (e, predictor.usage()), file=sys.stderr)
         raise SystemExit(2) from None
-    result = predictor.function(*positional, **named)
+    print(convert.line(awaited(predictor.function(*positional, **named))))
+
+
+def awaited(result):
+    """What a function returned, or what its coroutine will."""
     if inspect.iscoroutine(result):
         import asyncio
 
-        result = asyncio.run(result)
-    print(convert.line(result))
+        return asyncio.run(result)
+    return result

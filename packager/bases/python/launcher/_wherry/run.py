@@ -291,7 +291,7 @@ def _join():
 
 def _flush():
     """Write out what is buffered; a closed stream is no reason to fail."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):

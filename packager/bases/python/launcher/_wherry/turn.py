@@ -10,79 +10,17 @@ import json
 import os
 import sys
 
-from . import command, run
+from . import command, run, watch
 
 _state = None
-
-
-class _Watched(dict):
-    """The environment, and which of its variables were looked at."""
-
-    def __init__(self, data, seen):
-        super().__init__(data)
-        self.seen = seen
-        self.listed = False
-
-    def _look(self, key):
-        self.seen.setdefault(key, super().get(key))
-
-    def __getitem__(self, key):
-        self._look(key)
-        return super().__getitem__(key)
-
-    def __contains__(self, key):
-        self._look(key)
-        return super().__contains__(key)
-
-    def get(self, key, default=None):
-        self._look(key)
-        return super().get(key, default)
-
-    def __iter__(self):
-        self.listed = True
-        return super().__iter__()
-
-    def keys(self):
-        self.listed = True
-        return super().keys()
-
-    def items(self):
-        self.listed = True
-        return super().items()
-
-    def values(self):
-        self.listed = True
-        return super().values()
-
-    def __len__(self):
-        self.listed = True
-        return super().__len__()
-
-
-class _Arguments(list):
-    """sys.argv while a program loads, and whether it was looked at."""
-
-    looked = False
-
-    def __getitem__(self, at):
-        if at != 0:
-            _Arguments.looked = True
-        return super().__getitem__(at)
-
-    def __len__(self):
-        _Arguments.looked = True
-        return super().__len__()
-
-    def __iter__(self):
-        _Arguments.looked = True
-        return super().__iter__()
 
 
 def _read(text):
     """A request: arguments, environment, working directory."""
     r = json.loads(text)
     env = dict(v.split("=", 1) for v in r["env"])
-    return r["args"], env, r["dir"], r.get("seed", "")
+    # Without the interpreter, and the launcher of its "#!" line.
+    return r["args"][2:], env, r["dir"], r.get("guess", False)
 
 
 def _enter(env, folder):
@@ -95,29 +33,59 @@ def _enter(env, folder):
 def prepare(text):
     """Load the program that the arguments begin with."""
     global _state
-    argv, env, folder, _ = _read(text)
+    argv, env, folder, guess = _read(text)
     _enter(env, folder)
-    argv = argv[2:]  # the interpreter, and the launcher of its "#!" line
-    seen = {}
     plain = os.environ._data
-    watched = os.environ._data = _Watched(plain, seen)
+    watched = watch.Environment(plain)
+    _share(watched)
+    refused = ""
     try:
         if os.path.basename(argv[0]) == "predict" and len(argv) > 1:
-            _state = _Model(argv)
+            _state = _Model(argv, guess)
         else:
-            _state = _Interpreter(argv)
+            _state = _Interpreter()
+        _state.load(argv)
+        refused = _state.refused()
+    except BaseException as e:
+        refused = _sentence(e)
     finally:
-        os.environ._data = plain
+        plain.clear()
+        plain.update(dict.items(watched))
+        _share(plain)
+    if _state.fixed > _Interpreter.fixed:  # files are found from where it was
+        watched.seen[b"PWD"] = watched.before.get(b"PWD")
+    if os.getcwd() != folder:
+        _state.folder = os.getcwd()
+    _state.changes = [(os.fsdecode(k), v and os.fsdecode(v)) for k, v in watched.changes().items()]
     _settle()
-    _tell(seen, watched.listed, _state.fixed)
+    _state.files = watch.open_files()
+    _tell(watched, refused)
+
+
+def _share(data):
+    """Give os.environ, and its view in bytes, other data."""
+    os.environ._data = data
+    if hasattr(os, "environb"):
+        os.environb._data = data
+
+
+def _sentence(e):
+    """Why a program could not be loaded."""
+    import traceback
+
+    text = str(e) if isinstance(e, Unfit) else "".join(traceback.format_exception_only(e)).strip()
+    return text if isinstance(e, Unfit) else "the program ends while it loads: " + text
+
+
+class Unfit(Exception):
+    """A program of which there can be no snapshot; the text is for people."""
 
 
 def _settle():
     """Leave nothing behind that only this run needs."""
     import gc
 
-    sys.stdout.flush()
-    sys.stderr.flush()
+    run._flush()
     linecache = sys.modules.get("linecache")
     if linecache is not None:
         linecache.clearcache()
@@ -127,63 +95,62 @@ def _settle():
     gc.collect()
 
 
-def _tell(seen, listed, fixed):
+def _tell(watched, refused):
     """Say what was looked at: a run in which it differs does not use the snapshot."""
     import _host
 
-    def text(b):
-        return b.decode("utf-8", "surrogateescape") if isinstance(b, bytes) else b
-
-    told = {"wherry": "reads", "args": _Arguments.looked, "allEnv": listed, "fixed": fixed,
-            "env": {text(k): None if v is None else text(v) for k, v in seen.items()}}
+    env = {os.fsdecode(k): None if v is None else os.fsdecode(v) for k, v in watched.looks().items()}
+    told = {"wherry": "reads", "args": _state.looked, "allEnv": watched.listed, "fixed": _state.fixed,
+            "env": env, "refused": refused[:1000], "guessed": _state.guessed}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
 
 
-def _renew(seed):
-    """Forget all randomness, times and names that two runs must not share."""
-    import base64
-
-    for name, module in list(sys.modules.items()):
-        if module is None:
-            continue
-        if name == "random":
-            module.seed()
-        elif name == "numpy.random":
-            module.seed()
-        elif name == "tempfile":
-            module._name_sequence = None
-        elif name == "uuid":
-            module._last_timestamp = None
-            module._node = None
+def _continue(text):
+    """Become one run of the program: its environment, arguments, randomness; returns its arguments."""
+    argv, env, folder, _ = _read(text)
+    _enter(env, folder)
+    for name, value in _state.changes:
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    if _state.folder is not None:
+        os.chdir(_state.folder)
+    _state.arguments(argv)
+    _state.randomness.renew()
+    watch.renew_modules()
+    if not sys.__stdout__.line_buffering and sys.__stdout__.isatty():
+        sys.__stdout__.reconfigure(line_buffering=True)
+    _state.output.again()
     hook = getattr(sys.modules.get("__main__"), "on_restore", None)
     if callable(hook):
         hook()
-    del seed, base64
+    return argv
 
 
 def resume(text):
     """Go on as one run of the program, to its end."""
-    argv, env, folder, seed = _read(text)
-    code = 1
-    try:
-        _enter(env, folder)
-        _renew(seed)
-        code = _state.go(argv[2:])
-    except SystemExit as e:
-        code = run.exit_code(e.code)
-    except BaseException as e:
-        run.report(e)
-    _end(code)
+    codes = []
+
+    def work():
+        codes.append(_state.go(_continue(text)))
+
+    code = run.guard(work)
+    _end(codes[0] if codes else code)
 
 
 def _end(code):
-    """End as the interpreter does, without taking it apart."""
+    """End as the interpreter does, without taking all of it apart."""
     import atexit
 
     try:
         atexit._run_exitfuncs()
     except BaseException:
         pass
+    run._flush()
+    _state.clear()
+    if watch.open_files() > _state.files:
+        watch.flush_files()
     run._flush()
     os._exit(code)
 
@@ -193,31 +160,59 @@ def rehearse(text):
     import gc
     import io
 
-    argv, env, folder, seed = _read(text)
-    _enter(env, folder)
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
     try:
-        _renew(seed)
-        _state.rehearse(argv[2:])
+        _state.rehearse(_continue(text))
         gc.collect()
     finally:
         sys.stdout, sys.stderr = streams
 
 
-class _Interpreter:
+class _Program:
+    """What is kept of a program in its snapshot."""
+
+    fixed = 2  # arguments it is bound to: the interpreter and the launcher
+    looked = False  # whether it looked at the others
+    guessed = False  # whether it was called with values that nobody gave
+
+    def __init__(self):
+        self.folder = None  # where it went
+        self.changes = []  # what it did to its environment
+        self.files = 0
+        self.output = watch.Output()
+        self.randomness = watch.Randomness()
+
+    def refused(self):
+        """Why there can be no snapshot, or nothing."""
+        return ""
+
+    def arguments(self, argv):
+        """Take the arguments of a run."""
+
+    def clear(self):
+        """Let go of what a program leaves in __main__."""
+
+
+class _Interpreter(_Program):
     """python, before it knows what to run."""
 
-    fixed = 2  # the interpreter and the launcher
-
-    def __init__(self, argv):
-        # What nearly every program imports.
+    def load(self, argv):
+        """Import what nearly every program imports."""
         import ast, codecs, collections, contextlib, enum, functools, io, itertools  # noqa: F401, E401
         import linecache, operator, re, runpy, shutil, tempfile, tokenize, traceback, types, warnings  # noqa: F401, E401
 
     def go(self, argv):
         """Run a command line."""
         return command.main(argv)
+
+    def clear(self):
+        """As the interpreter does: names with one underscore first."""
+        names = sys.modules["__main__"].__dict__
+        for private in (True, False):
+            for name in list(names):
+                if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
+                    names[name] = None
 
     def rehearse(self, argv):
         """A few small programs."""
@@ -227,26 +222,96 @@ class _Interpreter:
             run.guard(lambda s=source: exec(compile(s, "<string>", "exec"), main.__dict__))
 
 
-class _Model:
+class _Model(_Program):
     """predict FILE.py, its model loaded."""
 
     fixed = 4  # the same, predict, and the file
 
-    def __init__(self, argv):
+    def __init__(self, argv, guess):
+        super().__init__()
+        self.path = argv[1]
+        self.may_guess = guess
+        self.kept = None  # the sys.argv that the program made for itself
+        self.cases = []
+
+    def load(self, argv):
+        """Import the file, and call it with the cases beside it."""
         from . import predict
 
-        self.path = argv[1]
-        run.prepare(command.Options(), "/usr/bin/python", argv)
+        o = command.Options()
+        command.environment(o, os.environ)
+        run.prepare(o, "/usr/bin/python", argv)
         run.fresh_main()
-        sys.argv = _Arguments([self.path])
-        self.failure = None
-        self.predictor = predict.Predictor(self.path)
-        sys.argv = [self.path]
+        words, line = watch.Arguments([self.path]), watch.Arguments(["/usr/bin/python", self.path])
+        sys.argv, sys.orig_argv = words, line
+        self.output.watch()
+        self.randomness.watch()
+        try:
+            self.predictor = predict.Predictor(self.path)
+            self._warm()
+        finally:
+            self.randomness.unwatch()
+            self.output.on = False
+        self.looked = words.looked or line.looked
+        if sys.argv is not words or words.changed():
+            self.kept = sys.argv
+
+    def refused(self):
+        """What one run would give away to another."""
+        run._flush()
+        if self.output.size > watch.OUTPUT:
+            return "the program prints more than 1 MiB while it loads"
+        hook = getattr(sys.modules.get("__main__"), "on_restore", None)
+        if self.randomness.drawn and not callable(hook):
+            return ("%s draws secret randomness while the program loads, and all runs would share it: draw it in "
+                    "predict, or define on_restore() to draw it again" % self.randomness.drawn)
+        return ""
+
+    def arguments(self, argv):
+        """sys.argv and sys.orig_argv."""
+        sys.argv = list(argv[1:]) if self.kept is None else self.kept
+        sys.orig_argv = ["/usr/bin/python", *argv[1:]]
+
+    def _warm(self):
+        """Call with the cases of warmup.json; generators do not move by it."""
         self.cases = self._cases()
-        for case in self.cases:
-            self._call(case)
+        run._flush()
+        self.output.on = False  # what a case prints is nobody's
         if not self.cases:
-            self._guess()
+            return self._try()
+        back = self.randomness.states()
+        for at, case in enumerate(self.cases, 1):
+            try:
+                self._call(case)
+            except BaseException as e:
+                raise Unfit("warmup.json, case %d: %s: %s" % (at, type(e).__name__, e)) from e
+        run._flush()
+        for call in back:
+            call()
+
+    def _try(self):
+        """For want of cases, call with plain values: what is imported late is there then.
+
+        Nobody asked for this call, so it must have left nothing behind. When it
+        did, the program is loaded once more, without it.
+        """
+        from . import state
+
+        words = self._guess() if self.may_guess else []
+        if not words:
+            return
+        self.guessed = True
+        folder = os.path.dirname(os.path.abspath(self.path))
+        before, back = state.State(folder), self.randomness.states()
+        try:
+            self._call(words[0])
+        except Exception as e:
+            raise Unfit("it does not take plain values: %s" % e) from None
+        if not before.same(state.State(folder)):
+            raise Unfit("a call changes what the program keeps")
+        run._flush()
+        for call in back:
+            call()
 
     def _cases(self):
         """The cases of warmup.json beside the program: lists of words, or objects."""
@@ -255,45 +320,45 @@ class _Model:
                 cases = json.load(f)
         except FileNotFoundError:
             return []
-        if not isinstance(cases, list):
-            raise SystemExit("warmup.json: a list of cases is wanted, each a list of words or an object")
+        except ValueError as e:
+            raise Unfit("warmup.json is no JSON: %s" % e) from None
+        if not isinstance(cases, list) or not all(isinstance(c, (list, dict)) for c in cases):
+            raise Unfit("warmup.json: a list of cases is wanted, each a list of words or an object")
         return cases[:100]
 
     def _guess(self):
-        """Call once with plain values of the right types, for want of cases."""
+        """Plain values of the right types, for want of cases."""
         words = []
         for name, p in self.predictor.signature.parameters.items():
             if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) or p.default is not p.empty:
                 continue
             word = {float: "1.0", int: "1", bool: "true", str: "a"}.get(self.predictor.hints.get(name))
             if word is None:
-                return
+                return []
             words.append(word)
-        try:
-            self._call(words)
-        except Exception:
-            return
-        self.cases = [words]
+        return [words]
 
     def _call(self, case):
         """One case."""
+        from . import predict
+
         if isinstance(case, dict):
-            return self.predictor.invoke(case)
-        return self.predictor.call([str(w) for w in case])
+            return predict.awaited(self.predictor.invoke(case))
+        return predict.awaited(self.predictor.call([str(w) for w in case]))
 
     def go(self, argv):
         """One run."""
         from . import predict
 
-        sys.argv = list(argv[1:])
         return run.guard(lambda: predict.one(self.predictor, argv[2:]))
 
     def rehearse(self, argv):
         """Every case twice, wrong arguments, and what the arguments say."""
         from . import convert, predict
 
-        for case in self.cases * 2:
-            convert.line(self._call(case))
-        words = [argv[2:]] + [[str(w) for w in c] for c in self.cases if isinstance(c, list)] + [["nonsense"] * 40]
+        cases = self.cases or self._guess()
+        for case in cases * 2:
+            run.guard(lambda c=case: convert.line(self._call(c)))
+        words = [argv[2:]] + [[str(w) for w in c] for c in cases if isinstance(c, list)] + [["nonsense"] * 40]
         for w in words:
             run.guard(lambda w=w: predict.one(self.predictor, w))
