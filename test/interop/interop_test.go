@@ -207,9 +207,17 @@ func build(t *testing.T, s *store.Store, name string, code, weights []byte) imag
 	check(t, err)
 	modelConfig, model, _, err := oci.BuildModel(oci.ModelConfig{Descriptor: oci.ModelDescriptor{Name: "interop"}}, layers, nil)
 	check(t, err)
-	index, err := oci.BuildIndex(manifest, []ispec.Descriptor{oci.ArtifactDescriptor(model, oci.ModelArtifact)}, nil)
+	facts, pages := put(oci.FactsLayer, gz(t, []byte("facts"))), put(oci.PagesLayer, noise(9, 1000))
+	derivedConfig, derived, err := oci.BuildDerived(oci.Derived{
+		Modules: []oci.DerivedModule{{Content: "app@0+1", Facts: facts.Digest}},
+		Snapshots: []oci.Snapshot{{Content: "app@0+1", Program: []string{"/app.wasm"}, Protocol: oci.ProtocolWizer,
+			Memory: 1 << 16, Pages: []digest.Digest{pages.Digest}}},
+	}, manifest.Descriptor, []ispec.Descriptor{facts, pages}, nil)
 	check(t, err)
-	docs := map[string]oci.Document{"config": config, "manifest": manifest, "model-config": modelConfig, "model": model, "index": index}
+	index, err := oci.BuildIndex(manifest, []ispec.Descriptor{oci.ArtifactDescriptor(model, oci.ModelArtifact), oci.ArtifactDescriptor(derived, oci.DerivedArtifact)}, nil)
+	check(t, err)
+	docs := map[string]oci.Document{"config": config, "manifest": manifest, "model-config": modelConfig, "model": model,
+		"derived-config": derivedConfig, "derived": derived, "index": index}
 	for _, d := range docs {
 		put(d.Descriptor.MediaType, d.Data)
 	}
@@ -269,6 +277,9 @@ func TestPeersPullWhatWePush(t *testing.T) {
 		if opened.Digest() != img.index.Digest {
 			t.Errorf("pulled %s, pushed %s", opened.Digest(), img.index.Digest)
 		}
+		if opened.Derived() == nil || opened.Underived() != nil {
+			t.Errorf("the derived data did not come: %v", opened.Underived())
+		}
 	})
 	t.Run("skopeo", func(t *testing.T) {
 		skopeo := find(t, "skopeo")
@@ -318,7 +329,7 @@ func TestPeersPullWhatWePush(t *testing.T) {
 		}
 		dir := t.TempDir()
 		sh(t, crane, "pull", "--insecure", "--format=oci", "--platform=all", name, dir)
-		wantInLayout(t, dir, img, "index", "manifest", "config", "model", "model-config")
+		wantInLayout(t, dir, img, "index", "manifest", "config", "model", "model-config", "derived", "derived-config")
 	})
 	peers := goBuild(t, "peers", ".")
 	t.Run("oras", func(t *testing.T) {
@@ -326,11 +337,11 @@ func TestPeersPullWhatWePush(t *testing.T) {
 		if got := strings.TrimSpace(sh(t, peers, "pull", host+"/team/interop", "1", dir)); got != string(img.index.Digest) {
 			t.Errorf("oras pulled %s", got)
 		}
-		wantInLayout(t, dir, img, "index", "manifest", "config", "model", "model-config")
+		wantInLayout(t, dir, img, "index", "manifest", "config", "model", "model-config", "derived", "derived-config")
 		sh(t, peers, "pull", host+"/team/interop", "1-model", t.TempDir())
 	})
 	t.Run("schemas", func(t *testing.T) {
-		for what, mediaType := range map[string]string{"index": ispec.MediaTypeImageIndex, "manifest": ispec.MediaTypeImageManifest, "model": ispec.MediaTypeImageManifest, "config": ispec.MediaTypeImageConfig} {
+		for what, mediaType := range map[string]string{"index": ispec.MediaTypeImageIndex, "manifest": ispec.MediaTypeImageManifest, "model": ispec.MediaTypeImageManifest, "derived": ispec.MediaTypeImageManifest, "config": ispec.MediaTypeImageConfig} {
 			file := filepath.Join(t.TempDir(), what)
 			check(t, os.WriteFile(file, img.docs[what].Data, 0o600))
 			sh(t, peers, "schema", mediaType, file)
