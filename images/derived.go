@@ -130,6 +130,7 @@ func (img *Image) Memory(ctx context.Context, s *oci.Snapshot) (*os.File, error)
 	}
 	x, err := img.memories(ctx, i)
 	if err != nil {
+		img.evict(ctx, err)
 		return nil, err
 	}
 	e := x.Lookup(strconv.Itoa(i))
@@ -146,6 +147,14 @@ func (img *Image) Memory(ctx context.Context, s *oci.Snapshot) (*os.File, error)
 		return nil, fmt.Errorf("the memory of snapshot %d is damaged in the store: wherry rmi and pull the image again", i)
 	}
 	return b.Detach(), nil
+}
+
+// evict removes what an error calls damaged, so that a pull brings it back.
+func (img *Image) evict(ctx context.Context, err error) {
+	var damaged *store.DamagedError
+	if errors.As(err, &damaged) {
+		_, _ = img.lease.Store().Evict(ctx, damaged.Digest) // the error is told already
+	}
 }
 
 // snapshot finds out which of the image's snapshots s is.

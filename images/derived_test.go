@@ -438,6 +438,32 @@ func TestDerivedDamaged(t *testing.T) {
 	}
 }
 
+// TestDerivedIsRepaired: what was damaged on disk comes back with a pull.
+func TestDerivedIsRepaired(t *testing.T) {
+	for _, what := range []string{"config", "manifest", "pages"} {
+		s := open(t)
+		d := derive(t, s, build(t, s, "code", "weights"), nil)
+		ref := reference(t, serve(t)+"/iris:1")
+		if err := client().Push(t.Context(), ref, d, s, registry.PushOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		tag(t, s, ref.String(), d)
+		flip(t, filepath.Join(s.Dir(), "blobs", "sha256", partOf(t, s, d, what).Encoded()))
+		img := openImage(t, s, ref.String())
+		if what == "pages" {
+			if _, err := img.Memory(t.Context(), &img.Derived().Snapshots[0]); err == nil {
+				t.Error("damaged pages became a memory")
+			}
+		} else if img.Underived() == nil {
+			t.Errorf("a damaged %s is not noticed", what)
+		}
+		if _, err := images.Pull(t.Context(), s, ref, client()); err != nil {
+			t.Fatal(err)
+		}
+		wantDerived(t, s, ref.String())
+	}
+}
+
 // partOf finds a part of the derived data of an index.
 func partOf(t *testing.T, s *store.Store, index ispec.Descriptor, what string) digest.Digest {
 	t.Helper()

@@ -134,6 +134,7 @@ func (img *Image) readOnce(ctx context.Context, o Options) error {
 		return err
 	}
 	img.derived, img.underive = readDerived(img.lease.Store(), &img.resolved)
+	img.evict(ctx, img.underive)
 	return nil
 }
 

@@ -37,6 +37,7 @@ type runOptions struct {
 	stats                  string
 	unknownImports         string
 	deterministic          bool
+	noSnapshot             bool
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -78,6 +79,7 @@ file is run as it is, both with your standard input.`,
 	f.Lookup("stats").NoOptDefVal = "text"
 	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three, with offsets")
 	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
+	f.BoolVar(&o.noSnapshot, "no-snapshot", false, "begin the program at its beginning, not where its snapshot was taken")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
 	return cmd
@@ -184,6 +186,9 @@ func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime
 		return nil, nil, err
 	}
 	a.talk().Clear()
+	if err := image.Underived(); err != nil {
+		a.talk().Line("warning: %s starts later than it could: what was recorded of it cannot be used: %v", name, err)
+	}
 	return image, func() { image.Close(); s.Close() }, nil
 }
 
@@ -213,7 +218,7 @@ func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, fun
 func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	spec := runtime.Spec{
 		Stdout: a.Out, Stderr: a.Err, Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
-		Trace: o.backtrace,
+		Trace: o.backtrace, NoSnapshot: o.noSnapshot,
 	}
 	if o.interactive {
 		spec.Stdin = a.In
