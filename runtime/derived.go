@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -86,23 +85,28 @@ func (s *session) planStart(ctx context.Context, x *executable, p Process, ref l
 	if at < 0 {
 		return out
 	}
-	if options.Deterministic {
+	switch {
+	case options.Deterministic:
 		out.note("a deterministic run begins at its beginning")
-	} else {
+	case c.spec.NoSnapshot:
+		out.note("it was told to begin at its beginning")
+	default:
 		s.findSnapshot(ctx, out, d, x, p, content)
 	}
 	hot := d.Modules[at].Hot
 	if out.snapshot != nil {
 		hot = out.snapshot.Hot
 	}
-	facts, err := c.derived.Facts(ctx, &d.Modules[at])
-	if err != nil {
-		out.abandon("its facts cannot be read: %v", err)
-		return out
-	}
-	layers := c.layers
-	out.cutting = &cutting{content: content, facts: sum(facts), hot: hot,
-		open: func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, facts, options) }}
+	// The facts are read when a part has to be made: a start from the cache needs none.
+	derived, known, layers := c.derived, &d.Modules[at], c.layers
+	late := context.WithoutCancel(ctx)
+	out.cutting = &cutting{content: content, facts: string(known.Facts), hot: hot, open: func() (*prepare.Split, io.Closer, error) {
+		facts, err := derived.Facts(late, known)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read facts: %w", err)
+		}
+		return openSplit(layers, ref, facts, options)
+	}}
 	if out.snapshot != nil {
 		out.cutting.pages = uint32(out.snapshot.Memory >> 16)
 	}
@@ -171,8 +175,6 @@ func (c *Container) unfit(s *oci.Snapshot, x *executable, p Process) string {
 	}
 	return ""
 }
-
-func sum(b []byte) [32]byte { return sha256.Sum256(b) }
 
 // image is what the engine restores.
 func (p *plan) image() *engine.Image {

@@ -73,27 +73,31 @@ func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, er
 	if x.builtin != nil {
 		return nil, &WholeError{"it is a program of the shell"}
 	}
-	r := &recorder{session: s, x: x, p: p, spec: spec}
-	if spec.Snapshot { // what it prints in rehearsal is nobody's
-		r.p.Stdout, r.p.Stderr = &curtain{dst: p.Stdout, down: &r.down}, &curtain{dst: p.Stderr, down: &r.down}
-	}
+	r := &recorder{session: s, x: x, p: p, spec: spec, guess: true}
 	out, err := r.record(ctx)
+	if err == nil && out.Snapshot == nil && r.guessed && r.observed.Written() == "" { // it may have been the guess
+		r = &recorder{session: s, x: x, p: p, spec: spec}
+		out, err = r.record(ctx)
+	}
 	return out, c.cause(ctx, err)
 }
 
 // recorder records one program.
 type recorder struct {
-	session  *session
-	x        *executable
-	p        Process
-	spec     RecordSpec
-	out      Recording
-	observed preview1.Observed
-	reads    *oci.Reads
-	fixed    int // arguments that the snapshot is bound to; 0: all
-	host     *preview1.Host
-	instance *engine.Instance
-	down     atomic.Bool // the curtain
+	session        *session
+	x              *executable
+	p              Process
+	spec           RecordSpec
+	out            Recording
+	observed       preview1.Observed
+	reads          *oci.Reads
+	fixed          int         // arguments that the snapshot is bound to; 0: all
+	refused        string      // by the program itself
+	guess, guessed bool        // whether it may be called with plain values first, and was
+	heard          atomic.Bool // it read its standard input
+	host           *preview1.Host
+	instance       *engine.Instance
+	down           atomic.Bool // the curtain
 }
 
 // curtain is a stream that nobody sees any more once it is down.
@@ -109,7 +113,25 @@ func (c *curtain) Write(p []byte) (int, error) {
 	return c.dst.Write(p)
 }
 
+// listened is a stream of which it is known that somebody read it.
+type listened struct {
+	src   io.Reader // nil: an empty one
+	heard *atomic.Bool
+}
+
+func (l *listened) Read(p []byte) (int, error) {
+	l.heard.Store(true)
+	if l.src == nil {
+		return 0, io.EOF
+	}
+	return l.src.Read(p)
+}
+
 func (r *recorder) record(ctx context.Context) (*Recording, error) {
+	if r.spec.Snapshot { // what it prints in rehearsal is nobody's
+		r.p.Stdin = &listened{src: r.p.Stdin, heard: &r.heard}
+		r.p.Stdout, r.p.Stderr = &curtain{dst: r.p.Stdout, down: &r.down}, &curtain{dst: r.p.Stderr, down: &r.down}
+	}
 	module, release, err := r.load(ctx)
 	if err != nil {
 		return nil, err
@@ -168,7 +190,7 @@ func (r *recorder) load(ctx context.Context) (*engine.Module, func(), error) {
 	layers := c.layers
 	encoded := r.out.Facts
 	m, _, release, err := c.rt.acquireParts(ctx, cutting{
-		content: r.out.Content, facts: sum(encoded), record: true,
+		content: r.out.Content, facts: keyOf(string(encoded)), record: true,
 		open: func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, encoded, options) },
 	}, options)
 	if err != nil {
@@ -180,9 +202,10 @@ func (r *recorder) load(ctx context.Context) (*engine.Module, func(), error) {
 // answer is the door of a program that is recorded: it hears what the program
 // looked at.
 func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
-	if reads, fixed, ok := parseReads(message); ok {
-		r.reads = &reads
-		r.fixed = min(max(fixed, 1), len(r.x.args))
+	if said, ok := parseReads(message); ok {
+		r.reads = &oci.Reads{Args: said.Args, Env: said.Env, AllEnv: said.AllEnv}
+		r.fixed = min(max(said.Fixed, 1), len(r.x.args))
+		r.refused, r.guessed = said.Refused, said.Guessed
 		return []byte("{}"), nil
 	}
 	return nil, errors.New("nobody answers while a program is recorded")
@@ -206,7 +229,18 @@ func (r *recorder) run(ctx context.Context) error {
 		return r.ended(enter(ctx, i, r.x))
 	}
 	if err := r.prepare(ctx, protocol); err != nil {
-		return fmt.Errorf("take %s to where it waits for work: %w", r.x.path, r.session.container.translate(r.x, err))
+		why := r.session.container.translate(r.x, err)
+		if r.ended(err) != nil {
+			return fmt.Errorf("take %s to where it waits for work: %w", r.x.path, why)
+		}
+		if r.out.Refused = "the program ends while it loads"; why != nil {
+			r.out.Refused = fmt.Sprintf("the program ends while it loads: %v", why)
+		}
+		return nil
+	}
+	if r.refused != "" {
+		r.out.Refused = r.refused
+		return nil
 	}
 	if r.out.Refused = r.unfit(protocol); r.out.Refused == "" {
 		r.take(protocol)
@@ -220,7 +254,9 @@ func (r *recorder) run(ctx context.Context) error {
 func (r *recorder) prepare(ctx context.Context, protocol string) error {
 	i := r.instance
 	if protocol == oci.ProtocolTurn {
-		source, err := turnSource(turnLoad, newRequest(r.x, r.p, nil))
+		request := newRequest(r.x, r.p, nil)
+		request.Guess = r.guess
+		source, err := turnSource(turnLoad, request)
 		if err != nil {
 			return err
 		}
@@ -242,6 +278,9 @@ func (r *recorder) unfit(protocol string) string {
 	}
 	if w := r.observed.Written(); w != "" {
 		return fmt.Sprintf("%s writes %s while it loads, which would not be there after a restore", r.x.path, w)
+	}
+	if r.heard.Load() {
+		return r.x.path + " reads its standard input while it loads, which is another in every run"
 	}
 	if protocol == oci.ProtocolTurn && r.reads == nil {
 		return r.x.path + " does not say what it looked at while it loaded"

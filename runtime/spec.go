@@ -64,6 +64,9 @@ type Spec struct {
 	// KeepNaNs leaves NaNs out of Deterministic: their bits are the processor's,
 	// and a module that was compiled for other runs need not be compiled anew.
 	KeepNaNs bool
+	// NoSnapshot begins the program at its beginning, even where its image holds a
+	// snapshot of it that would do.
+	NoSnapshot bool
 	// Trace has the trace of a program that traps name the place in each
 	// function by its offset in the module's file, for modules of up to 64 MiB of
 	// code: a larger module is compiled once more for that, and loads several times

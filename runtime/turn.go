@@ -21,6 +21,8 @@ type request struct {
 	Dir  string   `json:"dir"`
 	// Base64 of random bytes, for what a program seeds its own generators with.
 	Seed []byte `json:"seed,omitempty"`
+	// Guess lets it be called with plain values before its snapshot is taken.
+	Guess bool `json:"guess,omitempty"`
 }
 
 // The calls of ProtocolTurn, in the words of the Python base.
@@ -114,14 +116,17 @@ type reads struct {
 	Env    map[string]*string `json:"env"`
 	AllEnv bool               `json:"allEnv"`
 	Fixed  int                `json:"fixed"` // how many arguments it is bound to
+	// Refused is why there can be no snapshot of it, in its own words.
+	Refused string `json:"refused"`
+	// Guessed is set when it was called with values that nobody gave.
+	Guessed bool `json:"guessed"`
 }
 
 // parseReads reads a message that a guest sends when it has loaded; false for
 // every other message.
-func parseReads(message []byte) (out oci.Reads, fixed int, ok bool) {
-	var r reads
+func parseReads(message []byte) (r reads, ok bool) {
 	if !strings.HasPrefix(string(message), `{"wherry":`) || json.Unmarshal(message, &r) != nil || r.Wherry != "reads" {
-		return oci.Reads{}, 0, false
+		return reads{}, false
 	}
-	return oci.Reads{Args: r.Args, Env: r.Env, AllEnv: r.AllEnv}, r.Fixed, true
+	return r, true
 }
