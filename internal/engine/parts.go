@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -471,22 +472,25 @@ func (i *Instance) eachHit(do func(part *Part, n int, g api.MutableGlobal)) {
 // Groups is how many groups the instance has loaded.
 func (i *Instance) Groups() int { return len(i.parts) }
 
-// origin finds what a function of a trace is in the whole module. The parts are named for it: "p" the primary, "g" and
-// its number a group.
-func (i *Instance) origin(module string, index uint32) (uint32, bool) {
-	part := i.code.part
-	if module != "p" {
-		digits, ok := strings.CutPrefix(module, "g")
-		n, err := strconv.ParseUint(digits, 10, 32)
-		if !ok || err != nil {
-			return 0, false // a host's
-		}
-		part = i.parts[uint32(n)].part
+// partNamed finds the part that a trace names: "p" is the primary, "g" and its number a group. It is nil for a host's module.
+func (i *Instance) partNamed(module string) *Part {
+	if module == "p" {
+		return i.code.part
 	}
-	if part == nil || index < part.First || int64(index-part.First) >= int64(len(part.Origins)) {
-		return 0, false
+	digits, ok := strings.CutPrefix(module, "g")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if !ok || err != nil {
+		return nil
 	}
-	return part.Origins[index-part.First], true
+	return i.parts[uint32(n)].part
+}
+
+// origin finds what a function of a part is in the whole module.
+func (p *Part) origin(index uint32) uint32 {
+	if p == nil || index < p.First || int64(index-p.First) >= int64(len(p.Origins)) {
+		return math.MaxUint32
+	}
+	return p.Origins[index-p.First]
 }
 
 // encodePart writes what is known of a part: numbers as unsigned LEB128, origins and slots as differences.

@@ -385,6 +385,22 @@ func TestPartsLimits(t *testing.T) {
 	}
 }
 
+// TestPartsTrace checks that functions of the host keep their names in a trace, whatever those look like.
+func TestPartsTrace(t *testing.T) {
+	bin := wat(t, `(module (import "env" "g1.$1" (func $h)) (import "env" "$2" (func $h2))
+	  (func $inner (call $h)) (func $inner2 (call $h2)) (func (export "a") (call $inner)) (func (export "b") (call $inner2)))`)
+	e := newEngine(t, Config{})
+	m := loadParts(t, e, bin, newSplitParts(t, bin), prepare.PrimaryOptions{})
+	boom := func(context.Context, *Guest, []uint64) { panic("boom") }
+	i := instance(t, e, m, InstanceConfig{Imports: []HostModule{{Name: "env", Funcs: []HostFunc{{Name: "g1.$1", Call: boom}, {Name: "$2", Call: boom}}}}})
+	for name, want := range map[string]string{"a": "host0.g1.$1", "b": "host0.$2"} {
+		var p *HostPanicError
+		if _, err := i.Call(t.Context(), name); !errors.As(err, &p) || p.Func != want {
+			t.Errorf("%s: %+v, want %s", name, err, want)
+		}
+	}
+}
+
 // TestImage restores memory and globals of every type, in place too, and refuses images of others.
 func TestImage(t *testing.T) {
 	bin := wat(t, inParts)

@@ -82,17 +82,18 @@ func (i *Instance) frames(stack string) []Frame {
 			continue
 		}
 		prepared = math.MaxUint32
-		module, name := "", strings.TrimPrefix(name, ".")
-		if i.code.part != nil {
-			if m, rest, ok := strings.Cut(name, ".$"); ok {
-				module, name = m, "$"+rest
+		var part *Part
+		name = strings.TrimPrefix(name, ".")
+		if m, rest, ok := strings.Cut(name, ".$"); ok && i.code.part != nil {
+			if part = i.partNamed(m); part != nil {
+				name = "$" + rest
 			}
 		}
 		f := Frame{Func: name, Index: math.MaxUint32}
 		if digits, ok := strings.CutPrefix(name, "$"); ok {
 			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
 				prepared = uint32(n)
-				f = i.frame(module, prepared)
+				f = i.frame(part, prepared)
 			}
 		}
 		list = append(list, f)
@@ -100,17 +101,14 @@ func (i *Instance) frames(stack string) []Frame {
 	return list
 }
 
-// frame finds the function with an index of a module of the trace.
-func (i *Instance) frame(module string, index uint32) Frame {
+// frame finds the function with an index of the module, or of a part of it.
+func (i *Instance) frame(part *Part, index uint32) Frame {
 	if i.code.part == nil {
 		return Frame{Func: wasm.NameOf(i.code.names, index), Index: i.code.outline.original(index)}
 	}
-	f := Frame{Index: math.MaxUint32}
-	if origin, ok := i.origin(module, index); ok && origin != math.MaxUint32 {
-		f.Index = origin
-		if p := i.code.preparer(); p != nil {
-			f.Func = p.Name(origin)
-		}
+	f := Frame{Index: part.origin(index)}
+	if p := i.code.preparer(); p != nil && f.Index != math.MaxUint32 {
+		f.Func = p.Name(f.Index)
 	}
 	return f
 }

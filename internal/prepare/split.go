@@ -3,6 +3,7 @@ package prepare
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 
@@ -307,15 +308,17 @@ func (s *Split) finish(ctx context.Context, c *cut, name string, bin []byte) (*P
 // limits are those of the module, with room for what the cut adds around the functions.
 func (c *cut) limits() wasm.Limits {
 	l := c.s.opts.limits()
-	l.TableMin += c.s.callsSize()
-	l.TableMax += c.s.callsSize()
-	l.Tables++
-	l.Elems += uint32(len(c.members)+len(c.s.table)) + 2
-	l.Elements += c.s.callsSize()
-	l.Imports += uint32(c.s.m.NumGlobals()) + 8
-	l.Exports += uint32(c.s.m.NumGlobals()+len(c.members)/64) + 16
-	l.Globals += uint32(len(c.members)/64) + 8
-	l.Functions += uint32(len(c.s.types)) + 2
-	l.Types++
+	more := func(limit *uint32, n int) { *limit = uint32(min(uint64(*limit)+uint64(n), math.MaxUint32)) }
+	slots, globals := int(c.s.callsSize()), c.s.m.NumGlobals()
+	more(&l.TableMin, slots)
+	more(&l.TableMax, slots)
+	more(&l.Tables, 1)
+	more(&l.Elems, len(c.members)+len(c.s.table)+2)
+	more(&l.Elements, slots)
+	more(&l.Imports, globals+8)
+	more(&l.Exports, globals+len(c.members)/64+16)
+	more(&l.Globals, len(c.members)/64+8)
+	more(&l.Functions, len(c.s.types)+2)
+	more(&l.Types, 1)
 	return l
 }

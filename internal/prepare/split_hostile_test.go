@@ -3,6 +3,7 @@ package prepare_test
 import (
 	"context"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -166,6 +167,28 @@ func TestSplitPrograms(t *testing.T) {
 	}
 	if loads < 4*cut {
 		t.Errorf("%d programs loaded %d groups: the test has lost its teeth", cut, loads)
+	}
+}
+
+// TestSplitLimits checks that the room a cut adds to limits does not run over.
+func TestSplitLimits(t *testing.T) {
+	bin, calls := plainProgram(1)
+	o := all
+	o.Limits = wasm.DefaultLimits()
+	for _, l := range []*uint32{&o.Limits.TableMin, &o.Limits.TableMax, &o.Limits.Tables, &o.Limits.Elems, &o.Limits.Elements,
+		&o.Limits.Imports, &o.Limits.Exports, &o.Limits.Globals, &o.Limits.Functions, &o.Limits.Types} {
+		*l = math.MaxUint32
+	}
+	s := split(t, bin, o)
+	want := run(t, "compiler", prepared(t, bin, o), 0, calls...)
+	if got, _ := runSplit(t, "compiler", s, prepare.PrimaryOptions{}, 0, calls...); got.String() != want.String() {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	o.Limits = wasm.DefaultLimits()
+	o.Limits.MemoryMin = 6
+	s = split(t, bin, o)
+	if _, err := s.Primary(context.Background(), prepare.PrimaryOptions{Pages: 9}); err == nil {
+		t.Error("a primary begins with more memory than its module may have")
 	}
 }
 
