@@ -18,6 +18,7 @@ type Limits struct {
 	Tables uint32
 	// Fuel bounds the work, in units of about one instruction; 0 means
 	// unbounded. A unit means the same work on every machine.
+	// A program may end well that overdraws it by less than one pass of a loop.
 	Fuel uint64
 	// CPUTime bounds the time spent computing; 0 means unbounded. It is the time
 	// that passes while the guest has the processor, without that which a host
