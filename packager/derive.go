@@ -57,7 +57,7 @@ type NoRecordingError struct{ Reason string }
 func (e *NoRecordingError) Error() string { return e.Reason }
 
 // deriveVersion is raised when derived data of the same image becomes other data.
-const deriveVersion = "derive/1"
+const deriveVersion = "derive/2"
 
 // derivedRecord is what the cache keeps of derived data.
 type derivedRecord struct {

@@ -29,6 +29,8 @@ type Recording struct {
 	Refused  string
 	// Memory is the memory of the snapshot.
 	Memory []byte
+	// Guessed is set when the program made use of RecordSpec.Guess.
+	Guessed bool
 }
 
 // RecordSpec says what to record.
@@ -42,6 +44,10 @@ type RecordSpec struct {
 	// Process: what runs then is the hot set. The program may know more of them
 	// itself.
 	Rehearsal []string
+	// Guess lets a program that knows no cases of its work do some before its
+	// snapshot, with values of its own invention. When that leads to no snapshot,
+	// it may be for the guess, and another Container may record it without.
+	Guess bool
 }
 
 // A WholeError says why a module cannot be loaded in parts.
@@ -73,31 +79,26 @@ func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, er
 	if x.builtin != nil {
 		return nil, &WholeError{"it is a program of the shell"}
 	}
-	r := &recorder{session: s, x: x, p: p, spec: spec, guess: true}
+	r := &recorder{session: s, x: x, p: p, spec: spec}
 	out, err := r.record(ctx)
-	if err == nil && out.Snapshot == nil && r.guessed && r.observed.Written() == "" { // it may have been the guess
-		r = &recorder{session: s, x: x, p: p, spec: spec}
-		out, err = r.record(ctx)
-	}
 	return out, c.cause(ctx, err)
 }
 
 // recorder records one program.
 type recorder struct {
-	session        *session
-	x              *executable
-	p              Process
-	spec           RecordSpec
-	out            Recording
-	observed       preview1.Observed
-	reads          *oci.Reads
-	fixed          int         // arguments that the snapshot is bound to; 0: all
-	refused        string      // by the program itself
-	guess, guessed bool        // whether it may be called with plain values first, and was
-	heard          atomic.Bool // it read its standard input
-	host           *preview1.Host
-	instance       *engine.Instance
-	down           atomic.Bool // the curtain
+	session  *session
+	x        *executable
+	p        Process
+	spec     RecordSpec
+	out      Recording
+	observed preview1.Observed
+	reads    *oci.Reads
+	fixed    int         // arguments that the snapshot is bound to; 0: all
+	refused  string      // by the program itself
+	heard    atomic.Bool // it read its standard input
+	host     *preview1.Host
+	instance *engine.Instance
+	down     atomic.Bool // the curtain
 }
 
 // curtain is a stream that nobody sees any more once it is down.
@@ -205,7 +206,7 @@ func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 	if said, ok := parseReads(message); ok {
 		r.reads = &oci.Reads{Args: said.Args, Env: said.Env, AllEnv: said.AllEnv}
 		r.fixed = min(max(said.Fixed, 1), len(r.x.args))
-		r.refused, r.guessed = said.Refused, said.Guessed
+		r.refused, r.out.Guessed = said.Refused, said.Guessed
 		return []byte("{}"), nil
 	}
 	return nil, errors.New("nobody answers while a program is recorded")
@@ -255,7 +256,7 @@ func (r *recorder) prepare(ctx context.Context, protocol string) error {
 	i := r.instance
 	if protocol == oci.ProtocolTurn {
 		request := newRequest(r.x, r.p, nil)
-		request.Guess = r.guess
+		request.Guess = r.spec.Guess
 		source, err := turnSource(turnLoad, request)
 		if err != nil {
 			return err

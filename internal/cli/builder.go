@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,6 +165,24 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 
 // Record runs the program of an image to where it waits for work.
 func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*packager.Recording, error) {
+	r, err := s.record(ctx, spec, true)
+	if err == nil && r.Snapshot == nil && r.Guessed {
+		spec.Stdout, spec.Stderr = io.Discard, io.Discard // it has been seen
+		r, err = s.record(ctx, spec, false)
+	}
+	var whole *runtime.WholeError
+	if errors.As(err, &whole) {
+		return nil, &packager.NoRecordingError{Reason: whole.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &packager.Recording{
+		Content: r.Content, Facts: r.Facts, Hot: r.Hot, Snapshot: r.Snapshot, Refused: r.Refused, Memory: r.Memory,
+	}, nil
+}
+
+func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess bool) (*runtime.Recording, error) {
 	c, err := s.rt.Create(ctx, recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}, runtime.Spec{
 		Stdout: spec.Stdout, Stderr: spec.Stderr,
 		Clock:  wasi.NewFixedClock(spec.Epoch),
@@ -173,16 +192,7 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 		return nil, err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
-	r, err := c.Record(ctx, runtime.RecordSpec{Process: runtime.Process{Args: c.Command()}, Snapshot: true})
-	var whole *runtime.WholeError
-	if errors.As(err, &whole) {
-		return nil, &packager.NoRecordingError{Reason: whole.Error()}
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := packager.Recording(*r)
-	return &out, nil
+	return c.Record(ctx, runtime.RecordSpec{Process: runtime.Process{Args: c.Command()}, Snapshot: true, Guess: guess})
 }
 
 // recorded is a finished image that is not stored yet.
