@@ -208,6 +208,9 @@ func (c *cache) sweep(key string) {
 // session makes a folder for the machine code of the parts of one module, and clears away those of processes that
 // died. One that is in use and very old may go too: it is made anew when the next part is loaded.
 func (c *cache) session() (string, error) {
+	if err := os.MkdirAll(c.path("sessions"), 0o700); err != nil {
+		return "", err
+	}
 	old, _ := os.ReadDir(c.path("sessions"))
 	for _, d := range old {
 		if st, err := d.Info(); err == nil && time.Since(st.ModTime()) > oldSession {

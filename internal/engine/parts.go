@@ -320,7 +320,7 @@ func (c *code) recallGroup(ctx context.Context, key string) (wazero.CompiledModu
 	}
 	if unkept != nil || !entry.lent(c.session) {
 		_ = compiled.Close(ctx)
-		return nil, nil, errUnusable
+		return nil, nil, errors.New("its machine code has been taken away")
 	}
 	return compiled, part, nil
 }

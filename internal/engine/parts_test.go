@@ -522,3 +522,42 @@ func FuzzPart(f *testing.F) {
 		}
 	})
 }
+
+// TestSessionSweep checks that what dead processes left goes, and what may be in use stays.
+func TestSessionSweep(t *testing.T) {
+	dir := tempDir(t)
+	c, err := openCache(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := c.session()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(old, "left"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	then := time.Now().Add(-oldSession - time.Hour)
+	if err := os.Chtimes(old, then, then); err != nil {
+		t.Fatal(err)
+	}
+	young, err := c.session()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.session(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(old); err == nil {
+		t.Error("an old session stays")
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Error("a young session goes:", err)
+	}
+	if err := removeNow(c.path("sessions")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.session(); err != nil {
+		t.Error("the folder is not made again:", err)
+	}
+}
