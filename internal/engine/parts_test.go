@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -559,5 +560,45 @@ func TestSessionSweep(t *testing.T) {
 	}
 	if _, err := c.session(); err != nil {
 		t.Error("the folder is not made again:", err)
+	}
+}
+
+// TestPartsTogether has many instances of two engines with one cache want the same groups at once, while some leave and
+// some are closed.
+func TestPartsTogether(t *testing.T) {
+	bin, dir := wat(t, inParts), tempDir(t)
+	var wg sync.WaitGroup
+	var all []*splitParts
+	for n := range 2 {
+		e := newEngine(t, Config{CacheDir: dir})
+		p := newSplitParts(t, bin)
+		all = append(all, p)
+		m := loadParts(t, e, bin, p, prepare.PrimaryOptions{})
+		for k := range 8 {
+			wg.Go(func() {
+				i, err := e.Instantiate(t.Context(), m, InstanceConfig{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				switch k {
+				case 0, 1:
+					time.AfterFunc(time.Duration(k+n)*time.Millisecond, cancel)
+				case 2:
+					time.AfterFunc(time.Millisecond, func() { i.Close(context.Background()) })
+				}
+				got, err := i.Call(ctx, "run", 5)
+				if err == nil && got[0] != 12 || err != nil && (k > 2 || !errors.Is(err, context.Canceled) && !errors.Is(err, ErrClosed)) {
+					t.Errorf("instance %d: %v, %v", k, got, err)
+				}
+				i.Close(t.Context())
+			})
+		}
+	}
+	wg.Wait()
+	if n := all[0].made.Load() + all[1].made.Load(); n > 3 {
+		t.Errorf("3 groups were made %d times", n)
 	}
 }
