@@ -180,6 +180,30 @@ func TestDerived(t *testing.T) {
 	}
 }
 
+// TestManySnapshots: each is found by its number.
+func TestManySnapshots(t *testing.T) {
+	s := open(t)
+	const n = 16
+	want := make([][]byte, n)
+	tag(t, s, "iris:1", derive(t, s, build(t, s, "code", "weights"), func(e *extra) {
+		last := e.doc.Snapshots[1]
+		e.doc.Snapshots = nil
+		for i := range n {
+			want[i] = bytes.Repeat([]byte{byte(i + 1)}, 1<<16)
+			d := ingest(t, s, oci.PagesLayer, zst(t, pages(t, want[i], nil)))
+			e.layers = append(e.layers, d)
+			last.Memory, last.Pages = 1<<16, []digest.Digest{d.Digest}
+			e.doc.Snapshots = append(e.doc.Snapshots, last)
+		}
+	}))
+	img := openImage(t, s, "iris:1")
+	for i := range n {
+		if !bytes.Equal(memory(t, img, i), want[i]) {
+			t.Errorf("snapshot %d has the memory of another", i)
+		}
+	}
+}
+
 func TestDerivedTravels(t *testing.T) {
 	s := open(t)
 	x := build(t, s, "code", "weights")
