@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Hits lists, by their index in the whole module, the functions that were called since the instance was made or the
+// hits were forgotten, if its parts record that. It is for use between calls.
+func (i *Instance) Hits() []uint32 {
+	var list []uint32
+	i.eachHit(func(part *Part, n int, g api.MutableGlobal) {
+		bits := g.Get()
+		for b := range 64 {
+			if at := n*64 + b; bits&(1<<b) != 0 && at < len(part.Origins) {
+				list = append(list, part.Origins[at])
+			}
+		}
+	})
+	return list
+}
+
+// ForgetHits begins the record anew.
+func (i *Instance) ForgetHits() {
+	i.eachHit(func(_ *Part, _ int, g api.MutableGlobal) { g.Set(0) })
+}
+
+func (i *Instance) eachHit(do func(part *Part, n int, g api.MutableGlobal)) {
+	visit := func(mod api.Module, part *Part) {
+		for n := 0; ; n++ {
+			g, ok := mod.ExportedGlobal(fmt.Sprint(hitsExport, n)).(api.MutableGlobal)
+			if !ok {
+				return
+			}
+			do(part, n, g)
+		}
+	}
+	if i.code.part == nil {
+		return
+	}
+	visit(i.mod, i.code.part)
+	for _, p := range i.parts {
+		visit(p.mod, p.part)
+	}
+}
+
+// Groups is how many groups the instance has loaded.
+func (i *Instance) Groups() int { return len(i.parts) }
+
+// partNamed finds the part that a trace names: "p" is the primary, "g" and its number a group. It is nil for a host's module.
+func (i *Instance) partNamed(module string) *Part {
+	if module == "p" {
+		return i.code.part
+	}
+	digits, ok := strings.CutPrefix(module, "g")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if !ok || err != nil {
+		return nil
+	}
+	return i.parts[uint32(n)].part
+}
+
+// origin finds what a function of a part is in the whole module.
+func (p *Part) origin(index uint32) uint32 {
+	if p == nil || index < p.First || int64(index-p.First) >= int64(len(p.Origins)) {
+		return math.MaxUint32
+	}
+	return p.Origins[index-p.First]
+}
+
+// encodePart writes what is known of a part: numbers as unsigned LEB128, origins and slots as differences.
+func encodePart(p *Part) []byte {
+	b := []byte(partMagic)
+	b = binary.AppendUvarint(b, uint64(p.First))
+	b = binary.AppendUvarint(b, uint64(len(p.Origins)))
+	last := uint32(0)
+	for _, o := range p.Origins {
+		b = binary.AppendUvarint(b, uint64(o-last)) // wraps for what was added
+		last = o
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.Fills)))
+	last = 0
+	for _, f := range p.Fills {
+		b = binary.AppendUvarint(b, uint64(f.Slot-last))
+		b = binary.AppendUvarint(b, uint64(f.Stub))
+		b = binary.AppendUvarint(b, uint64(f.Count))
+		last = f.Slot
+	}
+	return b
+}
+
+const partMagic = "WPRT\x01"
+
+// decodePart reads what encodePart wrote.
+func decodePart(b []byte) (*Part, error) {
+	rest, ok := strings.CutPrefix(string(b[:min(len(b), len(partMagic))]), partMagic)
+	if !ok || rest != "" {
+		return nil, fmt.Errorf("%w: it is no part", errUnusable)
+	}
+	b = b[len(partMagic):]
+	bad := false
+	next := func() uint32 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			bad, b = true, nil
+			return 0
+		}
+		b = b[n:]
+		return uint32(v)
+	}
+	p := &Part{First: next()}
+	if n := next(); int64(n) <= int64(len(b)) {
+		p.Origins = make([]uint32, n)
+	} else {
+		bad = true
+	}
+	last := uint32(0)
+	for i := range p.Origins {
+		last += next()
+		p.Origins[i] = last
+	}
+	if n := next(); int64(n) <= int64(len(b)) {
+		p.Fills = make([]Fill, n)
+	} else {
+		bad = true
+	}
+	last = 0
+	for i := range p.Fills {
+		last += next()
+		p.Fills[i] = Fill{last, next(), next()}
+	}
+	if bad || len(b) > 0 {
+		return nil, fmt.Errorf("%w: what is known of a part is damaged", errUnusable)
+	}
+	return p, nil
+}
