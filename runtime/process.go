@@ -3,8 +3,6 @@ package runtime
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,11 +11,8 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
-	"github.com/wherry-run/wherry/internal/layer"
-	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/internal/shell"
-	"github.com/wherry-run/wherry/internal/wasm"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
 	"github.com/wherry-run/wherry/wasi/preview1"
@@ -288,114 +283,6 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter, answer door.Hand
 	return config
 }
 
-// load compiles the program, or takes it from the cache.
-func (s *session) load(ctx context.Context, x *executable, p Process, planning planner) (*engine.Module, *plan, engine.LoadStats, func(), error) {
-	defer s.deadline.hold()()
-	options := s.container.rt.prepareOptions(s.limits.Tables)
-	options.Deterministic = s.container.spec.Deterministic && !s.container.spec.KeepNaNs
-	options.Trace = s.container.spec.Trace
-	plan := &plan{}
-	if ref, _, ok := x.file.Content(); ok {
-		plan = planning(ctx, x, p, ref, options)
-	}
-	if plan.cutting != nil {
-		m, how, release, err := s.container.rt.acquireParts(ctx, *plan.cutting, options)
-		if err == nil {
-			return m, plan, how, release, nil
-		}
-		if ctx.Err() != nil {
-			plan.close()
-			return nil, nil, how, nil, err
-		}
-		// What is said about the module is wrong: it starts as if nothing were said.
-		plan.abandon("it cannot be loaded in parts: %v", err)
-	}
-	digest, read, err := identify(x, int64(options.Limits.Module))
-	if err != nil {
-		return nil, nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
-	}
-	m, how, release, err := s.loadWhole(ctx, x, digest, options, read)
-	return m, plan, how, release, err
-}
-
-// loadWhole compiles a program in one piece, or takes it from the cache.
-func (s *session) loadWhole(ctx context.Context, x *executable, digest string, options prepare.Options, read func() ([]byte, error)) (*engine.Module, engine.LoadStats, func(), error) {
-	for {
-		var refused error
-		m, how, release, err := s.container.rt.acquire(ctx, digest, options, func() ([]byte, error) {
-			data, err := read()
-			if err == nil {
-				refused = s.fits(x, data, options.Limits)
-				err = refused
-			}
-			return data, err
-		})
-		if err == nil {
-			return m, how, release, nil
-		}
-		var format *FormatError
-		if errors.As(err, &format) && refused == nil && ctx.Err() == nil {
-			continue // it does not fit another container, which was the first to load it
-		}
-		if refused != nil {
-			err = refused
-		}
-		return nil, how, nil, refuse(x, err)
-	}
-}
-
-// identify is the digest of the program's content, and how to read just that
-// content: the cache believes in the pair. So bytes that a guest could change
-// meanwhile are read once; those of a layer, whose digest is known, nobody can
-// change.
-func identify(x *executable, limit int64) (digest string, read func() ([]byte, error), err error) {
-	ref, blob, ok := x.file.Content()
-	if !ok {
-		st, err := x.file.Stat()
-		if err != nil {
-			return "", nil, err
-		}
-		ref = layer.Ref{Size: st.Size}
-	}
-	if ref.Size > limit { // a guest can make a file of any length, all holes
-		return "", nil, &FormatError{x.path, fmt.Sprintf("exec format error: a module of %d bytes, more than %d", ref.Size, limit)}
-	}
-	if ok {
-		return contentName(ref), func() ([]byte, error) {
-			return readAll(blob, ref.Offset, ref.Size)
-		}, nil
-	}
-	data, err := readAll(x.file, 0, ref.Size)
-	if err != nil {
-		return "", nil, err
-	}
-	sum := sha256.Sum256(data)
-	digest = fmt.Sprintf("sha256:%s@0+%d", hex.EncodeToString(sum[:]), len(data))
-	return digest, func() ([]byte, error) { return data, nil }, nil
-}
-
-func readAll(r io.ReaderAt, off, size int64) ([]byte, error) {
-	data := make([]byte, size)
-	_, err := io.ReadFull(io.NewSectionReader(r, off, size), data)
-	return data, err
-}
-
-// refuse says of a module that could not be loaded why, in words that name the
-// file when the fault lies in it.
-func refuse(x *executable, err error) error {
-	var malformed *wasm.Error
-	var unsupported *prepare.Unsupported
-	var invalid *engine.InvalidModuleError
-	var limit *engine.LimitError
-	if errors.As(err, &malformed) || errors.As(err, &unsupported) || errors.As(err, &invalid) || errors.As(err, &limit) {
-		return &FormatError{x.path, "exec format error: " + err.Error()}
-	}
-	if over := (*engine.BudgetError)(nil); errors.As(err, &over) {
-		return &LimitError{Resource: "compile time", Limit: over.Limit(), Scope: ScopeCall}
-	}
-	return err
-}
-
 // newHost gives the program its WASI: arguments, environment, streams, clock,
 // randomness and the container's files.
 func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *preview1.Observed) (*preview1.Host, error) {
@@ -419,88 +306,6 @@ func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *
 		return nil, root.exceeded("open files", fmt.Sprint(root.open))
 	}
 	return host, err
-}
-
-// checkEntries refuses a module whose entry functions have other types than
-// those of a command or a reactor.
-func checkEntries(m *engine.Module, x *executable) error {
-	entries := map[string]engine.Export{}
-	for _, e := range m.Exports() {
-		if e.Kind == engine.KindFunc {
-			entries[e.Name] = e
-		}
-	}
-	called := map[string]int{"_initialize": 0, "run": 1} // results they may have
-	if _, ok := entries["_start"]; ok {
-		called = map[string]int{"_start": 0}
-	}
-	for name, most := range called {
-		if e, ok := entries[name]; ok && (len(e.Params) > 0 || len(e.Results) > most) {
-			return &FormatError{x.path, fmt.Sprintf("exports %s with %d parameters and %d results: it is no entry of a program", name, len(e.Params), len(e.Results))}
-		}
-	}
-	return nil
-}
-
-// exported tells which functions a module exports.
-func exported(m *engine.Module) func(name string) bool {
-	exports := m.Exports()
-	return func(name string) bool {
-		return slices.ContainsFunc(exports, func(e engine.Export) bool { return e.Kind == engine.KindFunc && e.Name == name })
-	}
-}
-
-// start runs the program: from its beginning, or from where its snapshot was
-// taken.
-func (s *session) start(ctx context.Context, i *engine.Instance, plan *plan, x *executable, p Process) error {
-	if plan.snapshot == nil {
-		return enter(ctx, i, x)
-	}
-	seed := make([]byte, seedBytes)
-	if _, err := io.ReadFull(s.random(), seed); err != nil {
-		return fmt.Errorf("read randomness: %w", err)
-	}
-	return resume(ctx, i, plan.snapshot, x, p, seed)
-}
-
-// random is where the container's randomness comes from.
-func (s *session) random() io.Reader {
-	if r := s.container.spec.Random; r != nil {
-		return r
-	}
-	return wasi.SystemRandom()
-}
-
-// enter runs a command's _start, or a reactor's _initialize and then its run.
-func enter(ctx context.Context, i *engine.Instance, x *executable) error {
-	if i.HasFunc("_start") {
-		_, err := i.Call(ctx, "_start")
-		return err
-	}
-	if i.HasFunc("_initialize") {
-		if _, err := i.Call(ctx, "_initialize"); err != nil {
-			return err
-		}
-	}
-	if ruby.Is(i.HasFunc) {
-		return ruby.Run(ctx, i, x.args)
-	}
-	return callRun(ctx, i, x)
-}
-
-// callRun runs a reactor's run.
-func callRun(ctx context.Context, i *engine.Instance, x *executable) error {
-	if !i.HasFunc("run") {
-		return &FormatError{x.path, "exports neither _start (a command) nor run (a reactor): it is a library"}
-	}
-	result, err := i.Call(ctx, "run")
-	if err != nil {
-		return err
-	}
-	if len(result) == 1 && uint32(result[0]) != 0 {
-		return &ExitError{Code: uint32(result[0])}
-	}
-	return nil
 }
 
 // needs is the error for a module that begins with more than a limit.

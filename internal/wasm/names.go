@@ -46,6 +46,26 @@ func Names(m *Module, mapFunc func(uint32) (uint32, bool)) []byte {
 		}
 		list = append(list, funcName{index, cutName(name)})
 	}
+	m.eachName(add)
+	return packNames(list)
+}
+
+// FuncName finds the name of one function where Names would. It returns "" when it has none. It reads the whole name
+// section, and is meant for traces.
+func FuncName(m *Module, index uint32) string {
+	found := ""
+	take := func(i uint32, name []byte) {
+		if i == index && found == "" {
+			found = string(cutName(name))
+		}
+	}
+	m.eachName(take)
+	return found
+}
+
+// eachName calls add for every name that a function has: that of the name section first, then those of exports and
+// imports.
+func (m *Module) eachName(add func(uint32, []byte)) {
 	m.nameSection(add)
 	for _, e := range m.Exports {
 		if e.Kind == ExternFunc {
@@ -59,32 +79,6 @@ func Names(m *Module, mapFunc func(uint32) (uint32, bool)) []byte {
 			fn++
 		}
 	}
-	return packNames(list)
-}
-
-// FuncName finds the name of one function where Names would. It returns "" when it has none. It reads the whole name
-// section, and is meant for traces.
-func FuncName(m *Module, index uint32) string {
-	found := ""
-	take := func(i uint32, name []byte) {
-		if i == index && found == "" {
-			found = string(cutName(name))
-		}
-	}
-	m.nameSection(take)
-	for _, e := range m.Exports {
-		if e.Kind == ExternFunc {
-			take(e.Index, []byte(e.Name))
-		}
-	}
-	fn := uint32(0)
-	for _, im := range m.Imports {
-		if im.Kind == ExternFunc {
-			take(fn, []byte(im.Module+"."+im.Name))
-			fn++
-		}
-	}
-	return found
 }
 
 // nameSection calls add for every function name of the name section. Like every custom section it may be nonsense:

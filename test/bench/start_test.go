@@ -17,18 +17,8 @@ const native = "scikit-learn==1.9.1 joblib python-slugify==8.0.4"
 // same model and the same scikit-learn: warm, with all machine code at hand, and
 // cold, with the image unpacked and nothing compiled.
 func BenchmarkStart(b *testing.B) {
-	if os.Getenv("WHERRY_BENCH_HEAVY") == "" {
-		b.Skip("NOT MEASURED: it builds a model on the base with the Python module of 99 MB: set WHERRY_BENCH_HEAVY=1")
-	}
-	home := dock.Home(b)
-	wherry := dock.Native(b, home)
-	wherry.Limit = 30 * time.Minute
-	image := "localhost/test-bench:iris"
-	wherry.Must(b, "", "build", "-q", "-t", image, filepath.Join(dock.Root(b), "examples", "iris"))
+	wherry, image, folder := iris(b)
 	python, _ := dock.Packages(b, native)
-	folder := b.TempDir()
-	wherry.Must(b, "", "run", "-v", folder+":/out", "--entrypoint", "python", image,
-		"-c", "import shutil; [shutil.copy('/app/' + f, '/out') for f in ('iris.joblib', 'predict.py')]")
 	python.Dir = folder
 	args := append([]string{"run", image}, flower...)
 	theirs := func() cost {
@@ -40,7 +30,7 @@ func BenchmarkStart(b *testing.B) {
 
 	// The machine code of this program's own compiles lies in the cache; without
 	// it the image is as it is after a pull.
-	modules := filepath.Join(home, "cache", "modules")
+	modules := filepath.Join(dock.Home(b), "cache", "modules")
 	aside := modules + ".aside"
 	cold := func() cost {
 		if err := os.Rename(modules, aside); err != nil {
