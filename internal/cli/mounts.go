@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path"
@@ -13,9 +14,12 @@ import (
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager"
 	"github.com/wherry-run/wherry/runtime"
 )
+
+var _ runtime.DerivedImage = baseImage{}
 
 // baseImage is a base of ours as the runtime takes images.
 type baseImage struct{ *packager.Image }
@@ -28,6 +32,19 @@ func (b baseImage) Layers() []layer.Layer {
 		list = append(list, l.Files)
 	}
 	return list
+}
+
+// Derived is what is known of its programs.
+func (b baseImage) Derived() *oci.Derived { return b.Image.Derived }
+
+// Facts reads the facts of one of its modules.
+func (b baseImage) Facts(ctx context.Context, m *oci.DerivedModule) ([]byte, error) {
+	return b.Image.Facts(ctx, m)
+}
+
+// Memory opens the memory of one of its snapshots.
+func (b baseImage) Memory(ctx context.Context, s *oci.Snapshot) (*os.File, error) {
+	return b.Image.Memory(ctx, s)
 }
 
 // parseMounts reads -v, --mount and --tmpfs.
