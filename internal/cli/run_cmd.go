@@ -128,6 +128,8 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if o.stats != "" {
 		code, _ := status(ctx, err)
 		printStats(a.Err, o.stats, c.Stats(), time.Since(started), code)
+	} else if !o.noSnapshot && !o.deterministic {
+		a.tellSlow(c.Stats(), time.Since(started))
 	}
 	return ended(ctx, err, o.backtrace)
 }
@@ -190,6 +192,17 @@ func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime
 		a.talk().Line("warning: %s starts later than it could: what was recorded of it cannot be used: %v", name, err)
 	}
 	return image, func() { image.Close(); s.Close() }, nil
+}
+
+// slowStart is from where a user wants to know why a program took so long that
+// its image has a snapshot of.
+const slowStart = 3 * time.Second
+
+// tellSlow says in a line why a program did not start from its snapshot.
+func (a *app) tellSlow(s runtime.Stats, took time.Duration) {
+	if len(s.Notes) > 0 && took > slowStart {
+		a.talk().Line("note: it did not start from its snapshot: %s (docs/snapshots.md says what that is about)", s.Notes[0])
+	}
 }
 
 func notFoundHint(name string) string {
