@@ -56,22 +56,29 @@ func readDerived(s *store.Store, r *resolved) (*derived, error) {
 }
 
 func parseDerived(s *store.Store, d ispec.Descriptor) (*derived, error) {
-	b, err := s.ReadBlob(d, oci.MaxDocument)
+	m, config, err := readArtifact(s, d)
 	if err != nil {
 		return nil, err
 	}
-	m, err := oci.ParseManifest(b, d.MediaType)
-	if err != nil {
-		return nil, err
-	}
-	if b, err = s.ReadBlob(m.Config, oci.MaxConfig); err != nil {
-		return nil, err
-	}
-	doc, err := oci.ParseDerived(b, m)
+	doc, err := oci.ParseDerived(config, m)
 	if err != nil {
 		return nil, err
 	}
 	return &derived{d, m, doc}, nil
+}
+
+// readArtifact reads the manifest of an artifact and its config. The manifest is nil when it could not be had.
+func readArtifact(s *store.Store, d ispec.Descriptor) (*ispec.Manifest, []byte, error) {
+	b, err := s.ReadBlob(d, oci.MaxDocument)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := oci.ParseManifest(b, d.MediaType)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := s.ReadBlob(m.Config, oci.MaxConfig)
+	return m, config, err
 }
 
 // Derived returns what is known of the image's programs, nil for nothing.

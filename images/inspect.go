@@ -168,19 +168,12 @@ func readModel(s *store.Store, index *ispec.Index) (*oci.ModelConfig, error) {
 	if !ok {
 		return nil, nil
 	}
-	b, err := s.ReadBlob(d, oci.MaxDocument)
-	if errors.Is(err, store.ErrNotFound) {
+	m, config, err := readArtifact(s, d)
+	if m == nil && errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	m, err := oci.ParseManifest(b, d.MediaType)
-	if err != nil {
-		return nil, err
-	}
-	if b, err = s.ReadBlob(m.Config, oci.MaxConfig); err != nil {
-		return nil, err
-	}
-	return oci.ParseModelConfig(b)
+	return oci.ParseModelConfig(config)
 }
