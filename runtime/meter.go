@@ -13,7 +13,8 @@ import (
 // meter measures one program and charges what it uses to an account. Only the
 // goroutine that runs the program uses it.
 type meter struct {
-	account *account
+	account *account // what the program holds: memory, descriptors
+	spends  *account // what it does: a Worker has another for each request
 	crew    *crew
 	working bool          // counted in the crew
 	resumed time.Time     // when the guest went on
@@ -22,7 +23,7 @@ type meter struct {
 }
 
 func newMeter(a *account, c *crew) *meter {
-	return &meter{account: a, crew: c, resumed: time.Now()}
+	return &meter{account: a, spends: a, crew: c, resumed: time.Now()}
 }
 
 // crew counts the guests of a Runtime that compute now. A guest that computes
@@ -64,11 +65,11 @@ func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
 	if spent > 0 {
 		cpu = max(time.Since(m.resumed)-m.waited, 0)
 	}
-	left, err := m.account.charge(spent, cpu)
+	left, err := m.spends.charge(spent, cpu)
 	if err == nil && cpu > 0 {
 		m.crew.giveWay()
 		m.pause()
-		m.account.rest(ctx, cpu)
+		m.spends.rest(ctx, cpu)
 		m.work()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -214,9 +215,9 @@ func (m *meter) counted(f wasi.HostFunc, t traffic) wasi.HostFunc {
 		}
 		n, _ := g.Memory().ReadUint32Le(at)
 		if t.writes {
-			m.account.moved(0, uint64(n))
+			m.spends.moved(0, uint64(n))
 		} else {
-			m.account.moved(uint64(n), 0)
+			m.spends.moved(uint64(n), 0)
 		}
 	}
 	return f

@@ -23,20 +23,25 @@ type request struct {
 	Seed []byte `json:"seed,omitempty"`
 	// Guess lets it be called with plain values before its snapshot is taken.
 	Guess bool `json:"guess,omitempty"`
+	// Again says that it was restored before, and has said what there is to say.
+	Again bool `json:"again,omitempty"`
 }
 
 // The calls of ProtocolTurn, in the words of the Python base.
 const (
-	turnLoad = "import sys\n" +
+	turnImport = "import sys\n" +
 		"from importlib import util as _u\n" +
 		"_s = _u.spec_from_file_location('_wherry', '/usr/local/lib/wherry/_wherry/__init__.py', submodule_search_locations=['/usr/local/lib/wherry/_wherry'])\n" +
 		"_m = _u.module_from_spec(_s)\n" +
 		"sys.modules['_wherry'] = _m\n" +
-		"_s.loader.exec_module(_m)\n" +
-		"from _wherry import turn\n" +
-		"turn.prepare(%s)\n"
+		"_s.loader.exec_module(_m)\n"
+	turnLoad     = turnImport + "from _wherry import turn\nturn.prepare(%s)\n"
 	turnRehearse = "from _wherry import turn\nturn.rehearse(%s)\n"
 	turnResume   = "from _wherry import turn\nturn.resume(%s)\n"
+	// Those of a Worker: from its snapshot, from its beginning, and one request.
+	turnBegin = "from _wherry import turn\nturn.begin(%s)\n"
+	turnFirst = turnImport + turnBegin
+	turnWork  = "from _wherry import turn\nturn.work()\n"
 )
 
 // turnSource puts a request into a call. JSON in a string of JSON is a literal
@@ -120,6 +125,14 @@ type reads struct {
 	Refused string `json:"refused"`
 	// Guessed is set when it was called with values that nobody gave.
 	Guessed bool `json:"guessed"`
+	// Runs are those that show what its runs run.
+	Runs []rehearsal `json:"runs"`
+}
+
+// rehearsal is one run that a program has made of it while it is recorded.
+type rehearsal struct {
+	Args  []string `json:"args"` // beyond those it is bound to
+	Stdin string   `json:"stdin"`
 }
 
 // parseReads reads a message that a guest sends when it has loaded; false for

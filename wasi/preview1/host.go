@@ -104,6 +104,7 @@ type Host struct {
 	patient   bool // see Config
 	limits    Limits
 	observed  *Observed
+	config    Config
 	initial   int // descriptors at the start
 	fds       fdTable
 
@@ -134,12 +135,29 @@ func New(c Config) (*Host, error) {
 	if h.random == nil {
 		h.random = wasi.SystemRandom()
 	}
-	h.started = h.clock.Monotonic()
-	if err := h.open(c); err != nil {
-		h.closeAll()
+	h.config = c
+	if err := h.begin(); err != nil {
 		return nil, err
 	}
 	return h, nil
+}
+
+// begin opens what the guest starts with.
+func (h *Host) begin() error {
+	h.started = h.clock.Monotonic()
+	if err := h.open(h.config); err != nil {
+		h.closeAll()
+		return err
+	}
+	return nil
+}
+
+// Reset is for a guest that was put back to where it began: everything that it
+// opened is closed, and what it starts with is open again. It must not be running.
+func (h *Host) Reset() error {
+	err := h.closeAll()
+	h.fds.entries, h.blocked, h.killed = nil, 0, false
+	return errors.Join(err, h.begin())
 }
 
 func (l Limits) resolve() (Limits, error) {

@@ -1,0 +1,125 @@
+package runtime
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/wherry-run/wherry/wasi/door"
+)
+
+// What a Worker and its guest say to each other goes over the door, host.call,
+// in frames:
+//
+//	8 bytes   "\x00wherry" and the version, 1
+//	1 byte    the kind
+//	4 bytes   the length of the JSON, little-endian
+//	n bytes   JSON, in UTF-8
+//	the rest  bytes that the JSON speaks of: none in requests and answers of
+//	          version 1
+//
+// The host calls the guest's export turn when there is a request, with source
+// text that says no more than that. The guest sends a frameNext, which ends after
+// its kind, and gets a frameRequest back: a list of words, or an object of
+// values. It does the work and sends a frameAnswer, whose JSON is what came of
+// it, or a frameError, whose JSON is an exception. A frameError while the guest
+// begins is why it cannot be a worker. To answers and errors the host says
+// nothing. Every other message is for the Spec's Door.
+const (
+	frameHead = "\x00wherry\x01"
+
+	frameNext    = 'n'
+	frameRequest = 'r'
+	frameAnswer  = 'a'
+	frameError   = 'e'
+
+	frameRoom = len(frameHead) + 1 + 4
+)
+
+// MaxRequest bounds a request, and an answer, in bytes.
+const MaxRequest = 64 << 20
+
+// maxException bounds the text of an exception, in bytes.
+const maxException = 64 << 10
+
+// An ExceptionError is a request that the guest did not answer because its
+// program raised an exception. The Worker goes on.
+type ExceptionError struct {
+	// Type is the exception's class, Message its text.
+	Type, Message string
+	// Traceback is what the interpreter would print of it, in several lines.
+	Traceback string
+	// Misuse is set when the program was not called, because the request does not
+	// fit it.
+	Misuse bool
+}
+
+func (e *ExceptionError) Error() string {
+	if e.Misuse || e.Type == "" {
+		return e.Message
+	}
+	if e.Message == "" {
+		return e.Type
+	}
+	return e.Type + ": " + e.Message
+}
+
+// appendFrame makes a frame of JSON.
+func appendFrame(kind byte, text []byte) []byte {
+	b := make([]byte, 0, frameRoom+len(text))
+	b = append(append(b, frameHead...), kind)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
+	return append(b, text...)
+}
+
+// isFrame tells whether a message is for the Worker.
+func isFrame(message []byte) bool { return bytes.HasPrefix(message, []byte(frameHead)) }
+
+var errFrame = errors.New("a frame of another shape")
+
+// parseFrame takes a frame of the guest apart.
+func parseFrame(message []byte) (kind byte, text []byte, err error) {
+	if !isFrame(message) || len(message) == len(frameHead) {
+		return 0, nil, errFrame
+	}
+	kind = message[len(frameHead)]
+	rest := message[len(frameHead)+1:]
+	if kind == frameNext && len(rest) == 0 {
+		return kind, nil, nil
+	}
+	if kind != frameAnswer && kind != frameError || len(rest) < 4 {
+		return 0, nil, errFrame
+	}
+	n := binary.LittleEndian.Uint32(rest)
+	if uint64(n) != uint64(len(rest)-4) {
+		return 0, nil, errFrame
+	}
+	if n > MaxRequest {
+		return 0, nil, fmt.Errorf("more than %d bytes", MaxRequest)
+	}
+	if text = rest[4:]; !json.Valid(text) {
+		return 0, nil, errFrame
+	}
+	return kind, text, nil
+}
+
+// parseException reads the JSON of a frameError.
+func parseException(text []byte) *ExceptionError {
+	var told struct {
+		Type      string `json:"type"`
+		Message   string `json:"message"`
+		Traceback string `json:"traceback"`
+		Misuse    bool   `json:"misuse"`
+	}
+	if len(text) > 4*maxException || json.Unmarshal(text, &told) != nil {
+		return &ExceptionError{Type: "exception", Message: "the guest does not say which"}
+	}
+	return &ExceptionError{Type: cutText(told.Type), Message: cutText(told.Message), Traceback: cutText(told.Traceback), Misuse: told.Misuse}
+}
+
+func cutText(s string) string { return s[:min(len(s), maxException)] }
+
+// The largest frame fits through the door.
+var _ [door.MaxMessage - MaxRequest - frameRoom]struct{}
