@@ -29,8 +29,6 @@ type cutting struct {
 // module with the first of them: a program whose functions are all in the
 // primary never does.
 type parts struct {
-	record bool
-
 	mu     sync.Mutex
 	ways   []*way // to open the module, of those who have it loaded
 	split  *prepare.Split
@@ -97,7 +95,7 @@ func (p *parts) Group(ctx context.Context, group uint32) (engine.Artifact, error
 	if err != nil {
 		return engine.Artifact{}, err
 	}
-	part, err := s.Group(ctx, group, p.record)
+	part, err := s.Group(ctx, group)
 	if err != nil {
 		return engine.Artifact{}, err
 	}
@@ -133,8 +131,7 @@ func artifact(p *prepare.Part) engine.Artifact {
 
 // acquireParts is acquire for a module in parts.
 func (rt *Runtime) acquireParts(ctx context.Context, c cutting, options prepare.Options) (m *engine.Module, stats engine.LoadStats, release func(), err error) {
-	groups := keyOf(c.content, c.facts, options.SplitKey(), rt.engine.Identity(), fmt.Sprint(c.record))
-	key := keyOf(groups, fmt.Sprint(c.pages), hashFunctions(c.hot))
+	groups, key := rt.partKeys(c, options)
 	given := func(m *engine.Module) func() { // back again
 		withdraw := func() {}
 		if p, ok := m.Parts().(*parts); ok {
@@ -151,18 +148,14 @@ func (rt *Runtime) acquireParts(ctx context.Context, c cutting, options prepare.
 	if m != nil {
 		return m, engine.LoadStats{Hit: true}, given(m), nil
 	}
-	p := &parts{record: c.record}
+	p := &parts{}
 	defer p.offer(c.open)()
 	compiled, err := rt.engine.LoadParts(ctx, key, groups, func(ctx context.Context) (engine.Artifact, error) {
 		s, err := p.get()
 		if err != nil {
 			return engine.Artifact{}, err
 		}
-		part, err := s.Primary(ctx, prepare.PrimaryOptions{Hot: c.hot, Pages: c.pages, Record: c.record})
-		if err != nil {
-			return engine.Artifact{}, err
-		}
-		return artifact(part), nil
+		return c.primary(ctx, s)
 	}, p, rt.config.progress)
 	if err != nil {
 		return nil, stats, nil, err
@@ -170,6 +163,21 @@ func (rt *Runtime) acquireParts(ctx context.Context, c cutting, options prepare.
 	stats = compiled.Stats()
 	m = rt.keep(ctx, key, compiled)
 	return m, stats, given(m), nil
+}
+
+// partKeys are the key of all groups of a module, and that of its primary.
+func (rt *Runtime) partKeys(c cutting, options prepare.Options) (groups, primary string) {
+	groups = keyOf(c.content, c.facts, options.SplitKey(), rt.engine.Identity())
+	return groups, keyOf(groups, fmt.Sprint(c.pages, c.record), hashFunctions(c.hot))
+}
+
+// primary prepares the primary.
+func (c cutting) primary(ctx context.Context, s *prepare.Split) (engine.Artifact, error) {
+	part, err := s.Primary(ctx, prepare.PrimaryOptions{Hot: c.hot, Pages: c.pages, Record: c.record})
+	if err != nil {
+		return engine.Artifact{}, err
+	}
+	return artifact(part), nil
 }
 
 func keyOf(words ...string) string {

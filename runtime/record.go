@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/layer"
@@ -21,7 +23,8 @@ type Recording struct {
 	Content string
 	// Facts are the facts of the module, encoded.
 	Facts []byte
-	// Hot are the functions that ran.
+	// Hot are the functions that ran. Those of the snapshot ran after it was
+	// restored.
 	Hot []uint32
 	// Snapshot is the program when it was waiting for work, nil when none was
 	// wanted or could be taken; Refused says why then. Its Pages are open.
@@ -40,10 +43,6 @@ type RecordSpec struct {
 	// Snapshot asks for a snapshot at the point where the program waits for work;
 	// otherwise the program runs to its end.
 	Snapshot bool
-	// Rehearsal are the arguments of one run after the snapshot, beyond those of
-	// Process: what runs then is the hot set. The program may know more of them
-	// itself.
-	Rehearsal []string
 	// Guess lets a program that knows no cases of its work do some before its
 	// snapshot, with values of its own invention. When that leads to no snapshot,
 	// it may be for the guess, and another Container may record it without.
@@ -95,10 +94,12 @@ type recorder struct {
 	reads    *oci.Reads
 	fixed    int         // arguments that the snapshot is bound to; 0: all
 	refused  string      // by the program itself
+	runs     []rehearsal // that the program wants made
 	heard    atomic.Bool // it read its standard input
-	host     *preview1.Host
-	instance *engine.Instance
 	down     atomic.Bool // the curtain
+	facts    []byte
+	open     func() (*prepare.Split, io.Closer, error)
+	hits     map[uint32]struct{} // functions that ran after the snapshot
 }
 
 // curtain is a stream that nobody sees any more once it is down.
@@ -133,71 +134,106 @@ func (r *recorder) record(ctx context.Context) (*Recording, error) {
 		r.p.Stdin = &listened{src: r.p.Stdin, heard: &r.heard}
 		r.p.Stdout, r.p.Stderr = &curtain{dst: r.p.Stdout, down: &r.down}, &curtain{dst: r.p.Stderr, down: &r.down}
 	}
-	module, release, err := r.load(ctx)
+	if err := r.survey(ctx); err != nil {
+		return nil, err
+	}
+	g, err := r.guest(ctx, r.x, r.p, &r.observed, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	c := r.session.container
-	if r.host, err = r.session.newHost(r.x, r.p, c.clock, &r.observed); err != nil {
+	err = r.run(ctx, g)
+	hot := g.Hits()
+	g.close(ctx)
+	if err == nil && r.out.Snapshot != nil {
+		err = r.rehearseAll(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
-	defer r.host.Close()
-	m := newMeter(r.session.account, &c.rt.crew)
-	m.work()
-	defer m.pause()
-	config := r.session.instanceConfig(r.host, m, r.answer)
-	if r.instance, err = c.rt.engine.Instantiate(ctx, module, config); err != nil {
-		return nil, c.translate(r.x, err)
+	if s := r.out.Snapshot; s != nil {
+		s.Hot = slices.Sorted(maps.Keys(r.hits))
+		hot = append(hot, s.Hot...)
 	}
-	defer r.instance.Close(context.WithoutCancel(ctx))
-	if err := r.run(ctx); err != nil {
-		return nil, err
-	}
-	r.out.Hot = r.instance.Hits()
-	slices.Sort(r.out.Hot)
-	if r.out.Snapshot != nil {
-		r.out.Snapshot.Hot = r.out.Hot
-	}
+	slices.Sort(hot)
+	r.out.Hot = slices.Compact(hot)
 	return &r.out, nil
 }
 
-// load surveys the module and loads it in parts that note what runs.
-func (r *recorder) load(ctx context.Context) (*engine.Module, func(), error) {
+// guest is one instance of the program while it is recorded.
+type guest struct {
+	*engine.Instance
+	host  *preview1.Host
+	close func(ctx context.Context)
+}
+
+// guest makes an instance that notes what runs, from its beginning or from an
+// image.
+func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed *preview1.Observed, image *engine.Image) (*guest, error) {
+	c := r.session.container
+	cut := cutting{content: r.out.Content, facts: keyOf(string(r.facts)), record: true, open: r.open}
+	clock := c.clock
+	if image != nil {
+		cut.pages = uint32(image.Size >> 16)
+		clock = continued{clock, time.Duration(r.out.Snapshot.Monotonic)}
+	}
+	module, _, release, err := c.rt.acquireParts(ctx, cut, c.rt.prepareOptions(r.session.limits.Tables))
+	if err != nil {
+		return nil, refuse(r.x, err)
+	}
+	host, err := r.session.newHost(x, p, clock, observed)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	m := newMeter(r.session.account, &c.rt.crew)
+	m.work()
+	config := r.session.instanceConfig(host, m, r.answer)
+	config.Image = image
+	i, err := c.rt.engine.Instantiate(ctx, module, config)
+	g := &guest{i, host, func(ctx context.Context) {
+		if i != nil {
+			i.Close(context.WithoutCancel(ctx))
+		}
+		m.pause()
+		host.Close()
+		release()
+	}}
+	if err != nil {
+		g.close(ctx)
+		return nil, c.translate(r.x, err)
+	}
+	return g, nil
+}
+
+// survey finds the facts of the module.
+func (r *recorder) survey(ctx context.Context) error {
 	c := r.session.container
 	options := c.rt.prepareOptions(r.session.limits.Tables)
 	ref, blob, ok := r.x.file.Content()
 	if !ok {
-		return nil, nil, &WholeError{"it is no file of a layer"}
+		return &WholeError{"it is no file of a layer"}
 	}
 	if ref.Size > int64(options.Limits.Module) {
-		return nil, nil, &FormatError{r.x.path, "exec format error: the module is too large"}
+		return &FormatError{r.x.path, "exec format error: the module is too large"}
 	}
 	bin, err := moduleBytes(blob, ref)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	facts, err := prepare.Survey(ctx, bin, options)
 	if err != nil {
-		return nil, nil, refuse(r.x, err)
+		return refuse(r.x, err)
 	}
 	if facts.Whole != "" {
-		return nil, nil, &WholeError{facts.Whole}
+		return &WholeError{facts.Whole}
 	}
-	if r.out.Facts, err = facts.MarshalBinary(); err != nil {
-		return nil, nil, err
+	if r.facts, err = facts.MarshalBinary(); err != nil {
+		return err
 	}
-	r.out.Content = contentName(ref)
-	layers := c.layers
-	encoded := r.out.Facts
-	m, _, release, err := c.rt.acquireParts(ctx, cutting{
-		content: r.out.Content, facts: keyOf(string(encoded)), record: true,
-		open: func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, encoded, options) },
-	}, options)
-	if err != nil {
-		return nil, nil, refuse(r.x, err)
-	}
-	return m, release, nil
+	layers, encoded := c.layers, r.facts
+	r.open = func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, encoded, options) }
+	r.out.Content, r.out.Facts = contentName(ref), r.facts
+	return nil
 }
 
 // answer is the door of a program that is recorded: it hears what the program
@@ -207,14 +243,17 @@ func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 		r.reads = &oci.Reads{Args: said.Args, Env: said.Env, AllEnv: said.AllEnv}
 		r.fixed = min(max(said.Fixed, 1), len(r.x.args))
 		r.refused, r.out.Guessed = said.Refused, said.Guessed
+		r.runs = said.Runs[:min(len(said.Runs), maxRehearsals)]
 		return []byte("{}"), nil
+	}
+	if isFrame(message) { // it rehearses what a Worker does
+		return nil, nil
 	}
 	return nil, errors.New("nobody answers while a program is recorded")
 }
 
 // run takes the program to its point, or to its end.
-func (r *recorder) run(ctx context.Context) error {
-	i := r.instance
+func (r *recorder) run(ctx context.Context, i *guest) error {
 	protocol := ""
 	if r.spec.Snapshot {
 		switch {
@@ -227,9 +266,9 @@ func (r *recorder) run(ctx context.Context) error {
 		}
 	}
 	if protocol == "" {
-		return r.ended(enter(ctx, i, r.x))
+		return r.ended(enter(ctx, i.Instance, r.x))
 	}
-	if err := r.prepare(ctx, protocol); err != nil {
+	if err := r.prepare(ctx, i.Instance, protocol); err != nil {
 		why := r.session.container.translate(r.x, err)
 		if r.ended(err) != nil {
 			return fmt.Errorf("take %s to where it waits for work: %w", r.x.path, why)
@@ -243,17 +282,14 @@ func (r *recorder) run(ctx context.Context) error {
 		r.out.Refused = r.refused
 		return nil
 	}
-	if r.out.Refused = r.unfit(protocol); r.out.Refused == "" {
-		r.take(protocol)
+	if r.out.Refused = r.unfit(i.host, protocol); r.out.Refused == "" {
+		r.take(i.Instance, protocol)
 	}
-	i.ForgetHits()
-	r.down.Store(true)
-	return r.rehearse(ctx, protocol)
+	return nil
 }
 
 // prepare runs the guest up to its point.
-func (r *recorder) prepare(ctx context.Context, protocol string) error {
-	i := r.instance
+func (r *recorder) prepare(ctx context.Context, i *engine.Instance, protocol string) error {
 	if protocol == oci.ProtocolTurn {
 		request := newRequest(r.x, r.p, nil)
 		request.Guess = r.spec.Guess
@@ -273,8 +309,8 @@ func (r *recorder) prepare(ctx context.Context, protocol string) error {
 }
 
 // unfit says why there can be no snapshot.
-func (r *recorder) unfit(protocol string) string {
-	if extra := r.host.Extra(); extra != "" {
+func (r *recorder) unfit(host *preview1.Host, protocol string) string {
+	if extra := host.Extra(); extra != "" {
 		return fmt.Sprintf("%s keeps %s open, which would not be open after a restore: close it when it has been read", r.x.path, extra)
 	}
 	if w := r.observed.Written(); w != "" {
@@ -290,8 +326,8 @@ func (r *recorder) unfit(protocol string) string {
 }
 
 // take takes the snapshot.
-func (r *recorder) take(protocol string) {
-	i, c := r.instance, r.session.container
+func (r *recorder) take(i *engine.Instance, protocol string) {
+	c := r.session.container
 	memory, _ := i.Memory().Read(0, uint32(i.Memory().Size()))
 	r.out.Memory = slices.Clone(memory)
 	s := &oci.Snapshot{
@@ -320,23 +356,6 @@ func allOf(p Process) map[string]*string {
 		all[n] = &v
 	}
 	return all
-}
-
-// rehearse runs what a run does after a restore.
-func (r *recorder) rehearse(ctx context.Context, protocol string) error {
-	x := *r.x
-	x.args = slices.Concat(x.args, r.spec.Rehearsal)
-	if protocol == oci.ProtocolTurn {
-		source, err := turnSource(turnRehearse, newRequest(&x, r.p, nil))
-		if err != nil {
-			return err
-		}
-		if err := turn(ctx, r.instance, source); err != nil {
-			return r.ended(err)
-		}
-	}
-	snapshot := &oci.Snapshot{Protocol: protocol}
-	return r.ended(resume(ctx, r.instance, snapshot, &x, r.p, make([]byte, seedBytes)))
 }
 
 // ended judges how the program ended: whatever it made of its rehearsal, what ran

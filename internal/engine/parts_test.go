@@ -46,7 +46,7 @@ func (p *splitParts) Group(ctx context.Context, g uint32) (Artifact, error) {
 	if err := p.fail.Load(); err != nil {
 		return Artifact{}, *err
 	}
-	part, err := p.Split.Group(ctx, g, false)
+	part, err := p.Split.Group(ctx, g)
 	if err != nil {
 		return Artifact{}, err
 	}

@@ -26,7 +26,7 @@ const (
 )
 
 // splitVersion is raised with every change of how a module is cut.
-const splitVersion = 1
+const splitVersion = 2
 
 // groupBytes is how much code of the original makes a group: a group that is loaded for one function is compiled in a
 // tenth of a second, and a program that uses all of a large module loads some hundreds.
@@ -191,7 +191,7 @@ type PrimaryOptions struct {
 	// Pages is how many pages a memory has that is restored from an image: the primary has no active data then and
 	// runs no start function. 0: it begins as the original does.
 	Pages uint32
-	// Record counts which functions are called, see HitsExport.
+	// Record notes which functions are called, see HitsExport.
 	Record bool
 }
 
@@ -210,8 +210,9 @@ func (s *Split) Primary(ctx context.Context, o PrimaryOptions) (*Part, error) {
 	return part, nil
 }
 
-// Group prepares one group.
-func (s *Split) Group(ctx context.Context, g uint32, record bool) (*Part, error) {
+// Group prepares one group. It records which of its functions are called, see HitsExport: what runs in it is what no
+// recording has foreseen.
+func (s *Split) Group(ctx context.Context, g uint32) (*Part, error) {
 	if int64(g) >= int64(s.Groups()) {
 		return nil, fmt.Errorf("prepare group %d: there are %d", g, s.Groups())
 	}
@@ -221,7 +222,7 @@ func (s *Split) Group(ctx context.Context, g uint32, record bool) (*Part, error)
 			members = append(members, i)
 		}
 	}
-	c := s.newCut(members, false, record)
+	c := s.newCut(members, false, true)
 	bin, err := c.writeGroup(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cut group %d: %w", g, err)

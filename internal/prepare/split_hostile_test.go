@@ -60,7 +60,7 @@ func TestSplitUncheckedFunction(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		_, perr := s.Primary(ctx, prepare.PrimaryOptions{})
-		_, gerr := s.Group(ctx, 0, false)
+		_, gerr := s.Group(ctx, 0)
 		if (perr == nil) != c.ok || (gerr == nil) != c.ok {
 			t.Errorf("%s: primary %v, group %v, want them made: %v", name, perr, gerr, c.ok)
 		}
@@ -239,7 +239,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		check(s.Primary(context.Background(), prepare.PrimaryOptions{Hot: list, Pages: pages % 100, Record: harm%2 > 0}))
 		for g := range uint32(min(s.Groups(), 4)) {
-			check(s.Group(context.Background(), g, harm%2 > 0))
+			check(s.Group(context.Background(), g))
 		}
 		for slot := range uint32(300) {
 			if g, ok := s.GroupOf(slot * slot * 977); ok && int(g) >= s.Groups() {

@@ -90,7 +90,7 @@ func runSplit(t testing.TB, engine string, s *prepare.Split, p prepare.PrimaryOp
 			if !ok {
 				panic(fmt.Sprint("load of slot ", slot))
 			}
-			part, err := s.Group(ctx, g, p.Record)
+			part, err := s.Group(ctx, g)
 			if err != nil {
 				panic(err)
 			}

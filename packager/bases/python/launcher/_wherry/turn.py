@@ -3,8 +3,8 @@
 prepare() takes a program to where it waits for work. What is in memory then
 becomes the snapshot. resume() is the first that a restored program runs: it
 makes the program forget what no two runs may share, tells it who it is now, and
-has it do its work. rehearse() does the work once at build time, so that it is
-known what runs.
+has it do its work. At build time some runs are made so that it is known what
+runs: those that runs() of the program names, the first of them after rehearse().
 """
 import json
 import os
@@ -14,13 +14,17 @@ from . import command, run, watch
 
 _state = None
 
+# Memory that is left free in a snapshot. A program whose memory grows cannot be
+# put back in place; pages of zeros cost nothing.
+ROOM = 8 << 20
+
 
 def _read(text):
-    """A request: arguments, environment, working directory."""
+    """A request: arguments, environment, working directory, and one wish."""
     r = json.loads(text)
     env = dict(v.split("=", 1) for v in r["env"])
     # Without the interpreter, and the launcher of its "#!" line.
-    return r["args"][2:], env, r["dir"], r.get("guess", False)
+    return r["args"][2:], env, r["dir"], r.get("guess", False) or r.get("again", False)
 
 
 def _enter(env, folder):
@@ -93,6 +97,7 @@ def _settle():
     if importlib is not None:
         importlib.invalidate_caches()
     gc.collect()
+    bytearray(ROOM)
 
 
 def _tell(watched, refused):
@@ -101,13 +106,14 @@ def _tell(watched, refused):
 
     env = {os.fsdecode(k): None if v is None else os.fsdecode(v) for k, v in watched.looks().items()}
     told = {"wherry": "reads", "args": _state.looked, "allEnv": watched.listed, "fixed": _state.fixed,
-            "env": env, "refused": refused[:1000], "guessed": _state.guessed}
+            "env": env, "refused": refused[:1000], "guessed": _state.guessed,
+            "runs": [] if refused else [{"args": args, "stdin": text} for args, text in _state.runs()]}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
 
 
 def _continue(text):
     """Become one run of the program: its environment, arguments, randomness; returns its arguments."""
-    argv, env, folder, _ = _read(text)
+    argv, env, folder, again = _read(text)
     _enter(env, folder)
     for name, value in _state.changes:
         if value is None:
@@ -121,7 +127,8 @@ def _continue(text):
     watch.renew_modules()
     if not sys.__stdout__.line_buffering and sys.__stdout__.isatty():
         sys.__stdout__.reconfigure(line_buffering=True)
-    _state.output.again()
+    if not again:
+        _state.output.again()
     hook = getattr(sys.modules.get("__main__"), "on_restore", None)
     if callable(hook):
         hook()
@@ -155,16 +162,42 @@ def _end(code):
     os._exit(code)
 
 
+def begin(text):
+    """Become a program that work() calls; what the snapshot does not hold of it is loaded."""
+    global _state
+    try:
+        if _state is None:
+            argv, env, folder, _ = _read(text)
+            _enter(env, folder)
+            _state = _Interpreter()
+        else:
+            argv = _continue(text)
+        _state = _state.worker(argv)
+    except BaseException as e:
+        import _host
+        from . import work
+
+        work.refuse(e, _host.call)
+    run._flush()
+
+
+def work():
+    """Answer one request."""
+    import _host
+    from . import work
+
+    work.serve(_state, _host.call)
+
+
 def rehearse(text):
-    """Run what a run runs: the cases of warmup.json, an error, a collection."""
-    import gc
+    """Do what a run does that is asked more than once."""
     import io
 
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
     try:
         _state.rehearse(_continue(text))
-        gc.collect()
+        _settle()
     finally:
         sys.stdout, sys.stderr = streams
 
@@ -193,6 +226,13 @@ class _Program:
     def clear(self):
         """Let go of what a program leaves in __main__."""
 
+    def rehearse(self, argv):
+        """The work of one run, again and again."""
+
+    def runs(self):
+        """Runs that show what runs of it run: arguments beyond those it is bound to, and stdin."""
+        return []
+
 
 class _Interpreter(_Program):
     """python, before it knows what to run."""
@@ -214,12 +254,21 @@ class _Interpreter(_Program):
                 if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
                     names[name] = None
 
-    def rehearse(self, argv):
-        """A few small programs."""
-        main = run.fresh_main()
-        for source in ("print(1)", "import json, re; print(json.dumps({'a': [1, 2.5, None]}), re.sub('a', 'b', 'banana'))",
-                       "def f(n): return n if n < 2 else f(n - 1) + f(n - 2)\nprint(f(10))", "1 / 0"):
-            run.guard(lambda s=source: exec(compile(s, "<string>", "exec"), main.__dict__))
+    def worker(self, argv):
+        """What answers requests."""
+        if os.path.basename(argv[0]) != "predict" or len(argv) < 2:
+            raise Unfit("only predict FILE.py answers requests, and this is %s" % " ".join(argv[:2]))
+        model = _Model(argv, False)
+        model.open(argv)
+        model.arguments(argv)
+        model.predictor = model.imported()
+        return model
+
+    def runs(self):
+        """What nearly every program does, in each of the ways to run one."""
+        from . import rehearsal
+
+        return rehearsal.runs()
 
 
 class _Model(_Program):
@@ -236,18 +285,13 @@ class _Model(_Program):
 
     def load(self, argv):
         """Import the file, and call it with the cases beside it."""
-        from . import predict
-
-        o = command.Options()
-        command.environment(o, os.environ)
-        run.prepare(o, "/usr/bin/python", argv)
-        run.fresh_main()
+        self.open(argv)
         words, line = watch.Arguments([self.path]), watch.Arguments(["/usr/bin/python", self.path])
         sys.argv, sys.orig_argv = words, line
         self.output.watch()
         self.randomness.watch()
         try:
-            self.predictor = predict.Predictor(self.path)
+            self.predictor = self.imported()
             self._warm()
         finally:
             self.randomness.unwatch()
@@ -255,6 +299,23 @@ class _Model(_Program):
         self.looked = words.looked or line.looked
         if sys.argv is not words or words.changed():
             self.kept = sys.argv
+
+    def open(self, argv):
+        """What comes before the program's own code."""
+        o = command.Options()
+        command.environment(o, os.environ)
+        run.prepare(o, "/usr/bin/python", argv)
+        run.fresh_main()
+
+    def imported(self):
+        """The file, imported."""
+        from . import predict, work  # noqa: F401
+
+        return predict.Predictor(self.path)
+
+    def worker(self, argv):
+        """What answers requests."""
+        return self
 
     def refused(self):
         """What one run would give away to another."""
@@ -352,13 +413,51 @@ class _Model(_Program):
 
         return run.guard(lambda: predict.one(self.predictor, argv[2:]))
 
-    def rehearse(self, argv):
-        """Every case twice, wrong arguments, and what the arguments say."""
-        from . import convert, predict
+    def _serve(self, case):
+        """One case, as the request of a worker."""
+        import _host
+        from . import work
 
-        cases = self.cases or self._guess()
-        for case in cases * 2:
+        request = case if isinstance(case, dict) else [str(w) for w in case]
+        _host.call(work.HEAD + work.NEXT)
+        work.serve(self, lambda _: work.frame(work.REQUEST, json.dumps(request).encode()))
+
+    def rehearse(self, argv):
+        """Every case twice, and what the program did not expect."""
+        from . import convert
+
+        for case in (self.cases or self._guess()) * 2:
             run.guard(lambda c=case: convert.line(self._call(c)))
-        words = [argv[2:]] + [[str(w) for w in c] for c in cases if isinstance(c, list)] + [["nonsense"] * 40]
-        for w in words:
-            run.guard(lambda w=w: predict.one(self.predictor, w))
+            run.guard(lambda c=case: self._serve(c))
+        run.guard(lambda: self._serve({"nonsense": 1}))
+        names = {}
+        exec(compile("def broken(n):\n    return 1 // n\n", self.path, "exec"), names)
+        run.guard(lambda: names["broken"](0))
+
+    def runs(self):
+        """Every case, help, and words that nobody can take."""
+        cases = [_words(case) for case in (self.cases or self._guess())[:_SHOWN]]
+        strange = [[_nan(word) for word in words] for words in cases[:1]]
+        return [(words, "") for words in [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]]
+
+
+_SHOWN = 20  # cases that are run at build time
+
+
+def _words(case):
+    """A case as on the command line."""
+    if isinstance(case, list):
+        return [str(word) for word in case]
+    words = []
+    for name, value in case.items():
+        words += ["--" + name, value if isinstance(value, str) else json.dumps(value)]
+    return words
+
+
+def _nan(word):
+    """No number in the place of a number."""
+    try:
+        float(word)
+    except ValueError:
+        return word
+    return "nan"

@@ -1,0 +1,95 @@
+"""Small programs that show, at build time, what programs of the bare interpreter run.
+
+Of the interpreter's 90,000 functions a program needs some hundreds. Those that
+these programs need are at hand when one starts; the others are fetched when they
+are called first.
+"""
+
+_WORDS = """
+import collections, json, os, re, sys, time
+class Boat:
+    kind = "wherry"
+    def __init__(self, name, length=7.5): self.name, self.length = name, length
+    def __repr__(self): return f"{type(self).__name__}({self.name!r}, {self.length:.2f})"
+    @property
+    def short(self): return self.name[:3].upper()
+def count(n):
+    while n > 0:
+        yield n
+        n -= 1
+boats = [Boat(w.title(), i * 1.5) for i, w in enumerate("thames albion hathor maud solace".split())]
+boats.sort(key=lambda b: (-b.length, b.name))
+print(boats, max(boats, key=lambda b: b.length), [b.short for b in boats if b.length > 2], sep="\\n", end="\\n\\n")
+print({b.name: b.length for b in boats}, {1, 2} | {3}, tuple(count(3)), sum(range(100)), 2 ** 100 // 3 % 1000, 7 / 3, -7 // 2)
+print("%s %d %.3f %5s|%-5s|" % ("a", 3, 2.5, "b", "c"), "{:>8} {:,} {:x} {:e}".format("r", 1234567, 255, 1.5), "ä€".encode(), b"a\\xff".hex())
+print(json.dumps({"a": [1, 2.5, None, True, "é"], "b": {}}, indent=1, sort_keys=True), json.loads('{"x": [1, -2.5e3, "\\u00e9", null, true]}'))
+print(re.sub(r"(\\w+)@(\\w+)", r"\\2 at \\1", "me@here you@there"), re.findall("[a-c]+|\\\\d", "abc12cab"), re.match("(?P<n>x*)y", "xxy")["n"])
+print(collections.Counter("banana").most_common(2), collections.defaultdict(list), collections.deque([1, 2], 3))
+print(sys.argv, os.environ.get("HOME"), os.path.join("a", "b"), os.listdir("/tmp"), os.path.exists("/nothing"), time.time() > 0, file=sys.stderr)
+a, *b = sorted({"x": 1, "y": 2}.items(), reverse=True); a, b = b, a
+try:
+    {}["missing"]
+except KeyError as e:
+    print("caught", e, isinstance(e, LookupError))
+finally:
+    with open("/tmp/rehearsal.txt", "w") as f:
+        f.write("one\\ntwo\\n")
+    with open("/tmp/rehearsal.txt", encoding="utf-8") as f:
+        print([line.strip().partition("w") for line in f], f.name)
+print(list(zip("ab", [1, 2])), list(map(str, [1, 2.0])), any(x > 1 for x in (1, 2)), round(2.567, 2), abs(-3), int("42"), float("1e3"), " a b ".strip().replace("a", "c").split())
+"""
+
+_FAILS = """
+def inner(n):
+    return 10 / n
+def outer(n):
+    try:
+        return inner(n)
+    except ZeroDivisionError as e:
+        raise ValueError("no such number") from e
+if __name__ == "__main__":
+    outer(0)
+"""
+
+_FILE = """
+import sys, traceback
+line = input("name? ")
+print("hello", line, len(sys.argv), sum(int(n) for n in sys.stdin))
+try:
+    None.missing
+except AttributeError:
+    traceback.print_exc()
+sys.exit(3)
+"""
+
+
+def _writing(*files):
+    """A program that writes files."""
+    return "\n".join("with open(%r, 'w') as f: f.write(%r)" % file for file in files)
+
+
+def runs():
+    """Arguments and standard input, in the order in which they are run."""
+    python = "/usr/bin/python"
+    files = _writing(("/tmp/rehearsal_one.py", _FILE), ("/tmp/rehearsal_two.py", _FAILS))
+    return [([python, *args], text) for args, text in (
+        (["-c", "print(1)"], ""),
+        (["-c", files], ""),
+        (["-c", _WORDS, "an", "argument"], ""),
+        (["-c", "1 / 0"], ""),
+        (["-c", "print(undefined)"], ""),
+        (["-c", "import nothing_of_this_name"], ""),
+        (["-c", "if True print(1)"], ""),
+        (["-c", "raise SystemExit('with a text')"], ""),
+        (["-c", "import gc, sys; a = []; a.append(a); del a; print(gc.collect() >= 0); sys.exit(4)"], ""),
+        (["-c", "print(input())"], ""),
+        (["/tmp/rehearsal_one.py", "--flag", "x"], "somebody\n1\n2\n"),
+        (["/tmp/rehearsal_two.py"], ""),
+        (["/tmp/nothing.py"], ""),
+        (["-m", "json.tool"], '{"a": [1, 2.5, null]}'),
+        (["-m", "nothing_of_this_name"], ""),
+        (["-"], "print('from standard input')\n"),
+        ([], "import sys\nprint(sys.version_info[:2])\n"),
+        (["-V"], ""),
+        (["--nothing"], ""),
+    )]
