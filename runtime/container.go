@@ -32,6 +32,7 @@ type Container struct {
 	derived DerivedImage // nil: nothing is known of its programs
 	tree    *rootfs.Tree
 	fresh   uint64 // Changed of the tree at the start
+	blank   uint64 // and Written
 	clock   wasi.Clock
 	account *account
 	slots   chan struct{} // one for each program that may run
@@ -82,7 +83,7 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 		stop:    stop, life: life,
 	}
 	c.derived, _ = image.(DerivedImage)
-	c.fresh = tree.Changed()
+	c.fresh, c.blank = tree.Changed(), tree.Written()
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if rt.closed {
@@ -191,6 +192,11 @@ func (c *Container) Changes(ctx context.Context) (*layer.Index, layer.Content, e
 
 // touched tells whether programs have changed the container's files.
 func (c *Container) touched() bool { return c.tree.Changed() != c.fresh }
+
+// Touched tells whether programs have changed files of the container since it
+// was made: its own, or those of its file systems in memory, such as /tmp. What
+// they did to mounted folders of the host is not part of it.
+func (c *Container) Touched() bool { return c.tree.Written() != c.blank }
 
 // Close ends the container's programs and frees what it holds. What it wrote
 // stays in Spec.Dir, when that was given.

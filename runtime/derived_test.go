@@ -23,11 +23,14 @@ import (
 )
 
 // waitingWasm builds the guest that loads something and then works with it.
-func waitingWasm(t *testing.T) []byte {
+func waitingWasm(t *testing.T) []byte { return guestWasm(t, "waiting") }
+
+// guestWasm builds a reactor of testdata.
+func guestWasm(t *testing.T, name string) []byte {
 	t.Helper()
 	probeWasm(t) // skips without clang
-	out := filepath.Join(t.TempDir(), "waiting.wasm")
-	if text, err := exec.Command("clang", "--target=wasm32-wasi", "-mexec-model=reactor", "-O1", "-o", out, "testdata/waiting.c").CombinedOutput(); err != nil {
+	out := filepath.Join(t.TempDir(), name+".wasm")
+	if text, err := exec.Command("clang", "--target=wasm32-wasi", "-mexec-model=reactor", "-O1", "-o", out, "testdata/"+name+".c").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	bin, err := os.ReadFile(out)

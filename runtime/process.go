@@ -41,20 +41,8 @@ type Process struct {
 // Exec runs one more program over the container's files, to its end. Its
 // errors are those of Run.
 func (c *Container) Exec(ctx context.Context, p Process) error {
-	if len(p.Args) == 0 {
-		return errors.New("run in container: no program is named")
-	}
-	if err := p.Limits.check(); err != nil {
+	if err := c.checkProcess(p); err != nil {
 		return fmt.Errorf("run in container: %w", err)
-	}
-	if p.Limits.Disk != 0 {
-		return errors.New("run in container: Disk is a limit of the container, not of one call")
-	}
-	c.mu.Lock()
-	closed := c.closed
-	c.mu.Unlock()
-	if closed {
-		return fmt.Errorf("run in container: %w", ErrClosed)
 	}
 	ctx, deadline, cancel := c.bound(ctx, p.Limits)
 	defer cancel()
@@ -72,6 +60,25 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 		return limit
 	}
 	return c.cause(ctx, err)
+}
+
+// checkProcess refuses what cannot run.
+func (c *Container) checkProcess(p Process) error {
+	if len(p.Args) == 0 {
+		return errors.New("no program is named")
+	}
+	if err := p.Limits.check(); err != nil {
+		return err
+	}
+	if p.Limits.Disk != 0 {
+		return errors.New("Disk is a limit of the container, not of one call")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	return nil
 }
 
 // bound ties a call to the container's life and to its deadline.
@@ -156,21 +163,12 @@ func (c *Container) ensureDir(dir string) error {
 
 // exec finds and runs a complete process.
 func (s *session) exec(ctx context.Context, p Process) error {
-	c := s.container
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	default:
-		if c.life.Err() != nil { // Close has them all
-			return context.Cause(c.life)
-		}
-		return c.account.exceeded("processes", fmt.Sprint(cap(c.slots)))
+	leave, err := s.enter()
+	if err != nil {
+		return err
 	}
-	if limit := s.account.enter(); limit != nil {
-		return limit
-	}
-	defer s.account.leave()
-	x, err := c.find(p)
+	defer leave()
+	x, err := s.container.find(p)
 	if err != nil {
 		return err
 	}
@@ -179,6 +177,27 @@ func (s *session) exec(ctx context.Context, p Process) error {
 		return s.runBuiltin(ctx, x, p)
 	}
 	return s.runModule(ctx, x, p)
+}
+
+// enter takes a place among the programs that run, until leave gives it back.
+func (s *session) enter() (leave func(), err error) {
+	c := s.container
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		if c.life.Err() != nil { // Close has them all
+			return nil, context.Cause(c.life)
+		}
+		return nil, c.account.exceeded("processes", fmt.Sprint(cap(c.slots)))
+	}
+	if limit := s.account.enter(); limit != nil {
+		<-c.slots
+		return nil, limit
+	}
+	return func() {
+		s.account.leave()
+		<-c.slots
+	}, nil
 }
 
 func (s *session) runBuiltin(ctx context.Context, x *executable, p Process) error {

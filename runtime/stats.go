@@ -105,6 +105,13 @@ func (c *Container) started(p *plan, groups int) {
 	c.notes = append(c.notes, p.notes[:min(len(p.notes), maxNotes-min(maxNotes, len(c.notes)))]...)
 }
 
+// loaded books groups that a program had loaded while it ran.
+func (c *Container) loaded(groups int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.groups += int64(groups)
+}
+
 func (c *Container) book(t Times) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

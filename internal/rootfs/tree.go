@@ -250,3 +250,12 @@ func (t *Tree) Close() error {
 // Changed is a number that differs after every change of the container's own
 // files: not those of mounts.
 func (t *Tree) Changed() uint64 { return t.union.changed.Load() }
+
+// Written is Changed together with file systems in memory that are mounted.
+func (t *Tree) Written() uint64 {
+	var n uint64
+	for _, fs := range t.memory {
+		n += fs.changed.Load()
+	}
+	return n
+}

@@ -1,0 +1,122 @@
+// A guest that answers requests, in the frames of a worker: what a Python model is, in small.
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wasi/api.h>
+
+__attribute__((import_module("host"), import_name("call"))) int host_call(const void *at, uint32_t n, void **out, uint32_t *size);
+
+static unsigned table[4096];
+static unsigned turns, begun, loads;
+static char seed[64];
+static unsigned char dirt[1 << 16];
+
+__attribute__((export_name("host_alloc"))) void *host_alloc(uint32_t n) { return malloc(n ? n : 1); }
+
+static char *say(const void *data, uint32_t n, uint32_t *size) {
+	void *out = 0;
+	*size = 0;
+	return host_call(data, n, &out, size) ? 0 : out;
+}
+
+// A frame of so many bytes of JSON; 9 bytes for the head, the version and the kind.
+static void tell(char kind, const char *json, uint32_t n) {
+	char *b = malloc(13 + n);
+	memcpy(b, "\0wherry\1", 8);
+	b[8] = kind;
+	for (int i = 0; i < 4; i++) b[9 + i] = n >> 8 * i;
+	memcpy(b + 13, json, n);
+	uint32_t size;
+	say(b, 13 + n, &size);
+	free(b);
+}
+
+__attribute__((noinline)) static unsigned rare(unsigned x) { return x * 31 + table[x % 4096]; }
+__attribute__((noinline)) static unsigned rarer(unsigned x) { return x * 37 ^ table[(x * 3) % 4096]; }
+__attribute__((noinline)) static unsigned common(unsigned x) { return x ^ table[(x * 7) % 4096]; }
+
+extern void __wasm_call_ctors(void); // nobody calls _initialize
+
+static void load(void) {
+	__wasm_call_ctors();
+	unsigned x = 12345;
+	for (unsigned i = 0; i < 4096; i++) table[i] = x = x * 1664525 + 1013904223;
+	loads++;
+	puts("loading");
+	fflush(stdout);
+}
+
+static void answer(const char *r) {
+	char text[256];
+	unsigned sum = 0;
+	for (unsigned i = 0; i < 100; i++) sum = common(sum + i);
+	if (strstr(r, "rare")) sum = rare(sum);
+	if (strstr(r, "rarer")) sum = rarer(sum);
+	if (strstr(r, "trap")) __builtin_trap();
+	if (strstr(r, "exit")) _exit(strstr(r, "exit0") ? 0 : 7);
+	if (strstr(r, "loop")) for (volatile unsigned i = 1; i; i |= 1) sum += i;
+	if (strstr(r, "grow")) sum += __builtin_wasm_memory_grow(0, 16);
+	if (strstr(r, "dirty")) memset(dirt, ++begun, sizeof dirt);
+	if (strstr(r, "print")) puts("printed"), fflush(stdout);
+	if (strstr(r, "flood")) for (int i = 0; i < 10000; i++) puts("printed"), fflush(stdout);
+	if (strstr(r, "write")) close(open("/tmp/new", O_CREAT | O_WRONLY, 0644));
+	if (strstr(r, "silent")) return;
+	if (strstr(r, "garbage")) return tell('a', "{", 1);
+	if (strstr(r, "huge")) {
+		uint32_t n = (64 << 20) + 2;
+		char *b = malloc(n);
+		memset(b, '1', n);
+		return tell('a', b, n);
+	}
+	if (strstr(r, "raise")) {
+		const char *e = "{\"type\":\"ValueError\",\"message\":\"no\",\"traceback\":\"Traceback\\nValueError: no\\n\"}";
+		return tell('e', e, strlen(e));
+	}
+	int fd = -1;
+	if (strstr(r, "open")) fd = open("/data/words", O_RDONLY);
+	unsigned char random[8] = {0};
+	if (strstr(r, "random")) getentropy(random, sizeof random);
+	turns++;
+	int n = snprintf(text, sizeof text, "{\"turns\":%u,\"sum\":%u,\"loads\":%u,\"fd\":%d,\"dirt\":%u,\"seed\":\"%s\",\"random\":\"%02x%02x%02x%02x\"}", turns, sum, loads, fd,
+		dirt[9], seed, random[0], random[1], random[2], random[3]);
+	tell('a', text, n);
+}
+
+__attribute__((export_name("turn"))) int turn(char *source, uint32_t n) {
+	char *text = malloc(n + 1);
+	memcpy(text, source, n);
+	text[n] = 0;
+	uint32_t size;
+	if (strstr(text, "turn.prepare(")) {
+		load();
+		const char *reads = "{\"wherry\":\"reads\",\"args\":false,\"env\":{},\"fixed\":1}";
+		say(reads, strlen(reads), &size);
+	} else if (strstr(text, "turn.begin(")) {
+		if (!loads) load();
+		char *at = strstr(text, "seed\\\":\\\"");
+		if (at) memcpy(seed, at + 9, 20);
+		if (strstr(text, "FAIL=1")) {
+			const char *e = "{\"type\":\"ImportError\",\"message\":\"nothing here\",\"traceback\":\"\"}";
+			tell('e', e, strlen(e));
+		}
+	} else if (strstr(text, "turn.work()")) {
+		char *frame = say("\0wherry\1n", 9, &size);
+		if (!frame || size < 13) return 1;
+		char *request = malloc(size - 12);
+		memcpy(request, frame + 13, size - 13);
+		request[size - 13] = 0;
+		answer(request);
+		free(request);
+		free(frame);
+	} else if (strstr(text, "turn.resume(")) {
+		_exit(0);
+	}
+	free(text);
+	free(source);
+	return 0;
+}
+
+__attribute__((export_name("run"))) int run(void) { return 0; }

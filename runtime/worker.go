@@ -1,0 +1,203 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/wherry-run/wherry/internal/engine"
+)
+
+// A Worker is a program of a container that waits for work and is called many
+// times. It does one request at a time; its methods may be called from any
+// goroutine. Close it when it is done.
+type Worker struct {
+	container *Container
+	session   *session
+	process   Process
+	slot      func() // gives the place among the container's programs back
+	unhook    func() bool
+
+	turn chan struct{} // held by whoever uses what follows
+	sitting
+	broken error // why the program cannot go on
+	ended  bool
+
+	mu      sync.Mutex
+	closed  bool
+	running *engine.Instance // of sitting, for Close
+}
+
+// A BrokenError is returned by calls on a Worker whose program ended: it
+// trapped, exited, met a limit or was cancelled. Reset makes it work again.
+type BrokenError struct {
+	// Cause is how it ended.
+	Cause error
+}
+
+func (e *BrokenError) Error() string {
+	return "the worker has ended (Reset starts it again): " + e.Cause.Error()
+}
+
+// Unwrap gives the cause.
+func (e *BrokenError) Unwrap() error { return e.Cause }
+
+// Worker starts a program that answers requests: where its image's snapshot
+// fits, from there, else from its beginning; Stats say which, and why. Without
+// Args it is the container's own program. The limits of p bound each request, the
+// start and a Reset by themselves; those of memory, tables and open files, and
+// the share of the processors, the Worker as a whole. It counts as one of the
+// programs that the container may run until it is closed.
+//
+// A Python model, predict FILE.py, answers requests. Of any other program the
+// error is a *FormatError; of one that fails while it loads an *ExceptionError,
+// or as of Exec.
+func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
+	if len(p.Args) == 0 {
+		p.Args = c.Command()
+	}
+	if err := c.checkProcess(p); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	w := &Worker{container: c, turn: make(chan struct{}, 1)}
+	w.turn <- struct{}{}
+	w.process = c.complete(p)
+	if err := c.ensureDir(w.process.Dir); err != nil {
+		return nil, fmt.Errorf("enter %s: %w", w.process.Dir, err)
+	}
+	held := p.Limits
+	held.Fuel, held.CPUTime, held.Output, held.Timeout = 0, 0, 0, 0
+	w.session = c.newSession(held)
+	w.process.Stdout, w.process.Stderr = w.out.to(w.process.Stdout), w.out.to(w.process.Stderr)
+	leave, err := w.session.enter()
+	if err != nil {
+		return nil, err
+	}
+	w.slot = leave
+	if err = w.call(ctx, nil, func(ctx context.Context) error { return w.begin(ctx, false) }); err != nil {
+		w.end()
+		return nil, err
+	}
+	w.unhook = context.AfterFunc(c.life, func() { w.Close(context.WithoutCancel(ctx)) })
+	<-w.turn
+	return w, nil
+}
+
+// Turn has the program answer one request: JSON, a list of words as on the
+// command line or an object with the values of predict's parameters. The answer
+// is JSON, what predict returned. An *ExceptionError says that the program raised
+// an exception; it goes on. After every other error of the program it is broken.
+// Turn waits until the requests before are done, and no longer than ctx.
+func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err error) {
+	if len(request) > MaxRequest {
+		return nil, fmt.Errorf("a request of %d bytes, more than %d", len(request), MaxRequest)
+	}
+	leave, err := w.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if w.broken != nil {
+		return nil, &BrokenError{w.broken}
+	}
+	err = w.call(ctx, &request, func(ctx context.Context) error { return turn(ctx, w.instance, turnWork) })
+	switch {
+	case err != nil:
+	case w.told.exception != nil:
+		return nil, w.told.exception
+	case w.told.answer == nil:
+		err = errors.New("the program did not answer the request")
+	default:
+		return w.told.answer, nil
+	}
+	w.broken = err
+	return nil, err
+}
+
+// Reset makes the program forget every request: its memory is what it was when
+// the Worker was started, what it opened is closed, it is seeded anew and its
+// on_restore is called. Files that it wrote stay, for they are the container's;
+// Container.Touched tells of them. A program that did not start from a snapshot, or
+// whose memory has grown, is started again, which takes as long as the first time.
+func (w *Worker) Reset(ctx context.Context) error {
+	leave, err := w.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	w.broken = w.call(ctx, nil, func(ctx context.Context) error {
+		if err := w.restore(ctx); !errors.Is(err, errAnew) {
+			return err
+		}
+		w.quit()
+		return w.begin(ctx, true)
+	})
+	return w.broken
+}
+
+// Close ends the program; a request that is under way ends with ErrClosed.
+func (w *Worker) Close(ctx context.Context) error {
+	w.mu.Lock()
+	w.closed = true
+	running := w.running
+	w.mu.Unlock()
+	if running != nil {
+		running.Close(ctx)
+	}
+	select {
+	case w.turn <- struct{}{}:
+		w.finish()
+		return nil
+	case <-ctx.Done():
+		go func() {
+			w.turn <- struct{}{}
+			w.finish()
+		}()
+		return context.Cause(ctx)
+	}
+}
+
+// finish ends the Worker once, and gives the turn back.
+func (w *Worker) finish() {
+	defer func() { <-w.turn }()
+	if !w.ended {
+		w.ended = true
+		w.unhook()
+		w.end()
+	}
+}
+
+// enter waits for the Worker.
+func (w *Worker) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	leave = func() { <-w.turn }
+	if err = w.gone(); err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
+// gone is an error when the Worker, or its container, was closed.
+func (w *Worker) gone() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || w.container.life.Err() != nil {
+		return fmt.Errorf("worker is %w", ErrClosed)
+	}
+	return nil
+}
+
+// end gives everything back. The caller has the turn.
+func (w *Worker) end() {
+	w.quit()
+	w.slot()
+}

@@ -1,0 +1,297 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/prepare"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/preview1"
+)
+
+// sitting is one instance of a Worker's program and what it was given.
+type sitting struct {
+	x        *executable // its file is closed
+	plan     *plan
+	release  func() // gives the module back
+	host     *preview1.Host
+	meter    *meter
+	instance *engine.Instance
+
+	// Of the call under way.
+	out     workerOutput
+	request *[]byte // until the program has fetched it
+	told    struct {
+		answer    []byte
+		exception *ExceptionError
+	}
+}
+
+// call has the program do something, within the limits of one call.
+func (w *Worker) call(ctx context.Context, request *[]byte, do func(context.Context) error) error {
+	c, l := w.container, w.process.Limits
+	ctx, deadline, cancel := c.bound(ctx, l)
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	account := newAccount(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
+	w.session.deadline = deadline
+	said := w.out.open(account, stop)
+	w.request, w.told.answer, w.told.exception = request, nil, nil
+	if w.meter != nil {
+		w.meter.spends, w.meter.refused = account, nil
+		w.meter.work()
+	}
+	err := w.failure(do(ctx))
+	if w.meter != nil {
+		w.meter.pause()
+		err = met(err, w.meter.refused)
+	}
+	if limit := said.flooded.Load(); limit != nil {
+		return limit
+	}
+	return c.cause(ctx, err)
+}
+
+// failure turns an error of the engine into one of this package. To exit is one,
+// with any code: a Worker has no end of its own.
+func (w *Worker) failure(err error) error {
+	var exit *engine.ExitError
+	if errors.As(err, &exit) {
+		return &ExitError{Code: exit.Code}
+	}
+	return w.container.translate(w.x, err)
+}
+
+// begin starts the program. When it was there before, it does not print again
+// what it printed while it was loaded for its snapshot.
+func (w *Worker) begin(ctx context.Context, again bool) error {
+	err := w.start(ctx, w.session.planWorker)
+	if errors.Is(err, engine.ErrImage) { // what is said about its memory is wrong
+		w.quit()
+		err = w.start(ctx, w.session.planWhole)
+	}
+	if err != nil {
+		return err
+	}
+	w.container.started(w.plan, 0)
+	return w.greet(ctx, again)
+}
+
+// planWorker is planStart for a Worker.
+func (s *session) planWorker(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan {
+	out := s.planStart(ctx, x, p, ref, options)
+	if out.snapshot != nil && out.snapshot.Protocol != oci.ProtocolTurn {
+		out.abandon("its snapshot is of a program that goes on to its end")
+	}
+	return out
+}
+
+// start makes an instance of the program.
+func (w *Worker) start(ctx context.Context, planning planner) (err error) {
+	c, s := w.container, w.session
+	if w.x, err = c.find(w.process); err != nil {
+		return err
+	}
+	defer func() {
+		w.x.close()
+		w.x.file = nil
+	}()
+	if w.x.builtin != nil {
+		return &FormatError{w.x.path, noTurns}
+	}
+	var times Times
+	defer func() { c.book(times) }()
+	began := time.Now()
+	module, plan, how, release, err := s.load(ctx, w.x, w.process, planning)
+	times.loaded(time.Since(began), how)
+	if err != nil {
+		return err
+	}
+	w.plan, w.release = plan, release
+	if !takesTurns(module) {
+		return &FormatError{w.x.path, noTurns}
+	}
+	if w.host, err = s.newHost(w.x, w.process, plan.clock(c.clock), nil); err != nil {
+		return err
+	}
+	began = time.Now()
+	w.meter = newMeter(s.account, &c.rt.crew)
+	w.meter.spends = w.out.now.Load().account
+	w.meter.work()
+	config := s.instanceConfig(w.host, w.meter, w.answer)
+	config.Image = plan.image()
+	instance, err := c.rt.engine.Instantiate(ctx, module, config)
+	times.Start = time.Since(began)
+	if err != nil {
+		if w.meter.refused != nil { // what memory it declares is more than there is left
+			return w.meter.refused
+		}
+		return err
+	}
+	return w.seat(ctx, instance)
+}
+
+// noTurns is why a program cannot be a Worker.
+const noTurns = "it answers no requests: a Python model does (predict FILE.py); run it to its end with Exec"
+
+// takesTurns tells whether a module has what a Worker calls.
+func takesTurns(m *engine.Module) bool {
+	has := func(name string, params int) bool {
+		return slices.ContainsFunc(m.Exports(), func(e engine.Export) bool {
+			return e.Kind == engine.KindFunc && e.Name == name && len(e.Params) == params && len(e.Results) == 1
+		})
+	}
+	return has("turn", 2) && has("host_alloc", 1)
+}
+
+// seat makes an instance the Worker's, unless that was closed.
+func (w *Worker) seat(ctx context.Context, i *engine.Instance) error {
+	w.instance = i
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	w.running = i
+	return nil
+}
+
+// greet tells the program who it is from now on.
+func (w *Worker) greet(ctx context.Context, again bool) error {
+	seed := make([]byte, seedBytes)
+	if _, err := io.ReadFull(w.session.random(), seed); err != nil {
+		return fmt.Errorf("read randomness: %w", err)
+	}
+	r := newRequest(w.x, w.process, seed)
+	r.Again = again
+	call := turnBegin
+	if w.plan.snapshot == nil {
+		call = turnFirst
+	}
+	source, err := turnSource(call, r)
+	if err != nil {
+		return err
+	}
+	if err := turn(ctx, w.instance, source); err != nil {
+		return err
+	}
+	if w.told.exception != nil {
+		return w.told.exception
+	}
+	return nil
+}
+
+// errAnew says that a program cannot be put back in place.
+var errAnew = errors.New("it has to be started again")
+
+// restore puts the program back to its snapshot.
+func (w *Worker) restore(ctx context.Context) error {
+	if w.instance == nil || w.plan.snapshot == nil {
+		return errAnew
+	}
+	if err := w.instance.Reset(w.plan.image()); err != nil {
+		return errAnew
+	}
+	if err := w.host.Reset(); err != nil {
+		return fmt.Errorf("open what the program begins with: %w", err)
+	}
+	return w.greet(ctx, true)
+}
+
+// quit ends the instance.
+func (w *Worker) quit() {
+	if w.instance != nil {
+		w.container.loaded(w.instance.Groups())
+		w.instance.Close(w.container.life) // nothing runs: it does not wait
+	}
+	if w.meter != nil {
+		w.meter.pause()
+	}
+	if w.host != nil {
+		w.host.Close()
+	}
+	if w.release != nil {
+		w.release()
+		w.plan.close()
+	}
+	w.instance, w.meter, w.host, w.release = nil, nil, nil, nil
+}
+
+// answer is the door of a Worker's program.
+func (w *Worker) answer(ctx context.Context, message []byte) ([]byte, error) {
+	if !isFrame(message) {
+		if d := w.container.spec.Door; d != nil {
+			return d(ctx, message)
+		}
+		return nil, errors.New("nobody answers")
+	}
+	kind, text, err := parseFrame(message)
+	switch {
+	case err != nil:
+		return nil, err
+	case kind == frameError:
+		w.told.exception = parseException(text)
+	case kind == frameAnswer:
+		w.told.answer = text
+	case w.request == nil:
+		return nil, errors.New("there is no request")
+	default:
+		request := *w.request
+		w.request = nil
+		return appendFrame(frameRequest, request), nil
+	}
+	return nil, nil
+}
+
+// workerOutput counts what a Worker's program writes, for the call that it writes
+// in.
+type workerOutput struct{ now atomic.Pointer[outputCall] }
+
+// outputCall is the output of one call.
+type outputCall struct {
+	account *account
+	stop    context.CancelCauseFunc
+	flooded atomic.Pointer[LimitError]
+}
+
+// open begins a call.
+func (o *workerOutput) open(a *account, stop context.CancelCauseFunc) *outputCall {
+	c := &outputCall{account: a, stop: stop}
+	o.now.Store(c)
+	return c
+}
+
+// to is dst, bounded.
+func (o *workerOutput) to(dst io.Writer) io.Writer { return &workerStream{o, dst} }
+
+type workerStream struct {
+	*workerOutput
+	dst io.Writer
+}
+
+func (s *workerStream) Write(p []byte) (int, error) {
+	c := s.now.Load()
+	allowed, limit := c.account.print(int64(len(p)))
+	n := 0
+	if allowed > 0 {
+		var err error
+		if n, err = s.dst.Write(p[:allowed]); err != nil {
+			return n, err
+		}
+	}
+	if limit == nil {
+		return n, nil
+	}
+	c.flooded.CompareAndSwap(nil, limit)
+	c.stop(limit)
+	return n, wasi.ErrOutputLimit
+}
