@@ -93,24 +93,29 @@ func (s *session) planStart(ctx context.Context, x *executable, p Process, ref l
 	default:
 		s.findSnapshot(ctx, out, d, x, p, content)
 	}
-	hot := d.Modules[at].Hot
+	out.cutting = c.cut(ctx, &d.Modules[at], ref, options)
 	if out.snapshot != nil {
-		hot = out.snapshot.Hot
+		out.cutting.restores(out.snapshot)
 	}
-	// The facts are read when a part has to be made: a start from the cache needs none.
-	derived, known, layers := c.derived, &d.Modules[at], c.layers
-	late := context.WithoutCancel(ctx)
-	out.cutting = &cutting{content: content, facts: string(known.Facts), hot: hot, open: func() (*prepare.Split, io.Closer, error) {
-		facts, err := derived.Facts(late, known)
+	return out
+}
+
+// cut says how a module of the image is loaded in parts. The facts are read when
+// a part has to be made: a start from the cache needs none.
+func (c *Container) cut(ctx context.Context, m *oci.DerivedModule, ref layer.Ref, options prepare.Options) *cutting {
+	derived, layers, late := c.derived, c.layers, context.WithoutCancel(ctx)
+	return &cutting{content: m.Content, facts: string(m.Facts), hot: m.Hot, open: func() (*prepare.Split, io.Closer, error) {
+		facts, err := derived.Facts(late, m)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read facts: %w", err)
 		}
 		return openSplit(layers, ref, facts, options)
 	}}
-	if out.snapshot != nil {
-		out.cutting.pages = uint32(out.snapshot.Memory >> 16)
-	}
-	return out
+}
+
+// restores makes it the cutting for a snapshot.
+func (c *cutting) restores(s *oci.Snapshot) {
+	c.hot, c.pages = s.Hot, uint32(s.Memory>>16)
 }
 
 // findSnapshot takes the first snapshot that fits a program.
@@ -181,5 +186,10 @@ func (p *plan) image() *engine.Image {
 	if p.snapshot == nil {
 		return nil
 	}
-	return &engine.Image{File: p.memory, Size: p.snapshot.Memory, Globals: p.snapshot.Globals}
+	s := p.snapshot
+	key := slices.Concat([]string{s.Content}, s.Program)
+	for _, d := range s.Pages {
+		key = append(key, d.String())
+	}
+	return &engine.Image{File: p.memory, Size: s.Memory, Globals: s.Globals, Key: keyOf(key...)}
 }

@@ -25,6 +25,7 @@ import (
 //	entries/KEY/wazero-.../   wazero's own cache, with the machine code of this one module
 //	drafts/KEY.*/             entries that are being made, or were when their process died
 //	sessions/                 folders that are empty but while a part of a module is loaded
+//	touched/KEY               which pages of an image a run touches
 //	locks/KEY                 locked by the process that makes the entry; the lock dies with it
 //	locks/compile             locked by the process that compiles a large module
 //	rate                      how fast this machine compiled last

@@ -29,9 +29,10 @@ type Config struct {
 
 // Engine compiles modules and makes instances of them. Its methods may be called by several goroutines at once.
 type Engine struct {
-	config Config
-	cache  *cache // nil: in memory only
-	self   func() self
+	config  Config
+	cache   *cache // nil: in memory only
+	touched *touched
+	self    func() self
 
 	// life ends when the engine is closed; what goes on in the background goes on under it.
 	life   context.Context
@@ -61,6 +62,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 			return nil, fmt.Errorf("open compile cache: %w", err)
 		}
 	}
+	e.touched = newTouched(e.cache)
 	e.life, e.finish = context.WithCancel(context.WithoutCancel(ctx))
 	e.self = sync.OnceValue(func() self { return examine(e.life, c.Interpreter) })
 	return e, nil

@@ -19,6 +19,9 @@ type Image struct {
 	Size uint64
 	// Globals are the values of the module's own globals, in their order.
 	Globals []uint64
+	// Key is the hex SHA-256 of what File holds, or of what names it. By it is remembered which pages a run touches; ""
+	// has nothing remembered.
+	Key string
 }
 
 // ErrGrown is returned by Reset when the memory is larger than its image: it cannot become smaller again.
@@ -44,8 +47,13 @@ func (i *Instance) restore(m *Image) error {
 	if i.mem == nil || uint64(len(i.mem.buf)) != m.Size {
 		return ErrImage
 	}
-	if err := i.mem.restore(m.File); err != nil {
+	i.learn()
+	mapped, err := i.mem.restore(m.File)
+	if err != nil {
 		return fmt.Errorf("restore memory: %w", err)
+	}
+	if mapped && validKey(m.Key) {
+		i.pages.fresh = m.Key
 	}
 	return i.setGlobals(m.Globals)
 }
@@ -92,20 +100,20 @@ func (i *Instance) Reset(m *Image) error {
 }
 
 // restore puts a file's bytes over the whole memory: mapped where that is possible, else copied.
-func (l *linear) restore(f *os.File) error {
+func (l *linear) restore(f *os.File) (mapped bool, err error) {
 	if len(l.buf) == 0 {
-		return nil
+		return false, nil
 	}
 	if l.reserved != nil {
 		if st, err := f.Stat(); err != nil {
-			return err
+			return false, err
 		} else if st.Size() < int64(len(l.buf)) {
-			return ErrImage // reading behind the end of a mapped file ends the process
+			return false, ErrImage // reading behind the end of a mapped file ends the process
 		}
 		if overlay(l.buf, f) == nil {
-			return nil
+			return true, nil
 		}
 	}
-	_, err := io.ReadFull(io.NewSectionReader(f, 0, int64(len(l.buf))), l.buf)
-	return err
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, int64(len(l.buf))), l.buf)
+	return false, err
 }

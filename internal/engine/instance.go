@@ -56,6 +56,7 @@ type Instance struct {
 	parts   map[uint32]loadedPart     // groups that are loaded
 	idle    map[string][]api.Function // functions that are not running
 	cause   error                     // why the guest is being unwound
+	pages   pages
 
 	mu      sync.Mutex
 	calling *call         // the running call
@@ -219,9 +220,17 @@ func (i *Instance) Call(ctx context.Context, name string, args ...uint64) ([]uin
 	if err := i.begin(c); err != nil {
 		return nil, err
 	}
+	i.prefault()
 	results, err := i.invoke(c, name, args)
 	i.settle(c)
+	i.pages.fine = succeeded(err)
 	return results, err
+}
+
+// succeeded tells of a call's error that it is none, or the guest's own good end.
+func succeeded(err error) bool {
+	var exit *ExitError
+	return err == nil || errors.As(err, &exit) && exit.Code == 0
 }
 
 // invoke runs one function, outermost or not.
@@ -348,6 +357,7 @@ func (i *Instance) free() {
 	}
 	i.idle = nil
 	if i.mem != nil {
+		i.learn()
 		i.mem.release()
 	}
 	i.code.dismiss(i)
