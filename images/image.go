@@ -130,12 +130,10 @@ func (img *Image) readOnce(ctx context.Context, o Options) error {
 		return err
 	}
 	img.resolved = r
-	if img.layers, err = img.openLayers(ctx, o); err != nil {
-		return err
-	}
 	img.derived, img.underive = readDerived(img.lease.Store(), &img.resolved)
 	img.evict(ctx, img.underive)
-	return nil
+	img.layers, err = img.openLayers(ctx, o)
+	return err
 }
 
 // Underived says why derived data that the image carries is not used; nil when

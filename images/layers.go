@@ -6,17 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 )
 
-// openLayers returns the layers of the image, unpacking what was never
-// unpacked on this machine.
+// unpackers is how many layers of an image are unpacked at a time, at most: each takes
+// a core, and some megabytes.
+const unpackers = 4
+
+// openLayers opens the layers of the image, unpacking what was never unpacked on
+// this machine: the layers, and the memory of the snapshot that a run of it begins
+// with.
 func (img *Image) openLayers(ctx context.Context, o Options) ([]layer.Layer, error) {
 	r := &img.resolved
 	s := img.lease.Store()
@@ -24,15 +31,26 @@ func (img *Image) openLayers(ctx context.Context, o Options) ([]layer.Layer, err
 		x, err := moduleIndex(s, r.manifest.Layers[0])
 		return []layer.Layer{{Index: x, Content: s}}, err
 	}
-	layers := make([]layer.Layer, 0, len(r.manifest.Layers))
+	layers := make([]layer.Layer, len(r.manifest.Layers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(min(unpackers, runtime.GOMAXPROCS(0)))
 	for i, d := range r.manifest.Layers {
-		x, err := unpack(ctx, img.lease, d, r.config.RootFS.DiffIDs[i], o)
-		if err != nil {
-			return nil, fmt.Errorf("layer %d: %w", i+1, err)
-		}
-		layers = append(layers, layer.Layer{Index: x, Content: s})
+		group.Go(func() error {
+			x, err := unpack(ctx, img.lease, d, r.config.RootFS.DiffIDs[i], o)
+			if err != nil {
+				return fmt.Errorf("layer %d: %w", i+1, err)
+			}
+			layers[i] = layer.Layer{Index: x, Content: s}
+			return nil
+		})
 	}
-	return layers, nil
+	if img.derived != nil && len(img.derived.doc.Snapshots) > 0 {
+		group.Go(func() error {
+			_, _ = img.memories(ctx, 0) // whoever wants it hears of an error
+			return nil
+		})
+	}
+	return layers, group.Wait()
 }
 
 // moduleIndex makes a rootfs with one file of a bare module, used in place.
