@@ -54,8 +54,10 @@ type Snapshot struct {
 	Program []string `json:"program"`
 	// Protocol says how a restored guest goes on: ProtocolTurn or ProtocolWizer.
 	Protocol string `json:"protocol"`
-	// Hot are the functions that run after a restore.
-	Hot Functions `json:"hot,omitempty"`
+	// Hot are the functions that run after a restore, and Later those that only some runs need: they are loaded
+	// together when the first of them is called.
+	Hot   Functions `json:"hot,omitempty"`
+	Later Functions `json:"later,omitempty"`
 	// Memory is the length of the memory in bytes, and Pages the layers it is made of, each over the ones before.
 	Memory uint64          `json:"memory"`
 	Pages  []digest.Digest `json:"pages"`

@@ -115,7 +115,7 @@ func (c *Container) cut(ctx context.Context, m *oci.DerivedModule, ref layer.Ref
 
 // restores makes it the cutting for a snapshot.
 func (c *cutting) restores(s *oci.Snapshot) {
-	c.hot, c.pages = s.Hot, uint32(s.Memory>>16)
+	c.hot, c.later, c.pages = s.Hot, s.Later, uint32(s.Memory>>16)
 }
 
 // findSnapshot takes the first snapshot that fits a program.

@@ -20,6 +20,7 @@ type cutting struct {
 	content string // what names the module's bytes
 	facts   string // digest of what is said about them
 	hot     []uint32
+	later   []uint32 // loaded together when one of them is called
 	pages   uint32
 	record  bool
 	open    func() (*prepare.Split, io.Closer, error)
@@ -29,6 +30,8 @@ type cutting struct {
 // module with the first of them: a program whose functions are all in the
 // primary never does.
 type parts struct {
+	later []uint32
+
 	mu     sync.Mutex
 	ways   []*way // to open the module, of those who have it loaded
 	split  *prepare.Split
@@ -68,7 +71,9 @@ func (p *parts) get() (*prepare.Split, error) {
 		if p.split != nil {
 			break
 		}
-		p.split, p.file, err = w.open()
+		if p.split, p.file, err = w.open(); p.split != nil && len(p.later) > 0 {
+			p.split = p.split.Later(p.later)
+		}
 	}
 	if p.split == nil {
 		return nil, err
@@ -100,6 +105,14 @@ func (p *parts) Group(ctx context.Context, group uint32) (engine.Artifact, error
 		return engine.Artifact{}, err
 	}
 	return artifact(part), nil
+}
+
+// Shape implements engine.Shaped.
+func (p *parts) Shape(group uint32) string {
+	if group != prepare.LaterGroup {
+		return ""
+	}
+	return hashFunctions(p.later)
 }
 
 // GroupOf implements engine.Parts.
@@ -148,7 +161,7 @@ func (rt *Runtime) acquireParts(ctx context.Context, c cutting, options prepare.
 	if m != nil {
 		return m, engine.LoadStats{Hit: true}, given(m), nil
 	}
-	p := &parts{}
+	p := &parts{later: c.later}
 	defer p.offer(c.open)()
 	compiled, err := rt.engine.LoadParts(ctx, key, groups, func(ctx context.Context) (engine.Artifact, error) {
 		s, err := p.get()
@@ -168,7 +181,7 @@ func (rt *Runtime) acquireParts(ctx context.Context, c cutting, options prepare.
 // partKeys are the key of all groups of a module, and that of its primary.
 func (rt *Runtime) partKeys(c cutting, options prepare.Options) (groups, primary string) {
 	groups = keyOf(c.content, c.facts, options.SplitKey(), rt.engine.Identity())
-	return groups, keyOf(groups, fmt.Sprint(c.pages, c.record), hashFunctions(c.hot))
+	return groups, keyOf(groups, fmt.Sprint(c.pages, c.record), hashFunctions(c.hot), hashFunctions(c.later))
 }
 
 // primary prepares the primary.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -100,6 +99,7 @@ type recorder struct {
 	facts    []byte
 	open     func() (*prepare.Split, io.Closer, error)
 	hits     map[uint32]struct{} // functions that ran after the snapshot
+	later    map[uint32]struct{} // and those that ran in rare runs
 }
 
 // curtain is a stream that nobody sees any more once it is down.
@@ -151,12 +151,33 @@ func (r *recorder) record(ctx context.Context) (*Recording, error) {
 		return nil, err
 	}
 	if s := r.out.Snapshot; s != nil {
-		s.Hot = slices.Sorted(maps.Keys(r.hits))
-		hot = append(hot, s.Hot...)
+		if hot, err = r.moderate(slices.Concat(hot, s.Hot, s.Later), slices.Concat(s.Hot, s.Later)); err != nil {
+			return nil, err
+		}
 	}
 	slices.Sort(hot)
 	r.out.Hot = slices.Compact(hot)
 	return &r.out, nil
+}
+
+// moderateHot is how much code is compiled at once for a program that is not
+// restored: beyond it, compiling takes longer and more memory than the groups do,
+// which images of one base share.
+const moderateHot = 2 << 20
+
+// moderate gives all functions, or those after the restore alone when all are too
+// many.
+func (r *recorder) moderate(all, after []uint32) ([]uint32, error) {
+	split, file, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	slices.Sort(all)
+	if all = slices.Compact(all); split.Bytes(all) > moderateHot {
+		return after, nil
+	}
+	return all, nil
 }
 
 // guest is one instance of the program while it is recorded.

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -17,9 +18,10 @@ const maxRehearsals = 64
 
 // rehearseAll runs what runs do after a restore, each in an instance of its own
 // that is restored as theirs are: the run of the image, and those that the
-// program itself says. What runs then is the hot set.
+// program itself says. What runs then is the hot set; what runs in those alone
+// that are rare is loaded when a run needs some of it.
 func (r *recorder) rehearseAll(ctx context.Context) error {
-	r.hits = map[uint32]struct{}{}
+	r.hits, r.later = map[uint32]struct{}{}, map[uint32]struct{}{}
 	r.down.Store(true)
 	f, err := os.CreateTemp("", "wherry-memory-")
 	if err != nil {
@@ -32,23 +34,32 @@ func (r *recorder) rehearseAll(ctx context.Context) error {
 	}
 	s := r.out.Snapshot
 	image := &engine.Image{File: f, Size: s.Memory, Globals: s.Globals}
-	if err := r.rehearse(ctx, image, r.x.args, "", s.Protocol == oci.ProtocolTurn); err != nil {
+	inside := s.Protocol == oci.ProtocolTurn
+	if err := r.rehearse(ctx, image, rehearsal{Args: r.x.args}, inside); err != nil {
 		return err
 	}
 	for _, run := range r.runs {
-		args := slices.Concat(r.x.args[:r.fixed], run.Args)
-		if err := r.rehearse(ctx, image, args, run.Stdin, false); err != nil {
+		run.Args = slices.Concat(r.x.args[:r.fixed], run.Args)
+		if err := r.rehearse(ctx, image, run, false); err != nil {
 			return err
 		}
 	}
+	for f := range r.hits {
+		delete(r.later, f)
+	}
+	s.Hot, s.Later = slices.Sorted(maps.Keys(r.hits)), slices.Sorted(maps.Keys(r.later))
 	return nil
 }
 
 // rehearse makes one run. inside has the program first do what it does in one
 // run as often as it is asked.
-func (r *recorder) rehearse(ctx context.Context, image *engine.Image, args []string, stdin string, inside bool) error {
+func (r *recorder) rehearse(ctx context.Context, image *engine.Image, run rehearsal, inside bool) error {
 	x, p := *r.x, r.p
-	x.args, p.Stdin = args, strings.NewReader(stdin)
+	x.args, p.Stdin = run.Args, strings.NewReader(run.Stdin)
+	ran := r.hits
+	if run.Rare {
+		ran = r.later
+	}
 	g, err := r.guest(ctx, &x, p, nil, image)
 	if err != nil {
 		return err
@@ -63,19 +74,19 @@ func (r *recorder) rehearse(ctx context.Context, image *engine.Image, args []str
 		if r.ended(err) != nil {
 			return err
 		}
-		r.note(g)
+		note(ran, g)
 		if err != nil {
 			return nil
 		}
 	}
 	err = r.ended(resume(ctx, g.Instance, r.out.Snapshot, &x, p, make([]byte, seedBytes)))
-	r.note(g)
+	note(ran, g)
 	return err
 }
 
 // note adds what has run.
-func (r *recorder) note(g *guest) {
+func note(ran map[uint32]struct{}, g *guest) {
 	for _, f := range g.Hits() {
-		r.hits[f] = struct{}{}
+		ran[f] = struct{}{}
 	}
 }

@@ -133,6 +133,8 @@ type reads struct {
 type rehearsal struct {
 	Args  []string `json:"args"` // beyond those it is bound to
 	Stdin string   `json:"stdin"`
+	// Rare is set for what few runs do: it need not be at hand at once.
+	Rare bool `json:"rare"`
 }
 
 // parseReads reads a message that a guest sends when it has loaded; false for

@@ -40,6 +40,12 @@ type Parts interface {
 	Close() error
 }
 
+// Shaped is Parts of which some groups are shaped by more than the key of all groups says.
+type Shaped interface {
+	// Shape says by what, "" for nothing.
+	Shape(group uint32) string
+}
+
 // Part says what the engine must know of a prepared part beside its bytes.
 type Part struct {
 	// First is the index of the first function that the part defines, and Origins has for each of them its index in the
@@ -206,6 +212,12 @@ func groupKey(groups string, n uint32) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// shapedKey is the key of one that more shapes.
+func shapedKey(key, shape string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", key, shape))
+	return hex.EncodeToString(sum[:])
+}
+
 // bringGroup has a group compiled, into the cache if there is one, and loads it into this code's runtime.
 func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 	defer func() {
@@ -218,6 +230,11 @@ func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 	}()
 	e := c.engine
 	key := groupKey(c.groups.key, n)
+	if s, ok := c.preparer().(Shaped); ok {
+		if shape := s.Shape(n); shape != "" {
+			key = shapedKey(key, shape)
+		}
+	}
 	made := func(ctx context.Context) (Artifact, error) { return c.preparer().Group(ctx, n) }
 	if e.cache == nil || c.session == "" {
 		return c.makeGroup(ctx, made, g)

@@ -54,6 +54,7 @@ type Split struct {
 	rank     []uint32 // of each defined function among them, ordered by type
 	ranked   []uint32 // defined function of each rank
 	groups   []uint32 // first defined function of each group, and the end
+	later    []uint32 // defined functions of LaterGroup, ascending
 }
 
 // SplitKey is to be part of the keys of all that is made of a Split.
@@ -149,7 +150,26 @@ func (s *Split) stubSlot(n uint32) uint32 { return uint32(len(s.table)+len(s.ran
 // callsSize is the length of our table.
 func (s *Split) callsSize() uint32 { return uint32(len(s.rank) + len(s.types)) }
 
-// Groups is the number of groups.
+// LaterGroup is the number of the group that Later makes.
+const LaterGroup = 1 << 31
+
+// Later gives the same split with one more group: functions, by their index in the original, that are loaded together
+// when one of them is first called, for whoever calls one is likely to call others.
+func (s *Split) Later(functions []uint32) *Split {
+	with := *s
+	with.later = make([]uint32, 0, len(functions))
+	for _, f := range functions {
+		_, pinned := slices.BinarySearch(s.facts.Pinned, f)
+		if f >= s.imported && int64(f-s.imported) < int64(len(s.m.Code)) && !pinned {
+			with.later = append(with.later, f-s.imported)
+		}
+	}
+	slices.Sort(with.later)
+	with.later = slices.Compact(with.later)
+	return &with
+}
+
+// Groups is the number of groups, that of Later not counted.
 func (s *Split) Groups() int { return len(s.groups) - 1 }
 
 // GroupOf gives the group with the function of a slot; false when the slot has none.
@@ -163,7 +183,21 @@ func (s *Split) GroupOf(slot uint32) (group uint32, ok bool) {
 	default:
 		return 0, false
 	}
+	if _, ok := slices.BinarySearch(s.later, slot); ok {
+		return LaterGroup, true
+	}
 	return uint32(sort.Search(s.Groups(), func(g int) bool { return s.groups[g+1] > slot })), true
+}
+
+// Bytes is how much code these functions of the original have.
+func (s *Split) Bytes(functions []uint32) int {
+	n := 0
+	for _, f := range functions {
+		if f >= s.imported && int64(f-s.imported) < int64(len(s.m.Code)) {
+			n += s.m.Code[f-s.imported].Len()
+		}
+	}
+	return n
 }
 
 // Name gives the name of a function of the original, or "".
@@ -213,6 +247,9 @@ func (s *Split) Primary(ctx context.Context, o PrimaryOptions) (*Part, error) {
 // Group prepares one group. It records which of its functions are called, see HitsExport: what runs in it is what no
 // recording has foreseen.
 func (s *Split) Group(ctx context.Context, g uint32) (*Part, error) {
+	if g == LaterGroup && len(s.later) > 0 {
+		return s.group(ctx, g, s.later)
+	}
 	if int64(g) >= int64(s.Groups()) {
 		return nil, fmt.Errorf("prepare group %d: there are %d", g, s.Groups())
 	}
@@ -222,6 +259,10 @@ func (s *Split) Group(ctx context.Context, g uint32) (*Part, error) {
 			members = append(members, i)
 		}
 	}
+	return s.group(ctx, g, members)
+}
+
+func (s *Split) group(ctx context.Context, g uint32, members []uint32) (*Part, error) {
 	c := s.newCut(members, false, true)
 	bin, err := c.writeGroup(ctx)
 	if err != nil {

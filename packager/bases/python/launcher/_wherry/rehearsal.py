@@ -1,8 +1,8 @@
 """Small programs that show, at build time, what programs of the bare interpreter run.
 
 Of the interpreter's 90,000 functions a program needs some hundreds. Those that
-these programs need are at hand when one starts; the others are fetched when they
-are called first.
+nearly all need are at hand when one starts; those that are needed in the rare
+ones of these programs come together when the first of them is called.
 """
 
 _WORDS = """
@@ -52,14 +52,17 @@ if __name__ == "__main__":
 """
 
 _FILE = """
-import sys, traceback
-line = input("name? ")
-print("hello", line, len(sys.argv), sum(int(n) for n in sys.stdin))
-try:
-    None.missing
-except AttributeError:
-    traceback.print_exc()
-sys.exit(3)
+import sys
+def main(*words):
+    line = input("name? ")
+    print("hello", line, len(words), sum(int(n) for n in sys.stdin))
+    try:
+        None.missing
+    except AttributeError as e:
+        print(f"caught {e}", file=sys.stderr)
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    sys.exit(3)
 """
 
 
@@ -69,12 +72,11 @@ def _writing(*files):
 
 
 def runs():
-    """Arguments and standard input, in the order in which they are run."""
+    """Arguments, standard input, and whether it is rare, in the order in which they are run."""
     python = "/usr/bin/python"
     files = _writing(("/tmp/rehearsal_one.py", _FILE), ("/tmp/rehearsal_two.py", _FAILS))
-    return [([python, *args], text) for args, text in (
-        (["-c", "print(1)"], ""),
-        (["-c", files], ""),
+    usual = [(["-c", "print(1)"], ""), (["-c", files], ""), (["/tmp/rehearsal_one.py", "--flag", "x"], "somebody\n1\n2\n")]
+    rare = [
         (["-c", _WORDS, "an", "argument"], ""),
         (["-c", "1 / 0"], ""),
         (["-c", "print(undefined)"], ""),
@@ -83,7 +85,6 @@ def runs():
         (["-c", "raise SystemExit('with a text')"], ""),
         (["-c", "import gc, sys; a = []; a.append(a); del a; print(gc.collect() >= 0); sys.exit(4)"], ""),
         (["-c", "print(input())"], ""),
-        (["/tmp/rehearsal_one.py", "--flag", "x"], "somebody\n1\n2\n"),
         (["/tmp/rehearsal_two.py"], ""),
         (["/tmp/nothing.py"], ""),
         (["-m", "json.tool"], '{"a": [1, 2.5, null]}'),
@@ -92,4 +93,5 @@ def runs():
         ([], "import sys\nprint(sys.version_info[:2])\n"),
         (["-V"], ""),
         (["--nothing"], ""),
-    )]
+    ]
+    return [([python, *args], text, at >= len(usual)) for at, (args, text) in enumerate(usual + rare)]

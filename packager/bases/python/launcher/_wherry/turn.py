@@ -107,7 +107,7 @@ def _tell(watched, refused):
     env = {os.fsdecode(k): None if v is None else os.fsdecode(v) for k, v in watched.looks().items()}
     told = {"wherry": "reads", "args": _state.looked, "allEnv": watched.listed, "fixed": _state.fixed,
             "env": env, "refused": refused[:1000], "guessed": _state.guessed,
-            "runs": [] if refused else [{"args": args, "stdin": text} for args, text in _state.runs()]}
+            "runs": [] if refused else [dict(zip(("args", "stdin", "rare"), r)) for r in _state.runs()]}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
 
 
@@ -230,7 +230,7 @@ class _Program:
         """The work of one run, again and again."""
 
     def runs(self):
-        """Runs that show what runs of it run: arguments beyond those it is bound to, and stdin."""
+        """Runs that show what runs of it run: arguments beyond those it is bound to, stdin, whether it is rare."""
         return []
 
 
@@ -438,7 +438,7 @@ class _Model(_Program):
         """Every case, help, and words that nobody can take."""
         cases = [_words(case) for case in (self.cases or self._guess())[:_SHOWN]]
         strange = [[_nan(word) for word in words] for words in cases[:1]]
-        return [(words, "") for words in [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]]
+        return [(words, "", False) for words in [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]]
 
 
 _SHOWN = 20  # cases that are run at build time
