@@ -17,10 +17,10 @@ import (
 
 const greeting = "hello, world\n"
 
-// BenchmarkHello makes a container of a C program that prints a line, runs it and
+// BenchmarkCreate makes a container of a C program that prints a line, runs it and
 // closes it, beside a bare module of wazero with wazero's WASI: no file system of
 // its own, no limits, no way to stop it. The program is compiled before.
-func BenchmarkHello(b *testing.B) {
+func BenchmarkCreate(b *testing.B) {
 	bin := clang(b, "hello.c")
 	ours, theirs := containers(b, bin), modules(b, bin)
 	const times = 200

