@@ -85,7 +85,9 @@ type Reads struct {
 	// Env are the variables it looked at, nil for one that was not set. AllEnv is set when it listed them.
 	Env    map[string]*string `json:"env,omitempty"`
 	AllEnv bool               `json:"allEnv,omitempty"`
-	// Dirs are the folders of the files that it opened, as absolute paths.
+	// Terminal is set when it asked whether it has a terminal.
+	Terminal bool `json:"terminal,omitempty"`
+	// Dirs are the folders that it opened or opened files in, and files that it looked for, as absolute paths.
 	Dirs []string `json:"dirs,omitempty"`
 }
 

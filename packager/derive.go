@@ -284,9 +284,11 @@ func (b *builder) covers(s *state, dirs []string) bool {
 	return false
 }
 
-// sameFiles tells whether a folder has the same files in two trees.
+// sameFiles tells whether a folder has the same files in two trees, or a file is
+// the same.
 func sameFiles(was, is *union, dir string) bool {
-	if was.nodes[dir].kind != is.nodes[dir].kind {
+	x, y := was.nodes[dir], is.nodes[dir]
+	if x.kind != y.kind || x.kind != layer.Dir && (x.mode != y.mode || x.size != y.size || x.ref != y.ref) {
 		return false
 	}
 	for _, u := range []*union{was, is} {

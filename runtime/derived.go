@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
@@ -168,12 +166,12 @@ func (c *Container) unfit(s *oci.Snapshot, x *executable, p Process) string {
 		return "the container keeps its files, and they may be others than the image's"
 	}
 	for _, m := range c.spec.Mounts {
-		target := path.Clean(m.Target)
-		for _, dir := range s.Reads.Dirs {
-			if path.Dir(target) == dir || strings.HasPrefix(dir+"/", strings.TrimSuffix(target, "/")+"/") {
-				return fmt.Sprintf("%s is mounted, and the program read files there while it loaded", m.Target)
-			}
+		if c.covered(m, s.Reads.Dirs) {
+			return fmt.Sprintf("%s is mounted, and the program looked for files there while it loaded", m.Target)
 		}
+	}
+	if s.Reads.Terminal && c.spec.Terminal {
+		return "the program asked while it loaded whether it has a terminal"
 	}
 	if c.touched() {
 		return "programs of the container have changed its files"

@@ -58,7 +58,7 @@ func (d *derivedImage) Memory(context.Context, *oci.Snapshot) (*os.File, error) 
 
 func waitingImage(t *testing.T) image {
 	return newImage(t, ispec.ImageConfig{Entrypoint: []string{"/bin/waiting"}, Env: []string{"MODE=fast"}},
-		file{"bin/waiting", 0o755, waitingWasm(t)}, file{"data/words", 0o644, []byte("words")})
+		file{"bin/waiting", 0o755, waitingWasm(t)}, file{"data/words", 0o644, []byte("words")}, file{"link", 0o120777, []byte("/data")})
 }
 
 func newRuntime(t *testing.T, o ...runtime.Option) *runtime.Runtime {
@@ -218,6 +218,36 @@ func TestMountOverRead(t *testing.T) {
 	}
 }
 
+// TestMountOverSought checks that a mount starts a program from its beginning where it had looked for what was not
+// there, asked what something is, or went through a symbolic link; and that its answers are those of such a start.
+func TestMountOverSought(t *testing.T) {
+	rt := newRuntime(t)
+	for _, c := range []struct {
+		mode, target string
+		file         bool
+		restored     int64
+	}{
+		{"probe", "/data/config", true, 0}, {"probe", "/data", false, 0}, {"probe", "/other", false, 1},
+		{"stat", "/conf", true, 0}, {"stat", "/conf", false, 0}, {"stat", "/data", false, 1}, {"stat", "/data/words", true, 1},
+		{"linked", "/data", false, 0}, {"linked", "/data/words", true, 0}, {"linked", "/link", false, 0}, {"linked", "/other", false, 1},
+		{"readlink", "/other", true, 1}, {"readlink", "/data", false, 0},
+	} {
+		img := waitingImage(t)
+		img.config.Env = []string{"MODE=" + c.mode}
+		d := derive(t, rt, img)
+		m := runtime.Mount{Target: c.target}
+		if c.file {
+			m.Data, m.Mode = []byte("x"), 0o444
+		}
+		spec := runtime.Spec{Mounts: []runtime.Mount{m}}
+		got, stats, gotErr := start(t, rt, d, spec)
+		want, _, wantErr := start(t, rt, img, spec)
+		if stats.Restored != c.restored || got != want || fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
+			t.Errorf("%s, %s mounted: restored %d times (%v), printed %q, %v; want %q, %v", c.mode, c.target, stats.Restored, stats.Notes, got, gotErr, want, wantErr)
+		}
+	}
+}
+
 // TestLies checks that derived data that is wrong makes a program start as if there were none.
 func TestLies(t *testing.T) {
 	rt := newRuntime(t)
@@ -255,12 +285,22 @@ func TestLies(t *testing.T) {
 // TestRecordRefusals checks the reasons for which there is no snapshot.
 func TestRecordRefusals(t *testing.T) {
 	rt := newRuntime(t)
-	for mode, why := range map[string]string{"keep": "open", "write": "writes /data/new"} {
+	for mode, why := range map[string]string{
+		"keep": "open", "write": "writes /data/new", "mkdir": "writes /tmp/made", "remove": "writes /data/words", "swap": "keeps a file open",
+		"draw": "draws randomness", "device": "device of random numbers", "print": "prints 8 bytes",
+	} {
 		img := waitingImage(t)
 		img.config.Env = []string{"MODE=" + mode}
 		r, err := record(t, rt, img, runtime.Spec{})
 		if err != nil || r.Snapshot != nil || !strings.Contains(r.Refused, why) {
 			t.Errorf("%s: %+v, %v", mode, r, err)
+		}
+	}
+	for _, mode := range []string{"again", "probe", "stat", "linked", "readlink"} {
+		img := waitingImage(t)
+		img.config.Env = []string{"MODE=" + mode}
+		if r, err := record(t, rt, img, runtime.Spec{}); err != nil || r.Refused != "" {
+			t.Errorf("%s: refused: %+v, %v", mode, r, err)
 		}
 	}
 	img := newImage(t, ispec.ImageConfig{Entrypoint: []string{"/bin/probe"}}, file{"bin/probe", 0o755, probeWasm(t)})

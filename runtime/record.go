@@ -91,11 +91,14 @@ type recorder struct {
 	out      Recording
 	observed preview1.Observed
 	reads    *oci.Reads
-	fixed    int         // arguments that the snapshot is bound to; 0: all
-	refused  string      // by the program itself
-	runs     []rehearsal // that the program wants made
-	heard    atomic.Bool // it read its standard input
-	down     atomic.Bool // the curtain
+	fixed    int          // arguments that the snapshot is bound to; 0: all
+	refused  string       // by the program itself
+	runs     []rehearsal  // that the program wants made
+	heard    atomic.Bool  // it read its standard input
+	shown    atomic.Int64 // bytes that it printed before the curtain fell
+	repeats  int64        // bytes of them that it prints again after a restore
+	renews   bool         // it draws anew after a restore what it drew
+	down     atomic.Bool  // the curtain
 	facts    []byte
 	open     func() (*prepare.Split, io.Closer, error)
 	hits     map[uint32]struct{} // functions that ran after the snapshot
@@ -104,14 +107,16 @@ type recorder struct {
 
 // curtain is a stream that nobody sees any more once it is down.
 type curtain struct {
-	dst  io.Writer
-	down *atomic.Bool
+	dst   io.Writer
+	down  *atomic.Bool
+	shown *atomic.Int64 // bytes before that
 }
 
 func (c *curtain) Write(p []byte) (int, error) {
 	if c.down.Load() {
 		return len(p), nil
 	}
+	c.shown.Add(int64(len(p)))
 	return c.dst.Write(p)
 }
 
@@ -132,7 +137,7 @@ func (l *listened) Read(p []byte) (int, error) {
 func (r *recorder) record(ctx context.Context) (*Recording, error) {
 	if r.spec.Snapshot { // what it prints in rehearsal is nobody's
 		r.p.Stdin = &listened{src: r.p.Stdin, heard: &r.heard}
-		r.p.Stdout, r.p.Stderr = &curtain{dst: r.p.Stdout, down: &r.down}, &curtain{dst: r.p.Stderr, down: &r.down}
+		r.p.Stdout, r.p.Stderr = &curtain{r.p.Stdout, &r.down, &r.shown}, &curtain{r.p.Stderr, &r.down, &r.shown}
 	}
 	if err := r.survey(ctx); err != nil {
 		return nil, err
@@ -261,7 +266,8 @@ func (r *recorder) survey(ctx context.Context) error {
 // looked at.
 func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 	if said, ok := parseReads(message); ok {
-		r.reads = &oci.Reads{Args: said.Args, Env: said.Env, AllEnv: said.AllEnv}
+		r.reads = &oci.Reads{Args: said.Args, Env: said.Env, AllEnv: said.AllEnv, Terminal: said.Terminal}
+		r.repeats, r.renews = said.Printed, said.Renews
 		r.fixed = min(max(said.Fixed, 1), len(r.x.args))
 		r.refused, r.out.Guessed = said.Refused, said.Guessed
 		r.runs = said.Runs[:min(len(said.Runs), maxRehearsals)]
@@ -303,7 +309,7 @@ func (r *recorder) run(ctx context.Context, i *guest) error {
 		r.out.Refused = r.refused
 		return nil
 	}
-	if r.out.Refused = r.unfit(i.host, protocol); r.out.Refused == "" {
+	if r.out.Refused = r.unfit(i, protocol); r.out.Refused == "" {
 		r.take(i.Instance, protocol)
 	}
 	return nil
@@ -330,8 +336,8 @@ func (r *recorder) prepare(ctx context.Context, i *engine.Instance, protocol str
 }
 
 // unfit says why there can be no snapshot.
-func (r *recorder) unfit(host *preview1.Host, protocol string) string {
-	if extra := host.Extra(); extra != "" {
+func (r *recorder) unfit(g *guest, protocol string) string {
+	if extra := g.host.Extra(); extra != "" {
 		return fmt.Sprintf("%s keeps %s open, which would not be open after a restore: close it when it has been read", r.x.path, extra)
 	}
 	if w := r.observed.Written(); w != "" {
@@ -343,7 +349,13 @@ func (r *recorder) unfit(host *preview1.Host, protocol string) string {
 	if protocol == oci.ProtocolTurn && r.reads == nil {
 		return r.x.path + " does not say what it looked at while it loaded"
 	}
-	return ""
+	if why := r.drawn(g.Instance, protocol); why != "" {
+		return why
+	}
+	if r.observed.Full() || len(r.looked()) > maxLooked {
+		return r.x.path + " looks for too many files while it loads"
+	}
+	return r.printed()
 }
 
 // take takes the snapshot.
@@ -364,7 +376,7 @@ func (r *recorder) take(i *engine.Instance, protocol string) {
 			s.Reads.AllEnv, s.Reads.Env = true, allOf(r.p)
 		}
 	}
-	s.Reads.Dirs = r.observed.Dirs()
+	s.Reads.Dirs = r.looked()
 	r.out.Snapshot = s
 }
 

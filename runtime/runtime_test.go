@@ -65,7 +65,7 @@ type file struct {
 	data []byte
 }
 
-// newImage puts files into one layer; folders are made as needed.
+// newImage puts files into one layer; folders are made as needed, and symbolic links by their mode.
 func newImage(t *testing.T, config ispec.ImageConfig, files ...file) image {
 	t.Helper()
 	var content layer.Memory
@@ -78,6 +78,10 @@ func newImage(t *testing.T, config ispec.ImageConfig, files ...file) image {
 				seen[d] = true
 				x.Entries = append(x.Entries, layer.Entry{Path: d, Kind: layer.Dir, Mode: 0o755})
 			}
+		}
+		if f.mode&0o170000 == 0o120000 {
+			x.Entries = append(x.Entries, layer.Entry{Path: f.path, Kind: layer.Symlink, Mode: 0o777, Target: string(f.data)})
+			continue
 		}
 		digest, size, err := content.Put(t.Context(), bytes.NewReader(f.data))
 		if err != nil {

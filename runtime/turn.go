@@ -35,13 +35,16 @@ const (
 		"_m = _u.module_from_spec(_s)\n" +
 		"sys.modules['_wherry'] = _m\n" +
 		"_s.loader.exec_module(_m)\n"
-	turnLoad     = turnImport + "from _wherry import turn\nturn.prepare(%s)\n"
-	turnRehearse = "from _wherry import turn\nturn.rehearse(%s)\n"
-	turnResume   = "from _wherry import turn\nturn.resume(%s)\n"
+	// It leaves no name in __main__, which is the program's, and nothing for
+	// sys.displayhook.
+	turnCall     = "if __import__('_wherry.turn').turn."
+	turnLoad     = turnImport + turnCall + "prepare(%s): pass\n"
+	turnRehearse = turnCall + "rehearse(%s): pass\n"
+	turnResume   = turnCall + "resume(%s): pass\n"
 	// Those of a Worker: from its snapshot, from its beginning, and one request.
-	turnBegin = "from _wherry import turn\nturn.begin(%s)\n"
+	turnBegin = turnCall + "begin(%s): pass\n"
 	turnFirst = turnImport + turnBegin
-	turnWork  = "from _wherry import turn\nturn.work()\n"
+	turnWork  = turnCall + "work(): pass\n"
 )
 
 // turnSource puts a request into a call. JSON in a string of JSON is a literal
@@ -123,6 +126,13 @@ type reads struct {
 	Fixed  int                `json:"fixed"` // how many arguments it is bound to
 	// Refused is why there can be no snapshot of it, in its own words.
 	Refused string `json:"refused"`
+	// Terminal is set when it asked whether it has one.
+	Terminal bool `json:"terminal"`
+	// Printed is how many bytes it printed of which it knows: it prints them again
+	// in every run, or did not print them for anybody.
+	Printed int64 `json:"printed"`
+	// Renews is set when it draws anew after a restore what it drew.
+	Renews bool `json:"renews"`
 	// Guessed is set when it was called with values that nobody gave.
 	Guessed bool `json:"guessed"`
 	// Runs are those that show what its runs run.

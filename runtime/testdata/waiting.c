@@ -1,7 +1,9 @@
 // A guest that loads a table, and then works with it: what a snapshot is for.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <wasi/api.h>
@@ -10,6 +12,7 @@ static unsigned table[4096];
 static char mode[64];
 static unsigned loaded;
 static FILE *kept;
+static char secret[8];
 
 __attribute__((noinline)) static void load(void) {
 	unsigned x = 12345;
@@ -22,6 +25,27 @@ __attribute__((export_name("wizer.initialize"))) void initialize(void) {
 	strncpy(mode, m ? m : "none", sizeof mode - 1);
 	if (!strcmp(mode, "keep")) kept = fopen("/data/words", "r");
 	if (!strcmp(mode, "write")) fclose(fopen("/data/new", "w"));
+	struct stat st;
+	char link[64];
+	if (!strcmp(mode, "probe") && !access("/data/config", R_OK)) strcpy(mode, "configured");
+	if (!strcmp(mode, "stat") && !stat("/conf", &st)) strcpy(mode, "there");
+	if (!strcmp(mode, "linked")) {
+		FILE *f = fopen("/link/words", "r");
+		if (f) fclose(f);
+		else strcpy(mode, "gone");
+	}
+	if (!strcmp(mode, "readlink") && readlink("/link", link, sizeof link) < 0) strcpy(mode, "no link");
+	if (!strcmp(mode, "mkdir")) mkdir("/tmp/made", 0700);
+	if (!strcmp(mode, "again")) mkdir("/data", 0700);
+	if (!strcmp(mode, "remove")) unlink("/data/words");
+	if (!strcmp(mode, "swap")) close(0), open("/data/words", O_RDONLY);
+	if (!strcmp(mode, "draw")) getentropy(secret, sizeof secret);
+	if (!strcmp(mode, "device")) {
+		FILE *f = fopen("/dev/urandom", "r");
+		fread(secret, 1, sizeof secret, f);
+		fclose(f);
+	}
+	if (!strcmp(mode, "print")) puts("loading"), fflush(stdout);
 	load();
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,7 +106,7 @@ type Host struct {
 	limits    Limits
 	observed  *Observed
 	config    Config
-	initial   int // descriptors at the start
+	began     []*descriptor // what was open at the start
 	fds       fdTable
 
 	started time.Duration // monotonic reading at the start
@@ -246,7 +247,7 @@ func (h *Host) open(c Config) error {
 		}
 		return ErrFiles
 	}
-	h.fds.entries, h.initial = list, len(list)
+	h.fds.entries, h.began = list, slices.Clone(list)
 	h.outputs = []*wasi.Output{c.Stdout, c.Stderr}
 	if len(list) > h.limits.FDs {
 		return fmt.Errorf("%d descriptors at the start, more than the limit of %d", len(list), h.limits.FDs)

@@ -23,6 +23,31 @@ func (h *Host) at(c *call, fd, ptr int, need rights) (*rootfs.Node, string, errn
 	return dir.file.Node(), path, esuccess
 }
 
+// sought notes what was looked for at the path of the arguments from ptr on.
+func (h *Host) sought(c *call, fd, ptr int) { h.note(c, fd, ptr, (*Observed).seen) }
+
+func (h *Host) note(c *call, fd, ptr int, note func(o *Observed, dir *directory, path string)) {
+	if h.observed == nil {
+		return
+	}
+	if path, e := c.path(ptr); e == esuccess {
+		if _, dir, e := h.fds.directory(c.u32(fd), 0); e == esuccess {
+			note(h.observed, dir, path)
+		}
+	}
+}
+
+// changed ends a call that was to change what is at the path of the arguments
+// from ptr on.
+func (h *Host) changed(c *call, fd, ptr int, err error) errno {
+	if err != nil {
+		h.sought(c, fd, ptr)
+		return c.fail(err)
+	}
+	h.note(c, fd, ptr, (*Observed).changes)
+	return esuccess
+}
+
 // follow is the lookup flag of argument i.
 func (c *call) follow(i int) (bool, errno) {
 	flags := c.u32(i)
@@ -37,7 +62,7 @@ func (h *Host) pathCreateDirectory(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	return c.fail(h.tree.Mkdir(at, path, newDirectoryMode))
+	return h.changed(c, 0, 1, h.tree.Mkdir(at, path, newDirectoryMode))
 }
 
 func (h *Host) pathFilestatGet(c *call) errno {
@@ -54,6 +79,9 @@ func (h *Host) pathFilestatGet(c *call) errno {
 		return e
 	}
 	st, err := h.tree.Stat(at, path, follow)
+	if err != nil || st.Kind != rootfs.KindDir {
+		h.sought(c, 0, 2)
+	}
 	if err != nil {
 		return c.fail(err)
 	}
@@ -74,7 +102,7 @@ func (h *Host) pathFilestatSetTimes(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	return c.fail(h.tree.SetTimes(at, path, follow, times))
+	return h.changed(c, 0, 2, h.tree.SetTimes(at, path, follow, times))
 }
 
 func (h *Host) pathLink(c *call) errno {
@@ -90,7 +118,7 @@ func (h *Host) pathLink(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	return c.fail(h.tree.Link(from, old, follow, to, name))
+	return h.changed(c, 4, 5, h.tree.Link(from, old, follow, to, name))
 }
 
 func (h *Host) pathReadlink(c *call) errno {
@@ -106,6 +134,7 @@ func (h *Host) pathReadlink(c *call) errno {
 	if e != esuccess {
 		return e
 	}
+	h.sought(c, 0, 1)
 	target, err := h.tree.Readlink(at, path)
 	if err != nil {
 		return c.fail(err)
@@ -120,7 +149,7 @@ func (h *Host) pathRemoveDirectory(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	return c.fail(h.tree.Rmdir(at, path))
+	return h.changed(c, 0, 1, h.tree.Rmdir(at, path))
 }
 
 func (h *Host) pathRename(c *call) errno {
@@ -132,7 +161,7 @@ func (h *Host) pathRename(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	return c.fail(h.tree.Rename(from, old, to, name))
+	return h.changed(c, 0, 1, h.tree.Rename(from, old, to, name))
 }
 
 func (h *Host) pathSymlink(c *call) errno {
@@ -147,7 +176,7 @@ func (h *Host) pathSymlink(c *call) errno {
 	if target[0] == '/' && !h.isRoot(at) {
 		return eperm
 	}
-	return c.fail(h.tree.Symlink(target, at, path))
+	return h.changed(c, 2, 3, h.tree.Symlink(target, at, path))
 }
 
 // isRoot reports whether a directory is the root of the tree. Only beneath it
@@ -167,7 +196,7 @@ func (h *Host) pathUnlinkFile(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	return c.fail(h.tree.Unlink(at, path))
+	return h.changed(c, 0, 1, h.tree.Unlink(at, path))
 }
 
 func (h *Host) pathOpen(c *call) errno {
@@ -209,6 +238,7 @@ func (h *Host) pathOpen(c *call) errno {
 	how := howOf(oflags, base, follow)
 	file, err := h.tree.Open(dir.file.Node(), path, how)
 	if err != nil {
+		h.observed.seen(dir, path)
 		return c.fail(err)
 	}
 	d, e := parent.opened(file, base, inheriting, fdFlags(flags))

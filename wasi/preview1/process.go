@@ -113,6 +113,9 @@ func (h *Host) randomGet(c *call) errno {
 	if e != esuccess {
 		return e
 	}
+	if h.observed != nil {
+		h.observed.Random = true
+	}
 	for len(buf) > 0 {
 		n := min(len(buf), transferChunk)
 		if _, err := io.ReadFull(h.random, buf[:n]); err != nil {

@@ -27,6 +27,12 @@ def _read(text):
     return r["args"][2:], env, r["dir"], r.get("guess", False) or r.get("again", False)
 
 
+def _clean_path(text):
+    """Take the arguments from the import path, where the module has put them."""
+    args = json.loads(text)["args"]
+    sys.path[:] = [p for p in sys.path if p not in args]
+
+
 def _enter(env, folder):
     """The environment and the working directory."""
     os.environ.clear()
@@ -38,6 +44,7 @@ def prepare(text):
     """Load the program that the arguments begin with."""
     global _state
     argv, env, folder, guess = _read(text)
+    _clean_path(text)
     _enter(env, folder)
     plain = os.environ._data
     watched = watch.Environment(plain)
@@ -106,7 +113,8 @@ def _tell(watched, refused):
 
     env = {os.fsdecode(k): None if v is None else os.fsdecode(v) for k, v in watched.looks().items()}
     told = {"wherry": "reads", "args": _state.looked, "allEnv": watched.listed, "fixed": _state.fixed,
-            "env": env, "refused": refused[:1000], "guessed": _state.guessed,
+            "env": env, "refused": refused[:1000], "guessed": _state.guessed, "terminal": _state.output.asked,
+            "printed": _state.output.printed, "renews": callable(_hook()),
             "runs": [] if refused else [dict(zip(("args", "stdin", "rare"), r)) for r in _state.runs()]}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
 
@@ -129,10 +137,15 @@ def _continue(text):
         sys.__stdout__.reconfigure(line_buffering=True)
     if not again:
         _state.output.again()
-    hook = getattr(sys.modules.get("__main__"), "on_restore", None)
+    hook = _hook()
     if callable(hook):
         hook()
     return argv
+
+
+def _hook():
+    """What the program wants called first in every run."""
+    return getattr(sys.modules.get("__main__"), "on_restore", None)
 
 
 def resume(text):
@@ -168,6 +181,7 @@ def begin(text):
     try:
         if _state is None:
             argv, env, folder, _ = _read(text)
+            _clean_path(text)
             _enter(env, folder)
             _state = _Interpreter()
         else:
@@ -280,13 +294,15 @@ class _Model(_Program):
         super().__init__()
         self.path = argv[1]
         self.may_guess = guess
+        self.words, self.line = [], []  # sys.argv and sys.orig_argv
         self.kept = None  # the sys.argv that the program made for itself
         self.cases = []
 
     def load(self, argv):
         """Import the file, and call it with the cases beside it."""
         self.open(argv)
-        words, line = watch.Arguments([self.path]), watch.Arguments(["/usr/bin/python", self.path])
+        self.words = words = watch.Arguments([self.path])
+        self.line = line = watch.Arguments(["/usr/bin/python", self.path])
         sys.argv, sys.orig_argv = words, line
         self.output.watch()
         self.randomness.watch()
@@ -295,7 +311,7 @@ class _Model(_Program):
             self._warm()
         finally:
             self.randomness.unwatch()
-            self.output.on = False
+            self.output.unwatch()
         self.looked = words.looked or line.looked
         if sys.argv is not words or words.changed():
             self.kept = sys.argv
@@ -322,16 +338,16 @@ class _Model(_Program):
         run._flush()
         if self.output.size > watch.OUTPUT:
             return "the program prints more than 1 MiB while it loads"
-        hook = getattr(sys.modules.get("__main__"), "on_restore", None)
-        if self.randomness.drawn and not callable(hook):
+        if self.randomness.drawn and not callable(_hook()):
             return ("%s draws secret randomness while the program loads, and all runs would share it: draw it in "
                     "predict, or define on_restore() to draw it again" % self.randomness.drawn)
         return ""
 
     def arguments(self, argv):
-        """sys.argv and sys.orig_argv."""
-        sys.argv = list(argv[1:]) if self.kept is None else self.kept
-        sys.orig_argv = ["/usr/bin/python", *argv[1:]]
+        """sys.argv and sys.orig_argv: the same lists as while it was loaded."""
+        list.__setitem__(self.words, slice(None), argv[1:])
+        list.__setitem__(self.line, slice(None), ["/usr/bin/python", *argv[1:]])
+        sys.argv, sys.orig_argv = self.kept or self.words, self.line
 
     def _warm(self):
         """Call with the cases of warmup.json; generators do not move by it."""

@@ -113,10 +113,26 @@ class Output:
     def __init__(self):
         self.parts = []  # (descriptor, bytes), in order
         self.size = 0
+        self.printed = 0  # with what is nobody's
+        self.asked = False  # whether it was asked if there is a terminal
         self.on = True
+        self.plain = None
 
     def watch(self):
         """Put streams that remember in the place of stdout and stderr."""
+        self.plain = write, isatty = os.write, os.isatty
+
+        def noticed_write(fd, data):
+            n = write(fd, data)
+            if fd in (1, 2):
+                self.wrote(fd, bytes(memoryview(data).cast("B")[:n]))
+            return n
+
+        def noticed_isatty(fd):
+            self.asked = True
+            return isatty(fd)
+
+        os.write, os.isatty = noticed_write, noticed_isatty
         for name, fd in (("stdout", 1), ("stderr", 2)):
             old = getattr(sys, name)
             old.flush()
@@ -128,8 +144,14 @@ class Output:
             setattr(sys, name, new)
             setattr(sys, "__%s__" % name, new)
 
+    def unwatch(self):
+        """Remember no more."""
+        self.on = False
+        os.write, os.isatty = self.plain
+
     def wrote(self, fd, data):
         """Remember what was written."""
+        self.printed += len(data)
         if self.on:
             self.size += len(data)
             if self.size <= OUTPUT:
@@ -149,6 +171,10 @@ class _Remembering(io.FileIO):
         super().__init__(fd, "w", closefd=False)
         self._output = output
 
+    def isatty(self):
+        self._output.asked = True
+        return super().isatty()
+
     def write(self, data):
         n = super().write(data)
         if n:
@@ -162,6 +188,9 @@ class Randomness:
     # Whose draws are of no concern: their generators are found, or nothing is kept.
     OWN = ("random", "secrets", "uuid", "tempfile", "numpy.random", "_wherry.watch")
 
+    # What they draw is no secret: a key that is made anew, and names for the calls of one process and for files of its own.
+    NAMES = ("multiprocessing.process", "joblib.parallel", "joblib._memmapping_reducer", "joblib._parallel_backends")
+
     def __init__(self):
         import random
         import secrets
@@ -169,9 +198,11 @@ class Randomness:
 
         self.random, self.secrets = random, secrets
         self.fresh = weakref.WeakSet([random._inst])  # of module random
+        self.copied = set()  # states that they had when somebody took a copy
         self.entropies = set()  # with which generators of numpy seeded themselves
         self.drawn = None  # where the first secret was
         self.quiet = False
+        self.sequences = []  # of numpy, that made their entropy themselves, and what it was
         self.arrays = []  # bit generators of numpy to seed
         self.legacy = []  # the RandomStates among them, which keep half of a pair of normals
         self.plain = None
@@ -179,16 +210,27 @@ class Randomness:
     def watch(self):
         """Notice seeding and drawing."""
         random, own = self.random, self.random.Random
-        self.plain = own.seed, own.setstate, os.urandom, self.secrets.randbits
-        seed, setstate, urandom, randbits = self.plain
+        self.plain = own.seed, own.getstate, own.setstate, random.getrandbits, os.urandom, self.secrets.randbits
+        seed, getstate, setstate, getrandbits, urandom, randbits = self.plain
 
         def noticed_seed(generator, a=None, version=2):
             seed(generator, a, version)
             (self.fresh.add if a is None else self.fresh.discard)(generator)
 
+        def noticed_getstate(generator):
+            state = getstate(generator)
+            if generator in self.fresh:
+                self.copied.add(state[1])
+            return state
+
         def noticed_setstate(generator, state):
             setstate(generator, state)
-            self.fresh.discard(generator)
+            (self.fresh.add if tuple(state[1]) in self.copied else self.fresh.discard)(generator)
+
+        def noticed_getrandbits(k):
+            if sys._getframe(1).f_globals.get("__name__") == "uuid":
+                self._draw()
+            return getrandbits(k)
 
         def noticed_urandom(size):
             if not self.quiet:
@@ -196,57 +238,125 @@ class Randomness:
             return urandom(size)
 
         def noticed_randbits(k):
-            self.quiet, before = self.quiet or k == 128, self.quiet
+            numpy = _numpy()
+            if numpy is None or numpy.randbits is not noticed_randbits:
+                return randbits(k)
+            numpy.randbits = entropy  # the first call is its own, while it is imported
+            return entropy(k)
+
+        def entropy(k):
+            self.quiet, before = True, self.quiet
             try:
                 value = randbits(k)
             finally:
                 self.quiet = before
-            if k == 128:  # what numpy's generators begin with
-                self.entropies.add(value)
+            self.entropies.add(value)
             return value
 
-        own.seed, own.setstate = noticed_seed, noticed_setstate
-        random.seed, random.setstate = random._inst.seed, random._inst.setstate
+        if _numpy() is not None:
+            _numpy().randbits = entropy
+        own.seed, own.getstate, own.setstate = noticed_seed, noticed_getstate, noticed_setstate
+        self._rebind(noticed_getrandbits)
         os.urandom = random._urandom = noticed_urandom
         self.secrets.randbits = noticed_randbits
+
+    def _rebind(self, getrandbits):
+        """Give module random the functions of its generator once more."""
+        random = self.random
+        random.seed, random.getstate, random.setstate = random._inst.seed, random._inst.getstate, random._inst.setstate
+        random.getrandbits = getrandbits
 
     def _draw(self):
         frame = sys._getframe(2)
         while frame is not None and frame.f_globals.get("__name__") in self.OWN:
             frame = frame.f_back
-        if frame is None or frame.f_globals.get("__name__") == "multiprocessing.process":
-            return  # its key is made anew
+        if frame is None or frame.f_globals.get("__name__") in self.NAMES:
+            return
         if self.drawn is None:
             self.drawn = "%s, line %d" % (frame.f_code.co_filename, frame.f_lineno)
 
     def unwatch(self):
         """Be as before, and find numpy's generators."""
         random, own = self.random, self.random.Random
-        own.seed, own.setstate, os.urandom, self.secrets.randbits = self.plain
+        own.seed, own.getstate, own.setstate, getrandbits, os.urandom, self.secrets.randbits = self.plain
         random._urandom = os.urandom
-        random.seed, random.setstate = random._inst.seed, random._inst.setstate
-        self.arrays = [g for g in _arrays() if getattr(g.seed_seq, "entropy", None) in self.entropies]
+        self._rebind(getrandbits)
+        numpy = _numpy()
+        if numpy is None:
+            return
+        numpy.randbits = self.secrets.randbits
+        self.sequences = [(s, s.entropy) for s in _tracked(numpy.SeedSequence)
+                          if isinstance(s.entropy, int) and s.entropy in self.entropies]
+        self.arrays = [g for g in _arrays() if self._made_itself(g)]
         legacy = sys.modules.get("numpy.random.mtrand")
-        if legacy is not None:
-            self.legacy = [s for s in _tracked(legacy.RandomState)
-                           if any(s._bit_generator is g for g in self.arrays) and "MT19937" in type(s._bit_generator).__name__]
+        if legacy is None:
+            return
+        states = [s for s in _tracked(legacy.RandomState) if "MT19937" in type(s._bit_generator).__name__]
+        keys = None
+        for s in states:
+            g = s._bit_generator
+            if all(g is not a for a in self.arrays) and getattr(g.seed_seq, "entropy", None) is None:
+                keys = keys or self._keys(numpy, legacy.RandomState)
+                if g.state["state"]["key"].tobytes() in keys:
+                    self.arrays.append(g)
+        self.legacy = [s for s in states if any(s._bit_generator is g for g in self.arrays)]
+
+    def _made_itself(self, generator):
+        """Whether a bit generator began with entropy of its own."""
+        entropy = getattr(generator.seed_seq, "entropy", None)
+        return isinstance(entropy, int) and entropy in self.entropies
+
+    def _keys(self, numpy, kind):
+        """What the keys of RandomStates are that seeded themselves, and for a while after."""
+        keys, plain = set(), numpy.randbits
+        try:
+            for value in list(self.entropies)[:20]:
+                numpy.randbits = lambda k, value=value: value
+                again = kind(0)
+                again.seed()
+                for state in (kind(), again):
+                    for _ in range(100):
+                        keys.add(state._bit_generator.state["state"]["key"].tobytes())
+                        state._bit_generator.random_raw(624)
+        finally:
+            numpy.randbits = plain
+        return keys
 
     def renew(self):
         """Seed anew what seeded itself."""
         for generator in self.fresh:
             generator.seed()
+        made = {}  # children have their parent's entropy
+        for s, entropy in self.sequences:
+            if entropy not in made:
+                made[entropy] = type(s)().entropy
+            s.__init__(made[entropy], spawn_key=s.spawn_key, pool_size=s.pool_size, n_children_spawned=s.n_children_spawned)
+        legacy = [g._bit_generator for g in self.legacy]
         for generator in self.arrays:
-            generator.state = type(generator)().state
-        for generator in self.legacy:
-            generator.seed()
+            if not any(generator is b for b in legacy):
+                generator.state = _state(generator)
+        for generator in self.legacy:  # its half of a pair of normals goes too
+            generator.set_state(_state(generator._bit_generator) | {"has_gauss": 0, "gauss": 0.0})
 
     def states(self):
         """The states of all generators, as calls that bring them back."""
         import functools
 
-        back = [functools.partial(g.setstate, g.getstate()) for g in _tracked(self.random.Random)
+        _, getstate, setstate, *_ = self.plain
+        back = [functools.partial(setstate, g, getstate(g)) for g in _tracked(self.random.Random)
                 if type(g).getstate is self.random.Random.getstate]
         return back + [functools.partial(setattr, g, "state", g.state) for g in _arrays()]
+
+
+def _state(generator):
+    """A state of a bit generator of numpy that nobody knows."""
+    if type(generator).__name__ != "MT19937":
+        return type(generator)().state
+    import array
+
+    key = array.array("I", os.urandom(2496))  # a new generator would take a millisecond to have as much
+    key[0] = 1 << 31  # as after any other seed: the state is not zero
+    return {"bit_generator": "MT19937", "state": {"key": key, "pos": 624}}
 
 
 def _tracked(kinds):
@@ -256,10 +366,14 @@ def _tracked(kinds):
     return [o for o in gc.get_objects() if issubclass(type(o), kinds)]
 
 
+def _numpy():
+    """What numpy's generators are made of, if they are there."""
+    return sys.modules.get("numpy.random.bit_generator")
+
+
 def _arrays():
     """The bit generators of numpy."""
-    module = sys.modules.get("numpy.random.bit_generator")
-    return [] if module is None else _tracked(module.BitGenerator)
+    return [] if _numpy() is None else _tracked(_numpy().BitGenerator)
 
 
 def renew_modules():
