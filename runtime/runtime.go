@@ -43,6 +43,10 @@ func WithInterpreter() Option { return func(c *config) { c.engine.Interpreter = 
 // WithWorkers bounds the cores used to compile one module; 0 is all of them.
 func WithWorkers(n int) Option { return func(c *config) { c.engine.Workers = n } }
 
+// WithSparingCompiler compiles in half the memory. What is being compiled cannot
+// be interrupted then, except by the end of the process.
+func WithSparingCompiler() Option { return func(c *config) { c.engine.Sparing = true } }
+
 // WithHostModule gives every container of the Runtime Go functions to import.
 func WithHostModule(m wasi.HostModule) Option {
 	return func(c *config) { c.hostModules = append(c.hostModules, m) }
@@ -144,8 +148,7 @@ func (rt *Runtime) prepareOptions(tables uint32) prepare.Options {
 // its bytes only when it is neither loaded nor cached. stats say what that
 // took; release gives the module back.
 func (rt *Runtime) acquire(ctx context.Context, digest string, options prepare.Options, read func() ([]byte, error)) (m *engine.Module, stats engine.LoadStats, release func(), err error) {
-	sum := sha256.Sum256([]byte(digest + "\n" + options.Key() + "\n" + rt.engine.Identity()))
-	key := hex.EncodeToString(sum[:])
+	key := rt.wholeKey(digest, options)
 	release = func() { rt.release(context.WithoutCancel(ctx), key) }
 	rt.mu.Lock()
 	m = rt.reuse(key)
@@ -153,7 +156,22 @@ func (rt *Runtime) acquire(ctx context.Context, digest string, options prepare.O
 	if m != nil {
 		return m, engine.LoadStats{Hit: true}, release, nil
 	}
-	compiled, err := rt.engine.Load(ctx, key, func(ctx context.Context) (engine.Artifact, error) {
+	compiled, err := rt.engine.Load(ctx, key, whole(options, read), rt.config.progress)
+	if err != nil {
+		return nil, stats, nil, err
+	}
+	return rt.keep(ctx, key, compiled), compiled.Stats(), release, nil
+}
+
+// wholeKey is the key of a module in one piece.
+func (rt *Runtime) wholeKey(digest string, options prepare.Options) string {
+	sum := sha256.Sum256([]byte(digest + "\n" + options.Key() + "\n" + rt.engine.Identity()))
+	return hex.EncodeToString(sum[:])
+}
+
+// whole reads and prepares a module in one piece.
+func whole(options prepare.Options, read func() ([]byte, error)) engine.MakeFunc {
+	return func(ctx context.Context) (engine.Artifact, error) {
 		bin, err := read()
 		if err != nil {
 			return engine.Artifact{}, fmt.Errorf("read module: %w", err)
@@ -163,11 +181,7 @@ func (rt *Runtime) acquire(ctx context.Context, digest string, options prepare.O
 			return engine.Artifact{}, err
 		}
 		return engine.Artifact{Wasm: p.Wasm, Names: p.Names}, nil
-	}, rt.config.progress)
-	if err != nil {
-		return nil, stats, nil, err
 	}
-	return rt.keep(ctx, key, compiled), compiled.Stats(), release, nil
 }
 
 // reuse counts one more user of a module that is loaded; nil when it is not.

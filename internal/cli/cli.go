@@ -91,6 +91,7 @@ func (a *app) root() *cobra.Command {
 	add("image", a.imagesCommand(), a.pullCommand(), a.pushCommand(), a.tagCommand(), a.rmiCommand(), a.historyCommand(),
 		a.inspectCommand(), a.saveCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
 	add("system", a.doctorCommand(), a.infoCommand(), a.systemCommand(), a.versionCommand())
+	root.AddCommand(a.warmCommand())
 	root.SetHelpCommandGroupID("system")
 	root.SetCompletionCommandGroupID("system")
 	return root

@@ -19,37 +19,6 @@ import (
 	"github.com/wherry-run/wherry/oci/store"
 )
 
-func (a *app) pullCommand() *cobra.Command {
-	var quiet bool
-	cmd := &cobra.Command{
-		Use:   "pull IMAGE...",
-		Short: "Fetch images from their registries",
-		Args:  atLeast(1, "at least one image"),
-		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
-			a.quiet = quiet
-			client, _ := a.client()
-			for _, name := range args {
-				ref, err := parseRef(name)
-				if err != nil {
-					return err
-				}
-				desc, err := images.Pull(ctx, s, ref, client)
-				if err != nil {
-					return registryError(ref.Registry, err)
-				}
-				a.talk().Clear()
-				if !quiet {
-					fmt.Fprintln(a.Err, "Digest:", desc.Digest)
-				}
-				fmt.Fprintln(a.Out, ref)
-			}
-			return nil
-		}),
-	}
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
-	return cmd
-}
-
 func (a *app) pushCommand() *cobra.Command {
 	var quiet bool
 	cmd := &cobra.Command{

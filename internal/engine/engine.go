@@ -23,6 +23,9 @@ type Config struct {
 	Interpreter bool
 	// Workers is how many goroutines compile one module; 0 means one for each processor.
 	Workers int
+	// Sparing compiles a module on one goroutine, in half the memory. It cannot be interrupted then, and has all the time
+	// it wants: it is for a process that does nothing else and can be ended.
+	Sparing bool
 	// CompileTime is how long compiling one module may take; 0 means a minute and 40 µs for each byte of code.
 	CompileTime time.Duration
 }

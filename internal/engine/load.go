@@ -407,7 +407,7 @@ func (c *code) compile(ctx context.Context, bin []byte) (err error) {
 // is in memory only.
 func (c *code) compileModule(ctx context.Context, bin []byte, codeBytes int64) (compiled wazero.CompiledModule, unkept, err error) {
 	workers := ctx
-	if codeBytes > littleCode {
+	if codeBytes > littleCode && !c.engine.config.Sparing {
 		// With at least two workers the compiler looks at its context between functions.
 		budget := c.engine.config.budget(codeBytes)
 		timed, cancel := context.WithTimeoutCause(ctx, budget, &BudgetError{Budget: budget, Code: codeBytes})

@@ -206,7 +206,18 @@ func (c *code) aside(do func(life context.Context)) error {
 	return nil
 }
 
-// groupKey is the key of one group.
+// GroupKey is the key of one group of parts that LoadParts got with this key of all groups.
+func GroupKey(groups string, parts Parts, n uint32) string {
+	key := groupKey(groups, n)
+	if s, ok := parts.(Shaped); ok {
+		if shape := s.Shape(n); shape != "" {
+			return shapedKey(key, shape)
+		}
+	}
+	return key
+}
+
+// groupKey is the key of a group that nothing else shapes.
 func groupKey(groups string, n uint32) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\ngroup %d", groups, n))
 	return hex.EncodeToString(sum[:])
@@ -229,12 +240,7 @@ func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 		}
 	}()
 	e := c.engine
-	key := groupKey(c.groups.key, n)
-	if s, ok := c.preparer().(Shaped); ok {
-		if shape := s.Shape(n); shape != "" {
-			key = shapedKey(key, shape)
-		}
-	}
+	key := GroupKey(c.groups.key, c.preparer(), n)
 	made := func(ctx context.Context) (Artifact, error) { return c.preparer().Group(ctx, n) }
 	if e.cache == nil || c.session == "" {
 		return c.makeGroup(ctx, made, g)
