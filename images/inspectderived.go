@@ -23,11 +23,14 @@ type InspectedDerived struct {
 	Problem string `json:"Problem,omitempty"`
 }
 
-// InspectedModule is a module that is loaded in parts.
+// InspectedModule is a module that is loaded in parts, or whole, and why.
 type InspectedModule struct {
 	Content      string        `json:"Content"` // of the module: digest, place and length
-	Facts        digest.Digest `json:"Facts"`
+	Facts        digest.Digest `json:"Facts,omitempty"`
 	HotFunctions int           `json:"HotFunctions"`
+	// Functions is how many the module has.
+	Functions int    `json:"Functions,omitempty"`
+	Whole     string `json:"Whole,omitempty"` // why it is not loaded in parts
 }
 
 // InspectedSnapshot is a program that starts from where it waited for work.
@@ -64,7 +67,7 @@ func inspectDerived(s *store.Store, r *resolved) *InspectedDerived {
 		}
 	}
 	for _, m := range d.doc.Modules {
-		out.Modules = append(out.Modules, InspectedModule{Content: m.Content, Facts: m.Facts, HotFunctions: len(m.Hot)})
+		out.Modules = append(out.Modules, InspectedModule{Content: m.Content, Facts: m.Facts, HotFunctions: len(m.Hot), Functions: int(m.Functions), Whole: m.Whole})
 	}
 	for i := range d.doc.Snapshots {
 		out.Snapshots = append(out.Snapshots, inspectSnapshot(&d.doc.Snapshots[i], sizes))

@@ -40,8 +40,11 @@ type Derived struct {
 type DerivedModule struct {
 	// Content names the module: digest of the content, "@", offset, "+", length, as files of layers are found.
 	Content string `json:"content"`
-	// Facts is the layer with the module's facts.
-	Facts digest.Digest `json:"facts"`
+	// Facts is the layer with the module's facts, and Functions how many functions it has, imported ones counted.
+	Facts     digest.Digest `json:"facts,omitempty"`
+	Functions uint32        `json:"functions,omitempty"`
+	// Whole says why the module cannot be loaded in parts: there are no facts then.
+	Whole string `json:"whole,omitempty"`
 	// Hot are the functions that run when a program of the module does.
 	Hot Functions `json:"hot,omitempty"`
 }
@@ -138,6 +141,7 @@ const (
 	maxSnapshotList     = 10_000
 	maxSnapshotMemory   = 65535 << 16 // what the engine allows a memory
 	maxDerivedFunctions = 1_000_000
+	maxWhole            = 1000
 )
 
 // BuildDerived encodes derived data over its layers, which must have all that d names, for the image manifest subject.
@@ -148,6 +152,9 @@ func BuildDerived(d Derived, subject ispec.Descriptor, layers []ispec.Descriptor
 	}
 	if config, err = NewDocument(DerivedConfig, d); err != nil {
 		return Document{}, Document{}, err
+	}
+	if layers == nil {
+		layers = []ispec.Descriptor{} // of a module that stays whole
 	}
 	subject = ispec.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size}
 	m := ispec.Manifest{MediaType: ispec.MediaTypeImageManifest, ArtifactType: DerivedArtifact, Config: config.Descriptor,
@@ -188,7 +195,10 @@ func (d *Derived) check(layers []ispec.Descriptor) error {
 		if m.Content == "" {
 			return errors.New("a module without a name")
 		}
-		if kinds[m.Facts] != FactsLayer {
+		if m.Whole != "" && (m.Facts != "" || len(m.Hot) > 0 || len(m.Whole) > maxWhole) {
+			return fmt.Errorf("%s is whole and in parts", quote(m.Content))
+		}
+		if m.Whole == "" && kinds[m.Facts] != FactsLayer {
 			return fmt.Errorf("the facts of %s are no layer of it", quote(m.Content))
 		}
 	}

@@ -28,14 +28,17 @@ type RecordSpec struct {
 	Seed  [32]byte
 	// Stdout and Stderr get what the program prints while it loads.
 	Stdout, Stderr io.Writer
+	// Survey asks for the facts of the module alone: nothing runs.
+	Survey bool
 }
 
 // Recording is what was found out about a program.
 type Recording struct {
 	// Content names the program's module: digest, offset and length of its bytes.
 	Content string
-	// Facts are the encoded facts of the module.
-	Facts []byte
+	// Facts are the encoded facts of the module, and Functions is how many it has.
+	Facts     []byte
+	Functions uint32
 	// Hot are the functions that ran.
 	Hot []uint32
 	// Snapshot is nil when none could be taken, and Refused says why.
@@ -52,12 +55,15 @@ type Recorder interface {
 }
 
 // NoRecordingError says why nothing can be recorded of a program.
-type NoRecordingError struct{ Reason string }
+type NoRecordingError struct {
+	// Content names the program's module, if it is one.
+	Content, Reason string
+}
 
 func (e *NoRecordingError) Error() string { return e.Reason }
 
 // deriveVersion is raised when derived data of the same image becomes other data.
-const deriveVersion = "derive/2"
+const deriveVersion = "derive/3"
 
 // derivedRecord is what the cache keeps of derived data.
 type derivedRecord struct {
@@ -92,15 +98,15 @@ func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (
 	if s.snapshot && b.Recorder == nil {
 		return nil, errors.New("SNAPSHOT: there is no sandbox here to run the program in")
 	}
+	k := newKey(deriveVersion)
+	k.add(s.digest(), string(config))
 	if !s.snapshot && !isPythonModel(s) || b.Recorder == nil {
-		return rec, nil
+		return b.addHot(ctx, s, rec, k.sum())
 	}
 	if s.secret {
 		b.note(s, "no snapshot is taken: the stage was given secrets, and its memory may hold them")
-		return rec, nil
+		return b.addHot(ctx, s, rec, k.sum())
 	}
-	k := newKey(deriveVersion)
-	k.add(s.digest(), string(config))
 	var own derivedRecord
 	ok, err := b.remembered(ctx, k.sum(), &own)
 	if err != nil {
@@ -120,7 +126,7 @@ func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (
 		}
 		b.note(s, "no snapshot is taken: %s", own.Note)
 	}
-	return merge(own, rec), nil
+	return b.addHot(ctx, s, merge(own, rec), k.sum())
 }
 
 func (b *builder) hasAll(ctx context.Context, layers []ispec.Descriptor) bool {
@@ -146,21 +152,22 @@ func (b *builder) record(ctx context.Context, s *state, key string) (derivedReco
 	})
 	var none *NoRecordingError
 	if errors.As(err, &none) {
-		return derivedRecord{Note: none.Reason}, nil
+		out := derivedRecord{Note: none.Reason}
+		if none.Content != "" {
+			out.Derived.Modules = []oci.DerivedModule{{Content: none.Content, Whole: none.Reason}}
+		}
+		return out, nil
 	}
 	if err != nil {
 		return derivedRecord{}, err
 	}
 	out := derivedRecord{Note: r.Refused}
-	facts, err := b.writePacked(ctx, oci.FactsLayer, func(w io.Writer) error {
-		_, err := w.Write(r.Facts)
-		return err
-	})
+	modules, facts, err := b.facts(ctx, r)
 	if err != nil {
 		return derivedRecord{}, err
 	}
 	out.Layers = append(out.Layers, facts)
-	out.Derived.Modules = []oci.DerivedModule{{Content: r.Content, Facts: facts.Digest, Hot: r.Hot}}
+	out.Derived.Modules = modules
 	if r.Snapshot == nil {
 		return out, nil
 	}

@@ -169,7 +169,9 @@ func TestNoSnapshot(t *testing.T) {
 		r.Snapshot, r.Memory, r.Refused = nil, nil, "it keeps /x open"
 		return r, nil
 	}
-	whole := func(RecordSpec) (*Recording, error) { return nil, &NoRecordingError{"the module has to stay whole"} }
+	whole := func(RecordSpec) (*Recording, error) {
+		return nil, &NoRecordingError{"", "the module has to stay whole"}
+	}
 	broken := func(RecordSpec) (*Recording, error) { return nil, errors.New("exit status 3") }
 	cases := []struct {
 		what, recipe string

@@ -18,6 +18,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager/recipe"
@@ -41,6 +42,9 @@ type Options struct {
 	BuildArgs map[string]string
 	// Secrets are what RUN --mount=type=secret,id=NAME can ask for.
 	Secrets map[string]Secret
+	// HotSet lists functions that programs of the image are known to run: they are
+	// at hand when one starts.
+	HotSet prepare.HotSet
 	// Labels are added to the image's own.
 	Labels map[string]string
 	// NoCache builds every step anew; what is built is still remembered.

@@ -7,13 +7,17 @@ import (
 
 // Sweep removes compiled modules from the cache: those that no version of this
 // engine will load again, and those that were not used for longer than unused.
-// What runs goes on. It returns how many bytes came free.
+// What runs goes on. Notes of what programs have run go with the latter. It
+// returns how many bytes came free.
 func (rt *Runtime) Sweep(unused time.Duration) (freed int64, err error) {
 	list, err := rt.engine.Cached()
 	if err != nil {
 		return 0, err
 	}
 	var failed error
+	if dir := rt.config.engine.CacheDir; dir != "" {
+		failed = sweepNotes(dir, unused)
+	}
 	for _, c := range list {
 		if c.Usable && time.Since(c.Used) < unused {
 			continue

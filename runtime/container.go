@@ -13,6 +13,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/wasi"
 )
@@ -47,6 +48,7 @@ type Container struct {
 	// How its programs started.
 	restored, groups int64
 	notes            []string
+	functions        prepare.HotSet // that its programs have run, if that is recorded
 }
 
 // Create makes a container of an image. Nothing of it runs yet. ctx bounds the

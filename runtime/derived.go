@@ -83,6 +83,10 @@ func (s *session) planStart(ctx context.Context, x *executable, p Process, ref l
 	if at < 0 {
 		return out
 	}
+	if whole := d.Modules[at].Whole; whole != "" {
+		out.note("its module stays whole: %s", whole)
+		return out
+	}
 	switch {
 	case options.Deterministic:
 		out.note("a deterministic run begins at its beginning")

@@ -23,6 +23,12 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	plan := &plan{}
 	if ref, _, ok := x.file.Content(); ok {
 		plan = planning(ctx, x, p, ref, options)
+		if s.container.spec.RecordFunctions {
+			if err := s.recordedCutting(ctx, plan, x, ref, options); err != nil {
+				plan.close()
+				return nil, nil, engine.LoadStats{}, nil, err
+			}
+		}
 	}
 	if plan.cutting != nil {
 		m, how, release, err := s.container.rt.acquireParts(ctx, *plan.cutting, options)

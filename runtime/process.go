@@ -264,7 +264,7 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 		return c.translate(x, err)
 	}
 	defer instance.Close(context.WithoutCancel(ctx))
-	defer func() { c.started(plan, instance.Groups()) }()
+	defer func() { c.started(plan, instance.Groups()); s.ran(plan, instance) }()
 	began = time.Now()
 	err = s.start(ctx, instance, plan, x, p)
 	times.Run = time.Since(began)

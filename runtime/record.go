@@ -20,8 +20,9 @@ import (
 type Recording struct {
 	// Content names the program's module, as oci.DerivedModule does.
 	Content string
-	// Facts are the facts of the module, encoded.
-	Facts []byte
+	// Facts are the facts of the module, encoded, and Functions is how many it has.
+	Facts     []byte
+	Functions uint32
 	// Hot are the functions that ran. Those of the snapshot ran after it was
 	// restored.
 	Hot []uint32
@@ -49,7 +50,10 @@ type RecordSpec struct {
 }
 
 // A WholeError says why a module cannot be loaded in parts.
-type WholeError struct{ Reason string }
+type WholeError struct {
+	// Content names the module, as oci.DerivedModule does, if it is one.
+	Content, Reason string
+}
 
 func (e *WholeError) Error() string { return "the module has to stay whole: " + e.Reason }
 
@@ -75,7 +79,7 @@ func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, er
 	}
 	defer x.close()
 	if x.builtin != nil {
-		return nil, &WholeError{"it is a program of the shell"}
+		return nil, &WholeError{Reason: "it is a program of the shell"}
 	}
 	r := &recorder{session: s, x: x, p: p, spec: spec}
 	out, err := r.record(ctx)
@@ -235,30 +239,15 @@ func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed
 func (r *recorder) survey(ctx context.Context) error {
 	c := r.session.container
 	options := c.rt.prepareOptions(r.session.limits.Tables)
-	ref, blob, ok := r.x.file.Content()
-	if !ok {
-		return &WholeError{"it is no file of a layer"}
-	}
-	if ref.Size > int64(options.Limits.Module) {
-		return &FormatError{r.x.path, "exec format error: the module is too large"}
-	}
-	bin, err := moduleBytes(blob, ref)
+	found, err := r.session.surveyed(ctx, r.x, options)
 	if err != nil {
 		return err
 	}
-	facts, err := prepare.Survey(ctx, bin, options)
-	if err != nil {
-		return refuse(r.x, err)
-	}
-	if facts.Whole != "" {
-		return &WholeError{facts.Whole}
-	}
-	if r.facts, err = facts.MarshalBinary(); err != nil {
-		return err
-	}
-	layers, encoded := c.layers, r.facts
-	r.open = func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, encoded, options) }
-	r.out.Content, r.out.Facts = contentName(ref), r.facts
+	ref, _, _ := r.x.file.Content()
+	layers := c.layers
+	r.facts = found.encoded
+	r.open = func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, found.encoded, options) }
+	r.out.Content, r.out.Facts, r.out.Functions = contentName(ref), found.encoded, found.functions
 	return nil
 }
 
@@ -274,7 +263,7 @@ func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	if isFrame(message) { // it rehearses what a Worker does
-		return nil, nil
+		return appendFrame(frameRequest, []byte("[]")), nil
 	}
 	return nil, errors.New("nobody answers while a program is recorded")
 }

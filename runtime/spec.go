@@ -67,6 +67,9 @@ type Spec struct {
 	// NoSnapshot begins the program at its beginning, even where its image holds a
 	// snapshot of it that would do.
 	NoSnapshot bool
+	// RecordFunctions has the container remember which functions its programs run,
+	// see Container.WriteFunctions. They run some per cent slower.
+	RecordFunctions bool
 	// Trace has the trace of a program that traps name the place in each
 	// function by its offset in the module's file, for modules of up to 64 MiB of
 	// code: a larger module is compiled once more for that, and loads several times

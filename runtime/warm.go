@@ -138,7 +138,7 @@ func (w *warming) find(ctx context.Context) error {
 func (c *Container) recorded(ref layer.Ref) *oci.DerivedModule {
 	d, content := c.known(), contentName(ref)
 	for i := range d.Modules {
-		if d.Modules[i].Content == content {
+		if m := &d.Modules[i]; m.Content == content && m.Whole == "" {
 			return &d.Modules[i]
 		}
 	}

@@ -25,6 +25,7 @@ type buildOptions struct {
 	labels  []string
 	secrets []string
 	iidfile string
+	hotSet  string
 	noCache bool
 	pull    bool
 	quiet   bool
@@ -64,6 +65,7 @@ how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.
 	f.StringArrayVar(&o.labels, "label", nil, "label for the image, NAME=VALUE")
 	f.StringArrayVar(&o.secrets, "secret", nil, "secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE")
 	f.StringVar(&o.iidfile, "iidfile", "", "file to write the image ID to")
+	f.StringVar(&o.hotSet, "hot-set", "", "file of functions that programs of the image run, see run --record-hot-set")
 	f.BoolVar(&o.noCache, "no-cache", false, "build every step anew")
 	f.BoolVar(&o.pull, "pull", false, "fetch the images that FROM names anew")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the image ID only")
@@ -117,6 +119,9 @@ func (a *app) build(ctx context.Context, w *workshop, folder string, o buildOpti
 		return nil, err
 	}
 	if options.Secrets, err = readSecrets(o.secrets, a.env); err != nil {
+		return nil, err
+	}
+	if options.HotSet, err = readHotSet(o.hotSet); err != nil {
 		return nil, err
 	}
 	if problems := recipe.Problems(file, options.BuildArgs); len(problems) > 0 {

@@ -166,19 +166,19 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 // Record runs the program of an image to where it waits for work.
 func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*packager.Recording, error) {
 	r, err := s.record(ctx, spec, true)
-	if err == nil && r.Snapshot == nil && r.Guessed {
+	if err == nil && !spec.Survey && r.Snapshot == nil && r.Guessed {
 		spec.Stdout, spec.Stderr = io.Discard, io.Discard // it has been seen
 		r, err = s.record(ctx, spec, false)
 	}
 	var whole *runtime.WholeError
 	if errors.As(err, &whole) {
-		return nil, &packager.NoRecordingError{Reason: whole.Error()}
+		return nil, &packager.NoRecordingError{Content: whole.Content, Reason: whole.Error()}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &packager.Recording{
-		Content: r.Content, Facts: r.Facts, Hot: r.Hot, Snapshot: r.Snapshot, Refused: r.Refused, Memory: r.Memory,
+		Content: r.Content, Facts: r.Facts, Functions: r.Functions, Hot: r.Hot, Snapshot: r.Snapshot, Refused: r.Refused, Memory: r.Memory,
 	}, nil
 }
 
@@ -192,6 +192,9 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 		return nil, err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
+	if spec.Survey {
+		return c.Survey(ctx, runtime.Process{Args: c.Command()})
+	}
 	return c.Record(ctx, runtime.RecordSpec{Process: runtime.Process{Args: c.Command()}, Snapshot: true, Guess: guess})
 }
 

@@ -137,12 +137,19 @@ func shortID(id string) string {
 
 func (a *app) inspectCommand() *cobra.Command {
 	var format string
+	var hotSet bool
 	cmd := &cobra.Command{
 		Use:               "inspect IMAGE...",
 		Short:             "Show everything known about images",
 		Args:              atLeast(1, "at least one image"),
 		ValidArgsFunction: a.complete,
 		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
+			if hotSet {
+				if err := missedUsage(args, format); err != nil {
+					return err
+				}
+				return a.printMissed(ctx, s, args[0])
+			}
 			all := []*images.Inspection{}
 			for _, name := range args {
 				i, err := images.Inspect(ctx, s, name)
@@ -163,6 +170,7 @@ func (a *app) inspectCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "", "Go template, or json")
+	cmd.Flags().BoolVar(&hotSet, "hot-set", false, "print the functions that its programs ran here and that were not foreseen, for build --hot-set")
 	cmd.Flags().String("type", "image", "accepted for Docker's sake")
 	return cmd
 }

@@ -38,6 +38,7 @@ type runOptions struct {
 	unknownImports         string
 	deterministic          bool
 	noSnapshot             bool
+	recordHotSet           string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -80,6 +81,7 @@ file is run as it is, both with your standard input.`,
 	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three, with offsets")
 	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
 	f.BoolVar(&o.noSnapshot, "no-snapshot", false, "begin the program at its beginning, not where its snapshot was taken")
+	f.StringVar(&o.recordHotSet, "record-hot-set", "", "file to write the functions to that the run runs, for build --hot-set")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
 	return cmd
@@ -103,6 +105,11 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if len(args) > 0 {
 		spec.Args = args
 	}
+	hotSet, err := createHotSet(o.recordHotSet)
+	if err != nil {
+		return err
+	}
+	defer hotSet.discard()
 	image, done, err := a.openTarget(ctx, what, &spec, o)
 	if err != nil {
 		return err
@@ -125,6 +132,9 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	defer c.Close(context.WithoutCancel(ctx))
 	started := time.Now()
 	err = c.Run(ctx)
+	if kept := hotSet.keep(c); kept != nil && err == nil {
+		return kept
+	}
 	if o.stats != "" {
 		code, _ := status(ctx, err)
 		printStats(a.Err, o.stats, c.Stats(), time.Since(started), code)
@@ -231,7 +241,7 @@ func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, fun
 func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	spec := runtime.Spec{
 		Stdout: a.Out, Stderr: a.Err, Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
-		Trace: o.backtrace, NoSnapshot: o.noSnapshot,
+		Trace: o.backtrace, NoSnapshot: o.noSnapshot, RecordFunctions: o.recordHotSet != "",
 	}
 	if o.interactive {
 		spec.Stdin = a.In

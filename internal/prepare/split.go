@@ -189,6 +189,9 @@ func (s *Split) GroupOf(slot uint32) (group uint32, ok bool) {
 	return uint32(sort.Search(s.Groups(), func(g int) bool { return s.groups[g+1] > slot })), true
 }
 
+// Functions is how many functions the original has, imported ones counted.
+func (s *Split) Functions() uint32 { return s.imported + uint32(len(s.m.Code)) }
+
 // Bytes is how much code these functions of the original have.
 func (s *Split) Bytes(functions []uint32) int {
 	n := 0
