@@ -91,7 +91,7 @@ func readsOf(b *testing.B, wherry dock.Program, name string, args []string) {
 		return
 	}
 	command(b, wherry, setosa, args...)
-	files, err := resident(filepath.Join(home, "data"))
+	files, err := inMemory(filepath.Join(home, "data"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -19,15 +19,15 @@ func forget(dir string) (kept int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	files, err := resident(dir)
+	files, err := inMemory(dir)
 	for _, n := range files {
 		kept += n
 	}
 	return kept, err
 }
 
-// resident is how many bytes of each file of a folder are in memory.
-func resident(dir string) (map[string]int64, error) {
+// inMemory is how many bytes of each file of a folder are in memory.
+func inMemory(dir string) (map[string]int64, error) {
 	files := map[string]int64{}
 	page := int64(os.Getpagesize())
 	err := eachFile(dir, func(f *os.File, size int64) error {
