@@ -41,8 +41,9 @@ const (
 	turnLoad     = turnImport + turnCall + "prepare(%s): pass\n"
 	turnRehearse = turnCall + "rehearse(%s): pass\n"
 	turnResume   = turnCall + "resume(%s): pass\n"
-	// Those of a Worker: from its snapshot, from its beginning, and one request.
-	turnBegin = turnCall + "begin(%s): pass\n"
+	// Those of a Worker: from its snapshot, from its beginning, and one request. What
+	// it is to do goes over the door: see workerframe.go.
+	turnBegin = turnCall + "begin(): pass\n"
 	turnFirst = turnImport + turnBegin
 	turnWork  = turnCall + "work(): pass\n"
 )

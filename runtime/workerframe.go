@@ -20,13 +20,18 @@ import (
 //	the rest  bytes that the JSON speaks of: none in requests and answers of
 //	          version 1
 //
-// The host calls the guest's export turn when there is a request, with source
-// text that says no more than that. The guest sends a frameNext, which ends after
-// its kind, and gets a frameRequest back: a list of words, or an object of
-// values. It does the work and sends a frameAnswer, whose JSON is what came of
-// it, or a frameError, whose JSON is an exception. A frameError while the guest
-// begins is why it cannot be a worker. To answers and errors the host says
-// nothing. Every other message is for the Spec's Door.
+// The host calls the guest's export turn when there is something to do, with
+// source text that says no more than whether to begin or to work. The guest sends
+// a frameNext, which ends after its kind, and gets a frameRequest back. When it
+// begins that is who it is, as in request; it sends a frameError when it cannot be
+// a worker. When it works that is a list of words, or an object of values; it
+// sends a frameAnswer, whose JSON is what came of it, or a frameError. The JSON of
+// an error is an exception:
+//
+//	{"type": "ValueError", "message": "...", "traceback": "...", "misuse": false}
+//
+// To answers and errors the host says nothing. Every other message is for the
+// Spec's Door.
 const (
 	frameHead = "\x00wherry\x01"
 

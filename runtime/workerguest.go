@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -173,13 +174,14 @@ func (w *Worker) greet(ctx context.Context, again bool) error {
 	}
 	r := newRequest(w.x, w.process, seed)
 	r.Again = again
-	call := turnBegin
-	if w.plan.snapshot == nil {
-		call = turnFirst
-	}
-	source, err := turnSource(call, r)
+	request, err := json.Marshal(r)
 	if err != nil {
 		return err
+	}
+	w.request = &request
+	source := turnBegin
+	if w.plan.snapshot == nil {
+		source = turnFirst
 	}
 	if err := turn(ctx, w.instance, source); err != nil {
 		return err

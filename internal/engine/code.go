@@ -64,6 +64,7 @@ type code struct {
 	part     *Part  // not nil: this is the primary of a module in parts
 	session  string // where its runtime looks for machine code, of a module in parts
 	groups   groupSet
+	sources  sources
 	unkept   error // why the machine code could not be put on disk
 
 	mu        sync.Mutex
@@ -120,6 +121,7 @@ func (c *code) free() {
 	if p := c.preparer(); p != nil {
 		_ = p.Close()
 	}
+	c.sources.close()
 }
 
 func (c *code) running() []*Instance {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -96,7 +97,75 @@ func (i *Instance) Reset(m *Image) error {
 	if i.pending != nil {
 		i.pending.Set(0)
 	}
+	if i.pages.learn == "" && i.putBack(m.File) {
+		return i.setGlobals(m.Globals)
+	}
 	return i.restore(m)
+}
+
+// putBackMost is how much memory that was written to is kept and overwritten, in bytes. More of it is given back.
+const putBackMost = 16 << 20
+
+// putBack is restore for a memory that the same file was mapped over before. To overwrite the few pages that were
+// written to takes a fraction of the time in which the kernel unmaps them and, one fault each, copies them again. It
+// reports false when restore has to do it.
+func (i *Instance) putBack(f *os.File) bool {
+	if i.mem.from == nil {
+		return false
+	}
+	st, err := f.Stat()
+	if err != nil || !os.SameFile(st, i.mem.from) {
+		return false
+	}
+	source := i.code.sources.of(f, st, len(i.mem.buf))
+	return source != nil && putBack(i.mem.buf, source)
+}
+
+// sources are images that are mapped to read from, one for all instances of a code that began with it.
+type sources struct {
+	mu   sync.Mutex
+	list []source
+}
+
+type source struct {
+	from  os.FileInfo
+	bytes []byte
+}
+
+// maxSources bounds the images of one code that are mapped: nearly every code has one.
+const maxSources = 4
+
+// of maps size bytes of a file; nil when that cannot be.
+func (s *sources) of(f *os.File, st os.FileInfo, size int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.list {
+		if os.SameFile(st, x.from) {
+			if len(x.bytes) < size {
+				return nil
+			}
+			return x.bytes[:size]
+		}
+	}
+	if len(s.list) == maxSources || st.Size() < int64(size) {
+		return nil
+	}
+	b, err := openSource(f, size)
+	if err != nil {
+		return nil
+	}
+	s.list = append(s.list, source{st, b})
+	return b
+}
+
+// close gives them back.
+func (s *sources) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.list {
+		closeSource(x.bytes)
+	}
+	s.list = nil
 }
 
 // restore puts a file's bytes over the whole memory: mapped where that is possible, else copied.
@@ -105,14 +174,18 @@ func (l *linear) restore(f *os.File) (mapped bool, err error) {
 		return false, nil
 	}
 	if l.reserved != nil {
-		if st, err := f.Stat(); err != nil {
+		st, err := f.Stat()
+		if err != nil {
 			return false, err
-		} else if st.Size() < int64(len(l.buf)) {
+		}
+		if st.Size() < int64(len(l.buf)) {
 			return false, ErrImage // reading behind the end of a mapped file ends the process
 		}
 		if overlay(l.buf, f) == nil {
+			l.from = st
 			return true, nil
 		}
+		l.from = nil
 	}
 	_, err = io.ReadFull(io.NewSectionReader(f, 0, int64(len(l.buf))), l.buf)
 	return false, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"sync/atomic"
 )
 
@@ -27,6 +28,7 @@ type linear struct {
 	max      uint64
 	quota    Quota
 	size     atomic.Uint64 // len(buf), for other goroutines
+	from     os.FileInfo   // the file that is mapped over its beginning, if one is
 }
 
 // newLinear reserves max bytes and commits min of them.

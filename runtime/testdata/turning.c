@@ -34,6 +34,18 @@ static void tell(char kind, const char *json, uint32_t n) {
 	free(b);
 }
 
+// The JSON of what the host has to say.
+static char *fetch(void) {
+	uint32_t size;
+	char *frame = say("\0wherry\1n", 9, &size);
+	if (!frame || size < 13) __builtin_trap();
+	char *request = malloc(size - 12);
+	memcpy(request, frame + 13, size - 13);
+	request[size - 13] = 0;
+	free(frame);
+	return request;
+}
+
 __attribute__((noinline)) static unsigned rare(unsigned x) { return x * 31 + table[x % 4096]; }
 __attribute__((noinline)) static unsigned rarer(unsigned x) { return x * 37 ^ table[(x * 3) % 4096]; }
 __attribute__((noinline)) static unsigned common(unsigned x) { return x ^ table[(x * 7) % 4096]; }
@@ -94,23 +106,19 @@ __attribute__((export_name("turn"))) int turn(char *source, uint32_t n) {
 		load();
 		const char *reads = "{\"wherry\":\"reads\",\"args\":false,\"env\":{},\"fixed\":1,\"printed\":8}";
 		say(reads, strlen(reads), &size);
-	} else if (strstr(text, "turn.begin(")) {
+	} else if (strstr(text, "turn.begin()")) {
 		if (!loads) load();
-		char *at = strstr(text, "seed\\\":\\\"");
-		if (at) memcpy(seed, at + 9, 20);
-		if (strstr(text, "FAIL=1")) {
+		char *request = fetch(), *at = strstr(request, "seed\":\"");
+		if (at) memcpy(seed, at + 7, 20);
+		if (strstr(request, "FAIL=1")) {
 			const char *e = "{\"type\":\"ImportError\",\"message\":\"nothing here\",\"traceback\":\"\"}";
 			tell('e', e, strlen(e));
 		}
+		free(request);
 	} else if (strstr(text, "turn.work()")) {
-		char *frame = say("\0wherry\1n", 9, &size);
-		if (!frame || size < 13) return 1;
-		char *request = malloc(size - 12);
-		memcpy(request, frame + 13, size - 13);
-		request[size - 13] = 0;
+		char *request = fetch();
 		answer(request);
 		free(request);
-		free(frame);
 	} else if (strstr(text, "turn.resume(")) {
 		_exit(0);
 	}

@@ -175,10 +175,14 @@ def _end(code):
     os._exit(code)
 
 
-def begin(text):
+def begin():
     """Become a program that work() calls; what the snapshot does not hold of it is loaded."""
+    import _host
+    from . import work
+
     global _state
     try:
+        text = work.fetch(_host.call)
         if _state is None:
             argv, env, folder, _ = _read(text)
             _clean_path(text)
@@ -188,9 +192,6 @@ def begin(text):
             argv = _continue(text)
         _state = _state.worker(argv)
     except BaseException as e:
-        import _host
-        from . import work
-
         work.refuse(e, _host.call)
     run._flush()
 

@@ -15,7 +15,10 @@ def serve(state, call):
     """Fetch a request, have it done, and tell what came of it; call is the door."""
     kind, text = ANSWER, b""
     try:
-        request, _ = _open(call(HEAD + NEXT))
+        try:
+            request = json.loads(fetch(call))
+        except ValueError as e:
+            raise predict.Misuse("the request is no JSON: %s" % e) from None
         text = answer(state.predictor, request)
     except BaseException as e:
         kind, text = ERROR, failure(e)
@@ -54,16 +57,14 @@ def frame(kind, text, data=b""):
     return b"".join((HEAD, kind, len(text).to_bytes(4, "little"), text, data))
 
 
-def _open(message):
-    """The JSON of a request as a value, and the bytes behind it."""
+def fetch(call):
+    """What the host has to say: JSON."""
+    message = call(HEAD + NEXT)
     at = len(HEAD) + 5
     end = at + int.from_bytes(message[at - 4:at], "little")
-    if message[:at - 4] != HEAD + REQUEST or end > len(message):
+    if message[:at - 4] != HEAD + REQUEST or end != len(message):
         raise predict.Misuse("a request of another version")
-    try:
-        return json.loads(message[at:end]), memoryview(message)[end:]
-    except ValueError as e:
-        raise predict.Misuse("the request is no JSON: %s" % e) from None
+    return message[at:end].decode()
 
 
 def failure(e):

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/rand"
+	mrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// mapped makes a memory over which a file of random bytes is mapped.
+func mapped(t *testing.T, size uint64) (*linear, *os.File, []byte) {
+	t.Helper()
+	content := make([]byte, size)
+	_, _ = rand.Read(content)
+	clear(content[size/2 : size/2+pageSize])
+	name := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	l, err := newLinear(size, size, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.release)
+	if ok, err := l.restore(f); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	return l, f, content
+}
+
+// TestPutBack checks that what was written to a mapped image is undone, and that
+// the file never sees it.
+func TestPutBack(t *testing.T) {
+	l, f, content := mapped(t, 4<<20)
+	source, err := openSource(f, len(l.buf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSource(source)
+	if !putBack(l.buf, source) {
+		t.Skip("NOT TESTED: this kernel (before 6.7) does not tell which pages were written to")
+	}
+	r := mrand.New(mrand.NewPCG(1, 2))
+	for round := range 20 {
+		for range 100 {
+			l.buf[r.IntN(len(l.buf))]++
+		}
+		l.buf[0], l.buf[len(l.buf)-1] = byte(round), byte(round)
+		if bytes.Equal(l.buf, content) {
+			t.Fatal("nothing was written")
+		}
+		if !putBack(l.buf, source) || !bytes.Equal(l.buf, content) {
+			t.Fatalf("round %d: it is not what it was", round)
+		}
+	}
+	if now, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(now, content) {
+		t.Errorf("the file has changed: %v", err)
+	}
+}
+
+// TestPutBackMuch checks that a memory of which much was written to is left to be
+// mapped anew.
+func TestPutBackMuch(t *testing.T) {
+	l, f, content := mapped(t, putBackMost+16*pageSize)
+	source, err := openSource(f, len(l.buf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSource(source)
+	for i := 0; i < len(l.buf); i += 4096 {
+		l.buf[i]++
+	}
+	if putBack(l.buf, source) {
+		t.Error("all of it was put back")
+	}
+	if ok, err := l.restore(f); err != nil || !ok || !bytes.Equal(l.buf, content) {
+		t.Errorf("mapped anew: %v, %v", ok, err)
+	}
+}
+
+// TestSources checks that an image is mapped once for all who read from it, and
+// another one by itself.
+func TestSources(t *testing.T) {
+	var s sources
+	defer s.close()
+	of := func(l *linear, f *os.File) []byte {
+		st, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.of(f, st, len(l.buf))
+	}
+	l, f, content := mapped(t, 1<<20)
+	a, b := of(l, f), of(l, f)
+	if !bytes.Equal(a, content) || &a[0] != &b[0] || len(s.list) != 1 {
+		t.Errorf("mapped %d times", len(s.list))
+	}
+	m, g, other := mapped(t, 1<<20)
+	if c := of(m, g); !bytes.Equal(c, other) || len(s.list) != 2 {
+		t.Errorf("another image: mapped %d times", len(s.list))
+	}
+	for range maxSources {
+		l, f, _ := mapped(t, 1<<18)
+		of(l, f)
+	}
+	if len(s.list) != maxSources {
+		t.Errorf("mapped %d images", len(s.list))
+	}
+	if of(m, g) == nil {
+		t.Error("one that was mapped is not any more")
+	}
+}
