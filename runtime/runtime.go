@@ -36,6 +36,11 @@ type config struct {
 // anew.
 func WithCacheDir(dir string) Option { return func(c *config) { c.engine.CacheDir = dir } }
 
+// WithBakedCache looks for compiled modules in dir, too, which Warm filled and
+// which is only read. It must belong to this user or to root, and nobody else may
+// be able to write anything in it: it holds native code.
+func WithBakedCache(dir string) Option { return func(c *config) { c.engine.BakedDir = dir } }
+
 // WithInterpreter runs guests on the interpreter: no native code, some fifty
 // times slower.
 func WithInterpreter() Option { return func(c *config) { c.engine.Interpreter = true } }

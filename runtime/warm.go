@@ -23,6 +23,8 @@ type WarmSpec struct {
 	// Progress hears how many parts of all are in the cache. It is called by one
 	// goroutine at a time.
 	Progress func(done, total int)
+	// Bake is a folder that gets a copy of it all, for WithBakedCache; "" is none.
+	Bake string
 }
 
 // Warmth is what Warm did.
@@ -30,8 +32,6 @@ type Warmth struct {
 	// Modules are the programs of the image, and Parts what they are compiled in.
 	// Compiled counts those that had not been in the cache before.
 	Modules, Parts, Compiled int
-	// Keys name the parts in the cache.
-	Keys []string
 	// Notes say of programs that cannot run here why.
 	Notes []string
 }
@@ -57,8 +57,15 @@ func (rt *Runtime) Warm(ctx context.Context, image Image, spec WarmSpec) (*Warmt
 	if err := w.find(ctx); err != nil {
 		return nil, err
 	}
-	err = w.run(ctx)
-	return &w.done, c.cause(ctx, err)
+	if err := w.run(ctx); err != nil {
+		return nil, c.cause(ctx, err)
+	}
+	if spec.Bake != "" {
+		if err := rt.engine.Bake(spec.Bake, w.keys); err != nil {
+			return nil, err
+		}
+	}
+	return &w.done, nil
 }
 
 // warming is one Warm.
@@ -72,6 +79,7 @@ type warming struct {
 
 	mu    sync.Mutex
 	ready int
+	keys  []string
 }
 
 // warmPart is something to have in the cache.
@@ -307,7 +315,7 @@ func (w *warming) keep(ctx context.Context, p *warmPart, progress engine.Progres
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.done.Keys = append(w.done.Keys, p.key)
+	w.keys = append(w.keys, p.key)
 	if !stats.Hit {
 		w.done.Compiled++
 	}

@@ -129,6 +129,10 @@ func (a *app) client() (*registry.Client, *transfers) {
 	return registry.New(registry.WithProgress(t.event), registry.WithUserAgent("wherry/"+version.Release)), t
 }
 
+// bakedVariable names a folder that pull --warm -o has filled, for runs that have
+// no cache of their own, or an empty one.
+const bakedVariable = "WHERRY_BAKED_CACHE"
+
 // runtime starts the engine with this user's cache.
 func (a *app) runtime(ctx context.Context, options ...runtime.Option) (*runtime.Runtime, error) {
 	p, err := locate(a.env)
@@ -136,7 +140,7 @@ func (a *app) runtime(ctx context.Context, options ...runtime.Option) (*runtime.
 		return nil, err
 	}
 	options = append([]runtime.Option{
-		runtime.WithCacheDir(moduleCache(p)),
+		runtime.WithCacheDir(moduleCache(p)), runtime.WithBakedCache(a.env(bakedVariable)),
 		runtime.WithProgress(&compiling{talk: a.talk}),
 	}, options...)
 	return runtime.New(ctx, options...)

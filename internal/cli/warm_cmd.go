@@ -109,9 +109,12 @@ func (a *app) warm(ctx context.Context, name string, o warmOptions) error {
 	task := a.talk().Start("compiling "+name, false)
 	began := time.Now()
 	w, err := rt.Warm(ctx, image, runtime.WarmSpec{
-		Workers:  warmWorkers,
+		Workers: warmWorkers, Bake: o.output,
 		Progress: func(done, total int) { task.Update(int64(done), int64(total)) },
 	})
+	if ctx.Err() != nil {
+		return errSilent // who started this knows it
+	}
 	if err != nil {
 		return err
 	}

@@ -30,8 +30,12 @@ import (
 //	locks/compile             locked by the process that compiles a large module
 //	rate                      how fast this machine compiled last
 //
-// An entry is made in drafts and moved to its place whole, so it is there or not. Entries are never changed.
-type cache struct{ dir string }
+// An entry is made in drafts and moved to its place whole, so it is there or not. Entries are never changed. A baked
+// cache has entries only.
+type cache struct {
+	dir      string
+	readOnly bool
+}
 
 const (
 	cacheFormat = 1
@@ -40,6 +44,7 @@ const (
 	namesFile   = "names"
 	rateFile    = "rate-cpu"
 	compileLock = "compile"
+	writeTest   = "write"
 	// entryLimit bounds what is read as a description. Imports and exports are in it, whose number is limited.
 	entryLimit = 64 << 20
 )
@@ -79,13 +84,25 @@ func openCache(dir string) (*cache, error) {
 	c := &cache{dir: dir}
 	for _, d := range []string{dir, c.path("entries"), c.path("drafts"), c.path("sessions"), c.path("locks")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, err
+			return readOnlyCache(dir, err)
 		}
 	}
 	if err := makePrivate(dir); err != nil {
-		return nil, err
+		return readOnlyCache(dir, err)
+	}
+	if err := c.writable(); err != nil {
+		return readOnlyCache(dir, err)
 	}
 	return c, nil
+}
+
+// writable finds out whether anything can be written.
+func (c *cache) writable() error {
+	f, err := os.OpenFile(c.path("locks", writeTest), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (c *cache) path(elem ...string) string {
@@ -116,6 +133,11 @@ func (c *cache) lockFile(key string) *flock.Flock {
 // open reads an entry and checks all of it except the machine code itself, whose checksum wazero checks as it loads it.
 func (c *cache) open(key, engine string) (*entry, error) {
 	dir := c.path("entries", key)
+	if c.readOnly {
+		if err := trustedEntry(dir); err != nil {
+			return nil, err
+		}
+	}
 	raw, err := readBounded(filepath.Join(dir, entryFile), entryLimit)
 	if err != nil {
 		return nil, err
@@ -138,6 +160,9 @@ func (c *cache) open(key, engine string) (*entry, error) {
 		e.close()
 		return nil, err
 	}
+	if !c.readOnly {
+		e.touch()
+	}
 	return e, nil
 }
 
@@ -146,12 +171,14 @@ func (e *entry) read() (err error) {
 	if e.names, err = e.Names.read(filepath.Join(e.dir, namesFile)); err != nil {
 		return err
 	}
-	if e.wasm, err = e.Wasm.read(filepath.Join(e.dir, wasmFile)); err != nil {
-		return err
-	}
+	e.wasm, err = e.Wasm.read(filepath.Join(e.dir, wasmFile))
+	return err
+}
+
+// touch notes that the entry was used now, for those who tidy up.
+func (e *entry) touch() {
 	now := time.Now()
-	_ = os.Chtimes(filepath.Join(e.dir, entryFile), now, now) // when it was used last, for those who tidy up
-	return nil
+	_ = os.Chtimes(filepath.Join(e.dir, entryFile), now, now)
 }
 
 // unchanged reports whether the machine code that was checked is still what its path leads to. If another process
@@ -176,6 +203,9 @@ func (e *entry) close() {
 
 // discard takes an entry that cannot be used out of the way. Whoever has it open is not disturbed.
 func (c *cache) discard(key string) {
+	if c.readOnly {
+		return
+	}
 	dead, err := os.MkdirTemp(c.path("drafts"), key+".dead.")
 	if err != nil {
 		return

@@ -17,8 +17,12 @@ import (
 // Config says where and how an Engine works. The zero Config keeps compiled code in memory only.
 type Config struct {
 	// CacheDir is the folder for compiled modules, of this engine alone: it is made, or set to be, accessible to this
-	// user alone, since whoever can write to it decides what machine code runs here. Empty: nothing is kept on disk.
+	// user alone, since whoever can write to it decides what machine code runs here. On a file system that can only be
+	// read it is as BakedDir. Empty: nothing is kept on disk.
 	CacheDir string
+	// BakedDir is a folder that Bake has filled, and that is only read: what is not in CacheDir is looked for there. It
+	// must belong to this user or to root, and nobody else may be able to write it or anything in it.
+	BakedDir string
 	// Interpreter chooses wazero's interpreter where its compiler would run too. It is tens of times slower.
 	Interpreter bool
 	// Workers is how many goroutines compile one module; 0 means one for each processor.
@@ -34,6 +38,7 @@ type Config struct {
 type Engine struct {
 	config  Config
 	cache   *cache // nil: in memory only
+	baked   *cache // nil: there is none
 	touched *touched
 	self    func() self
 
@@ -66,6 +71,12 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		}
 	}
 	e.touched = newTouched(e.cache)
+	if c.BakedDir != "" {
+		var err error
+		if e.baked, err = openBaked(c.BakedDir); err != nil {
+			return nil, fmt.Errorf("open baked cache: %w", err)
+		}
+	}
 	e.life, e.finish = context.WithCancel(context.WithoutCancel(ctx))
 	e.self = sync.OnceValue(func() self { return examine(e.life, c.Interpreter) })
 	return e, nil

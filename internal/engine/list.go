@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -28,7 +29,7 @@ func (e *Engine) Cached() ([]Cached, error) {
 		return nil, nil
 	}
 	dirs, err := os.ReadDir(e.cache.path("entries"))
-	if err != nil {
+	if err != nil && !(e.cache.readOnly && errors.Is(err, fs.ErrNotExist)) {
 		return nil, fmt.Errorf("list compiled modules: %w", err)
 	}
 	identity := e.Identity()

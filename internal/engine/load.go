@@ -118,7 +118,7 @@ func (e *Engine) await(ctx context.Context, f *flight, leader bool) (*Module, er
 				go f.code.drop() // our share; it may be the last
 			}
 		default:
-			if f.waiters--; f.waiters == 0 && e.cache == nil {
+			if f.waiters--; f.waiters == 0 && !e.keeps() {
 				f.abort()
 			}
 		}
@@ -170,11 +170,14 @@ func (e *Engine) bring(caller context.Context, f *flight, make MakeFunc) (c *cod
 	defer cancel()
 	defer context.AfterFunc(f.life, cancel)()
 
-	if e.cache == nil {
-		return e.produce(ctx, f, make, nil)
-	}
 	if c, err := e.recall(ctx, f); c != nil || err != nil {
 		return c, err
+	}
+	if !e.keeps() {
+		if e.cache != nil {
+			f.stats.CacheErr = errReadOnly
+		}
+		return e.produce(ctx, f, make, nil)
 	}
 	wait := time.Now()
 	unlock, err := e.cache.lock(ctx, f.key, func() { f.report.phase("wait", 0, 0) })
@@ -211,12 +214,21 @@ func (e *Engine) left() error {
 	return errLeft
 }
 
-// recall loads a module from the cache; it gives nil when the cache has none that can be used.
+// recall loads a module from a cache; it gives nil when none has it in a form that can be used.
 func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
-	if ctx.Err() != nil {
-		return nil, nil
+	for _, from := range e.shelves() {
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		if c, err := e.recallFrom(from, f); c != nil || err != nil {
+			return c, err
+		}
 	}
-	entry, err := e.cache.open(f.key, e.Identity())
+	return nil, nil
+}
+
+func (e *Engine) recallFrom(from *cache, f *flight) (*code, error) {
+	entry, err := from.open(f.key, e.Identity())
 	if err != nil {
 		return nil, nil // produce, which holds the lock, replaces what is there
 	}
@@ -238,7 +250,7 @@ func (e *Engine) recall(ctx context.Context, f *flight) (*code, error) {
 	}
 	if err != nil {
 		entry.close()
-		e.cache.discard(f.key)
+		from.discard(f.key)
 		return nil, nil
 	}
 	f.stats.Hit, f.stats.Load = true, time.Since(begin)

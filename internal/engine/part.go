@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"strconv"
@@ -9,6 +11,29 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 )
+
+// GroupKey is the key of one group of parts that LoadParts got with this key of all groups.
+func GroupKey(groups string, parts Parts, n uint32) string {
+	key := groupKey(groups, n)
+	if s, ok := parts.(Shaped); ok {
+		if shape := s.Shape(n); shape != "" {
+			return shapedKey(key, shape)
+		}
+	}
+	return key
+}
+
+// groupKey is the key of a group that nothing else shapes.
+func groupKey(groups string, n uint32) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\ngroup %d", groups, n))
+	return hex.EncodeToString(sum[:])
+}
+
+// shapedKey is the key of one that more shapes.
+func shapedKey(key, shape string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", key, shape))
+	return hex.EncodeToString(sum[:])
+}
 
 // Hits lists, by their index in the whole module, the functions that were called since the instance was made or the
 // hits were forgotten, if its parts record that. It is for use between calls.

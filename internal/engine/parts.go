@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -206,29 +204,6 @@ func (c *code) aside(do func(life context.Context)) error {
 	return nil
 }
 
-// GroupKey is the key of one group of parts that LoadParts got with this key of all groups.
-func GroupKey(groups string, parts Parts, n uint32) string {
-	key := groupKey(groups, n)
-	if s, ok := parts.(Shaped); ok {
-		if shape := s.Shape(n); shape != "" {
-			return shapedKey(key, shape)
-		}
-	}
-	return key
-}
-
-// groupKey is the key of a group that nothing else shapes.
-func groupKey(groups string, n uint32) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\ngroup %d", groups, n))
-	return hex.EncodeToString(sum[:])
-}
-
-// shapedKey is the key of one that more shapes.
-func shapedKey(key, shape string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", key, shape))
-	return hex.EncodeToString(sum[:])
-}
-
 // bringGroup has a group compiled, into the cache if there is one, and loads it into this code's runtime.
 func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 	defer func() {
@@ -242,15 +217,20 @@ func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 	e := c.engine
 	key := GroupKey(c.groups.key, c.preparer(), n)
 	made := func(ctx context.Context) (Artifact, error) { return c.preparer().Group(ctx, n) }
-	if e.cache == nil || c.session == "" {
+	if c.session == "" {
 		return c.makeGroup(ctx, made, g)
 	}
 	for range 3 {
-		if g.compiled, g.part, err = c.recallGroup(ctx, key); err == nil {
-			return nil
+		for _, from := range e.shelves() {
+			if g.compiled, g.part, err = c.recallGroup(ctx, from, key); err == nil {
+				return nil
+			}
+			if errors.Is(err, errUnusable) {
+				from.discard(key)
+			}
 		}
-		if errors.Is(err, errUnusable) {
-			e.cache.discard(key)
+		if !e.keeps() {
+			break
 		}
 		m, err := e.Load(ctx, key, made, nil)
 		if err != nil {
@@ -294,7 +274,7 @@ func (e *Engine) buildPrimary(f *flight, entry *entry) (*code, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := e.cache.session()
+	session, err := e.session()
 	if err != nil {
 		return nil, err
 	}
@@ -317,9 +297,9 @@ func (e *Engine) buildPrimary(f *flight, entry *entry) (*code, error) {
 	return c, nil
 }
 
-// recallGroup loads a group that is in the cache.
-func (c *code) recallGroup(ctx context.Context, key string) (wazero.CompiledModule, *Part, error) {
-	entry, err := c.engine.cache.open(key, c.engine.Identity())
+// recallGroup loads a group that is in a cache.
+func (c *code) recallGroup(ctx context.Context, from *cache, key string) (wazero.CompiledModule, *Part, error) {
+	entry, err := from.open(key, c.engine.Identity())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -17,7 +17,8 @@ import (
 
 // touched is what is known of the pages of images.
 type touched struct {
-	dir string // of the cache; "" for none
+	dir   string // of the cache; "" for none
+	fixed bool   // nothing can be written there
 
 	mu       sync.Mutex
 	known    map[string][]span // by the key of an image; nil when nothing is known of it
@@ -38,7 +39,7 @@ const (
 func newTouched(c *cache) *touched {
 	t := &touched{known: map[string][]span{}}
 	if c != nil {
-		t.dir = c.path("touched")
+		t.dir, t.fixed = c.path("touched"), c.readOnly
 	}
 	return t
 }
@@ -59,7 +60,7 @@ func (t *touched) of(key string) []span {
 
 // claim lets one instance learn of an image of which nothing is known.
 func (t *touched) claim(key string) bool {
-	if t.dir == "" || t.of(key) != nil {
+	if t.dir == "" || t.fixed || t.of(key) != nil {
 		return false
 	}
 	t.mu.Lock()

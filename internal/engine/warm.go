@@ -12,11 +12,12 @@ func (e *Engine) Keep(ctx context.Context, key string, make MakeFunc, p Progress
 	if !validKey(key) {
 		return LoadStats{}, fmt.Errorf("keep module: key %.80q is not a hex SHA-256", key)
 	}
-	if e.cache == nil {
-		return LoadStats{}, errors.New("keep module: there is no cache to keep it in")
-	}
-	if e.has(key) {
+	if entry, err := e.open(key); err == nil {
+		entry.close()
 		return LoadStats{Hit: true}, nil
+	}
+	if !e.keeps() {
+		return LoadStats{}, errors.New("keep module: there is no cache that can be written")
 	}
 	m, err := e.Load(ctx, key, make, p)
 	if err != nil {
@@ -24,14 +25,4 @@ func (e *Engine) Keep(ctx context.Context, key string, make MakeFunc, p Progress
 	}
 	stats := m.Stats()
 	return stats, m.Close(ctx)
-}
-
-// has tells whether the cache has an entry that can be used.
-func (e *Engine) has(key string) bool {
-	entry, err := e.cache.open(key, e.Identity())
-	if err != nil {
-		return false
-	}
-	entry.close()
-	return true
 }

@@ -26,6 +26,9 @@ func syncDir(dir string) error {
 // seal makes finished content read-only, against slips of the hand.
 func seal(path string) error { return os.Chmod(path, 0o444) }
 
+// isReadOnly tells whether nothing can be written because the file system is mounted so.
+func isReadOnly(err error) bool { return errors.Is(err, unix.EROFS) }
+
 // removeAll removes a folder and what is in it.
 func removeAll(dir string) error { return os.RemoveAll(dir) }
 

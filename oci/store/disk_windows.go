@@ -17,6 +17,9 @@ func syncDir(string) error { return nil }
 // seal does nothing: a read-only file could be neither replaced nor swept.
 func seal(string) error { return nil }
 
+// isReadOnly tells whether nothing can be written because the disk is protected.
+func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
+
 // removeAll removes a folder and what is in it. Wine lacks the call that
 // os.RemoveAll uses for what is inside a folder; one path after the other works
 // there too.

@@ -31,9 +31,12 @@ type Lease struct {
 	mu   sync.Mutex
 	file *os.File // digests, one a line, for whoever sweeps
 	held map[digest.Digest]bool
+	// fixed is set for a store on a file system that is read-only: nothing is swept there, and nothing can be held.
+	fixed bool
 }
 
-// Lease takes a new lease. The caller must Release it.
+// Lease takes a new lease. The caller must Release it. On a file system that can only be read it holds nothing, since
+// nothing goes away there.
 func (s *Store) Lease(ctx context.Context) (*Lease, error) {
 	// Under the shared lock no sweep can take the new folder for a dead one.
 	unlock, err := s.lock(ctx, "gc", shared)
@@ -42,6 +45,9 @@ func (s *Store) Lease(ctx context.Context) (*Lease, error) {
 	}
 	defer unlock()
 	l, err := s.newLease()
+	if isReadOnly(err) {
+		return &Lease{s: s, dir: s.path(leasesDir), fixed: true}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("take lease in store %s: %w", s.dir, err)
 	}
@@ -124,7 +130,7 @@ func (l *Lease) hold(d digest.Digest) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held[d] {
+	if l.fixed || l.held[d] {
 		return nil
 	}
 	if l.file == nil {

@@ -38,6 +38,9 @@ func (s *Store) lock(ctx context.Context, name string, kind lockKind) (unlock fu
 	if err == nil && !ok {
 		err = errors.New("it is held by another process")
 	}
+	if kind == shared && isReadOnly(err) {
+		return func() {}, nil // nobody writes
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock store %s: %w", s.dir, err)
 	}
