@@ -61,6 +61,7 @@ func TestModels(t *testing.T) {
 	t.Run("trained outside, asked inside", func(t *testing.T) { compare(t, outside, said) })
 	said = native.Must(t, "", zoo, "ask", inside)
 	t.Run("trained inside, asked outside", func(t *testing.T) { compare(t, inside, said) })
+	t.Run("ways to start", func(t *testing.T) { testWays(t, wherry, image, outside) })
 }
 
 // layOut copies the programs and makes the folders that models are saved in.
