@@ -230,6 +230,7 @@ func (s *session) surveyed(ctx context.Context, x *executable, options prepare.O
 		return survey{}, &FormatError{x.path, "exec format error: the module is too large"}
 	}
 	bin, err := moduleBytes(blob, ref)
+	willNeed(blob, ref.Offset, ref.Size)
 	if err != nil {
 		return survey{}, err
 	}

@@ -224,8 +224,12 @@ func openSplit(layers []layer.Layer, ref layer.Ref, facts []byte, options prepar
 	}
 	bin, err := moduleBytes(blob, ref)
 	if err == nil {
+		if len(f.Bodies) > 0 { // all that stands before the code is looked at
+			willNeed(blob, ref.Offset, int64(f.Bodies[0].Start))
+		}
 		var s *prepare.Split
 		if s, err = prepare.NewSplit(bin, &f, options); err == nil {
+			s.TellAhead(func(offset, length int) { willNeed(blob, ref.Offset+int64(offset), int64(length)) })
 			return s, blob, nil
 		}
 	}
@@ -243,6 +247,13 @@ func openContent(layers []layer.Layer, digest string) (layer.Blob, error) {
 		}
 	}
 	return nil, err
+}
+
+// willNeed has a piece of a blob read ahead, where that is possible.
+func willNeed(blob layer.Blob, off, length int64) {
+	if a, ok := blob.(layer.Advised); ok {
+		a.WillNeed(off, length)
+	}
 }
 
 // moduleBytes is a part of a blob, mapped where that is possible.

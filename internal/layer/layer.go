@@ -148,6 +148,13 @@ type Mapped interface {
 	Bytes() []byte
 }
 
+// Advised is what a Mapped also has whose bytes come from a disk when they are
+// touched, and only those. WillNeed has a piece of them read ahead, in the
+// background; it is no more than a hint.
+type Advised interface {
+	WillNeed(off, length int64)
+}
+
 // Limits bound what an archive may ask for. The zero value of a field means the
 // value of DefaultLimits.
 type Limits struct {

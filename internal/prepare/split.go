@@ -55,6 +55,7 @@ type Split struct {
 	ranked   []uint32 // defined function of each rank
 	groups   []uint32 // first defined function of each group, and the end
 	later    []uint32 // defined functions of LaterGroup, ascending
+	need     func(offset, length int)
 }
 
 // SplitKey is to be part of the keys of all that is made of a Split.
@@ -234,7 +235,9 @@ type PrimaryOptions struct {
 
 // Primary prepares the part that is there from the start. Functions that are exported are always in it.
 func (s *Split) Primary(ctx context.Context, o PrimaryOptions) (*Part, error) {
-	c := s.newCut(s.residents(o.Hot), true, o.Record)
+	members := s.residents(o.Hot)
+	s.tellAhead(members)
+	c := s.newCut(members, true, o.Record)
 	bin, err := c.writePrimary(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("cut primary: %w", err)
@@ -266,6 +269,7 @@ func (s *Split) Group(ctx context.Context, g uint32) (*Part, error) {
 }
 
 func (s *Split) group(ctx context.Context, g uint32, members []uint32) (*Part, error) {
+	s.tellAhead(members)
 	c := s.newCut(members, false, true)
 	bin, err := c.writeGroup(ctx)
 	if err != nil {

@@ -20,6 +20,7 @@ var (
 	_ layer.Content = (*Store)(nil)
 	_ layer.Blob    = (*Blob)(nil)
 	_ layer.Mapped  = (*Blob)(nil)
+	_ layer.Advised = (*Blob)(nil)
 )
 
 // Blob is an open file of the store. It can be read by several goroutines.
@@ -55,7 +56,8 @@ func (b *Blob) ReadAt(p []byte, off int64) (int, error) { return b.f.ReadAt(p, o
 func (b *Blob) Size() int64 { return b.size }
 
 // Bytes returns the content mapped into memory, shared with every process that
-// maps it, or nil when the system cannot. It is valid until Close.
+// maps it, or nil when the system cannot. It is valid until Close. What is touched
+// is read, and no more: see WillNeed.
 func (b *Blob) Bytes() []byte {
 	b.once.Do(func() {
 		if b.size == 0 {
@@ -67,6 +69,13 @@ func (b *Blob) Bytes() []byte {
 		}
 	})
 	return b.mem
+}
+
+// WillNeed implements layer.Advised.
+func (b *Blob) WillNeed(off, length int64) {
+	if off >= 0 && length > 0 && off < int64(len(b.mem)) {
+		readAhead(b.mem, int(off), int(min(length, int64(len(b.mem))-off)))
+	}
 }
 
 // Detach gives the file to the caller, who closes it in place of the Blob.

@@ -41,5 +41,12 @@ func mapFile(f *os.File, size int64) ([]byte, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	_ = unix.Madvise(b, unix.MADV_RANDOM)
 	return b, func() error { return unix.Munmap(b) }, nil
+}
+
+// readAhead has a piece of a mapped file read in the background.
+func readAhead(b []byte, off, length int) {
+	start := off &^ (os.Getpagesize() - 1)
+	_ = unix.Madvise(b[start:off+length], unix.MADV_WILLNEED)
 }
