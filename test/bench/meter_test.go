@@ -60,7 +60,7 @@ func BenchmarkMeter(b *testing.B) {
 	}
 	b.Run("python", func(b *testing.B) { ratios = append(ratios, meterPython(b)...) })
 	b.Run("ruby", func(b *testing.B) { ratios = append(ratios, meterRuby(b)...) })
-	summary(b, ratios)
+	summary(b, "fuel/plain", ratios)
 }
 
 // times is how many times the least of one side is that of the other.

@@ -45,7 +45,7 @@ func BenchmarkORT(b *testing.B) {
 			quiet(b)
 		})
 	}
-	summary(b, ratios)
+	summary(b, "fuel/plain", ratios)
 }
 
 // feed loads a model into an instance of its own.
@@ -91,7 +91,7 @@ func same(b *testing.B, a, c []ort.Tensor) {
 }
 
 // summary reports the geometric mean of ratios and the worst of them.
-func summary(b *testing.B, ratios []float64) {
+func summary(b *testing.B, of string, ratios []float64) {
 	b.Run("all", func(b *testing.B) {
 		if len(ratios) == 0 {
 			b.Skip("nothing was measured")
@@ -101,8 +101,8 @@ func summary(b *testing.B, ratios []float64) {
 			logs, worst = logs+math.Log(r), max(worst, r)
 		}
 		b.ReportMetric(float64(len(ratios)), "programs")
-		b.ReportMetric(math.Exp(logs/float64(len(ratios))), "geomean-fuel/plain")
-		b.ReportMetric(worst, "worst-fuel/plain")
+		b.ReportMetric(math.Exp(logs/float64(len(ratios))), "geomean-"+of)
+		b.ReportMetric(worst, "worst-"+of)
 		quiet(b)
 	})
 }
