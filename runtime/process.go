@@ -240,6 +240,7 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 	if err := checkEntries(module, x); err != nil {
 		return err
 	}
+	c.reached("load")
 
 	host, err := s.newHost(x, p, plan.clock(c.clock), nil)
 	if err != nil {
@@ -264,11 +265,20 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 		return c.translate(x, err)
 	}
 	defer instance.Close(context.WithoutCancel(ctx))
+	c.reached("start")
 	defer func() { c.started(plan, instance.Groups()); s.ran(plan, instance) }()
 	began = time.Now()
 	err = s.start(ctx, instance, plan, x, p)
-	times.Run = time.Since(began)
+	times.Run, times.Parts = time.Since(began), instance.Loading()
+	c.reached("run")
 	return met(c.translate(x, err), m.refused)
+}
+
+// reached tells whoever measures it how far a program is.
+func (c *Container) reached(phase string) {
+	if c.spec.Reached != nil {
+		c.spec.Reached(phase)
+	}
 }
 
 // met adds to the end of a program that it was refused memory, of which it may

@@ -15,7 +15,9 @@ import (
 
 // Progress hears how preparing and compiling a module goes on. Phase is
 // "wait" (another process compiles the same module), "prepare", "compile" or
-// "load"; total is 0 when it is not known.
+// "load"; total is 0 when it is not known. "groups" counts the parts of a module
+// that were compiled while a program ran and waited for them, when that takes
+// long in all.
 type Progress interface {
 	Report(phase string, done, total int64)
 }

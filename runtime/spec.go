@@ -80,6 +80,10 @@ type Spec struct {
 	// Door answers the messages that a guest sends with host.call; nil tells
 	// the guest that nobody answers.
 	Door func(ctx context.Context, message []byte) ([]byte, error)
+	// Reached hears of each program when it has come through a phase of Times:
+	// "load", "start" and "run". It is for measuring, and called by the goroutines
+	// that run the programs.
+	Reached func(phase string)
 	// UnknownImports lets a module start although it imports functions that
 	// nobody provides; calling one of them traps.
 	UnknownImports bool

@@ -49,8 +49,9 @@ type Times struct {
 	// for another process to compile the same module, Prepare checking and
 	// rewriting it, and Compile compiling.
 	Load, Wait, Prepare, Compile time.Duration
-	// Start is the time spent making instances, and Run running them.
-	Start, Run time.Duration
+	// Start is the time spent making instances, their memory included, and Run
+	// running them, of which Parts was spent waiting for groups.
+	Start, Run, Parts time.Duration
 }
 
 func (t *Times) add(u Times) {
@@ -60,6 +61,7 @@ func (t *Times) add(u Times) {
 	t.Compile += u.Compile
 	t.Start += u.Start
 	t.Run += u.Run
+	t.Parts += u.Parts
 }
 
 // loaded books how a module came to be ready.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,8 @@ func Main(ctx context.Context, args []string, env func(string) string, s ux.Stre
 	if env("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softMemory)
 	}
-	a := &app{env: env, Streams: s, log: slog.New(slog.DiscardHandler)}
+	a := &app{env: env, Streams: s, log: slog.New(slog.DiscardHandler), began: time.Now()}
+	a.compiling = &compiling{talk: a.talk}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -58,7 +60,10 @@ type app struct {
 	env      func(string) string
 	log      *slog.Logger
 	quiet    bool // no progress
+	began    time.Time
 	progress *ux.Progress
+
+	compiling *compiling
 }
 
 func (a *app) root() *cobra.Command {
@@ -87,7 +92,7 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("run", a.runCommand(), a.buildCommand(), a.initCommand())
+	add("run", a.runCommand(), a.buildCommand(), a.initCommand(), a.benchCommand())
 	add("image", a.imagesCommand(), a.pullCommand(), a.pushCommand(), a.tagCommand(), a.rmiCommand(), a.historyCommand(),
 		a.inspectCommand(), a.saveCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
 	add("system", a.doctorCommand(), a.infoCommand(), a.systemCommand(), a.versionCommand())
@@ -141,7 +146,7 @@ func (a *app) runtime(ctx context.Context, options ...runtime.Option) (*runtime.
 	}
 	options = append([]runtime.Option{
 		runtime.WithCacheDir(moduleCache(p)), runtime.WithBakedCache(a.env(bakedVariable)),
-		runtime.WithProgress(&compiling{talk: a.talk}),
+		runtime.WithProgress(a.compiling),
 	}, options...)
 	return runtime.New(ctx, options...)
 }

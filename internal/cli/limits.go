@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -120,78 +118,4 @@ func ulimitValue(text string) (int64, error) {
 		err = strconv.ErrRange
 	}
 	return n, err
-}
-
-// usage is what --stats=json prints: the fields of runtime.Stats, with times in
-// seconds and sizes in bytes; Disk is what the files that were written hold.
-type usage struct {
-	ExitCode                              int
-	Fuel, PeakMemory                      uint64
-	Programs                              int64
-	Read, Written, Disk                   uint64
-	PeakOpenFiles                         uint64
-	Output                                int64
-	Load, Wait, Prepare, Compile          float64
-	Start, Run, CPU, Throttled, WallClock float64
-	Restored, Groups                      int64
-	Notes                                 []string `json:",omitempty"`
-}
-
-func printStats(w io.Writer, format string, s runtime.Stats, total time.Duration, code int) {
-	if format == "json" {
-		_ = json.NewEncoder(w).Encode(usage{
-			code, s.Fuel, s.PeakMemory, s.Programs, s.Read, s.Written, s.Disk, s.PeakOpenFiles, s.Output,
-			s.Load.Seconds(), s.Wait.Seconds(), s.Prepare.Seconds(), s.Compile.Seconds(),
-			s.Start.Seconds(), s.Run.Seconds(), s.CPU.Seconds(), s.Throttled.Seconds(), total.Seconds(),
-			s.Restored, s.Groups, s.Notes,
-		})
-		return
-	}
-	fmt.Fprintf(w, "fuel %d, peak memory %s, read %s, written %s, printed %s, in files %s\n", s.Fuel,
-		size(s.PeakMemory), size(s.Read), size(s.Written), size(uint64(s.Output)), size(s.Disk))
-	fmt.Fprintf(w, "load %s%s, start %s, run %s (computing %s%s), total %s\n", rounded(s.Load), loadSplit(s), rounded(s.Start),
-		rounded(s.Run), rounded(s.CPU), throttled(s), rounded(total))
-	if s.Restored > 0 || s.Groups > 0 {
-		fmt.Fprintf(w, "restored %d, groups loaded %d\n", s.Restored, s.Groups)
-	}
-	for _, n := range s.Notes {
-		fmt.Fprintf(w, "not restored: %s\n", n)
-	}
-}
-
-// loadSplit says what a load that was not from the cache spent its time with.
-func loadSplit(s runtime.Stats) string {
-	var parts []string
-	for _, p := range []struct {
-		name string
-		took time.Duration
-	}{{"waiting", s.Wait}, {"preparing", s.Prepare}, {"compiling", s.Compile}} {
-		if p.took > 0 {
-			parts = append(parts, p.name+" "+rounded(p.took))
-		}
-	}
-	if parts == nil {
-		return ""
-	}
-	return " (" + strings.Join(parts, ", ") + ")"
-}
-
-func throttled(s runtime.Stats) string {
-	if s.Throttled == 0 {
-		return ""
-	}
-	return ", resting " + rounded(s.Throttled)
-}
-
-func size(n uint64) string { return units.BytesSize(float64(n)) }
-
-// rounded is a time with about three digits.
-func rounded(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	case d >= 10*time.Millisecond:
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(10 * time.Microsecond).String()
 }

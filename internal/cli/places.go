@@ -14,9 +14,22 @@ type places struct {
 	Config string // settings
 }
 
+// cacheVariable names a folder for what can be made again, instead of the one
+// that belongs to the home.
+const cacheVariable = "WHERRY_CACHE"
+
 // locate finds the places: below WHERRY_HOME when it is set, else where the OS
-// wants such things.
+// wants such things; the cache where WHERRY_CACHE says.
 func locate(env func(string) string) (places, error) {
+	p, err := home(env)
+	if cache := env(cacheVariable); err == nil && cache != "" {
+		p.Cache, err = filepath.Abs(cache)
+	}
+	return p, err
+}
+
+// home finds the places that belong together.
+func home(env func(string) string) (places, error) {
 	if home := env("WHERRY_HOME"); home != "" {
 		abs, err := filepath.Abs(home)
 		if err != nil {

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 
@@ -63,38 +65,77 @@ func short(d digest.Digest) string {
 // compiling shows the preparation of a module when it takes long enough to be
 // noticed.
 type compiling struct {
-	talk  func() *ux.Progress
-	mu    sync.Mutex
-	phase string
-	task  *ux.Task
+	talk   func() *ux.Progress
+	mu     sync.Mutex
+	phase  string
+	task   *ux.Task
+	silent atomic.Bool // a program has begun to speak
+}
+
+// phaseTexts say what each phase is. Loading is quick, and not shown.
+var phaseTexts = map[string]string{
+	"wait":    "waiting for another wherry that compiles this module",
+	"prepare": "checking the module",
+	"compile": "compiling the module (once)",
+	"groups":  "compiling more of the module (once)",
 }
 
 func (c *compiling) Report(phase string, done, total int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if phase == "groups" && c.silent.Load() {
+		return
+	}
 	if phase != c.phase {
-		if c.task != nil {
-			c.task.End("")
-			c.task = nil
-		}
+		c.end()
 		c.phase = phase
-		name := map[string]string{
-			"wait": "waiting for another wherry that compiles this module", "prepare": "checking the module",
-			"compile": "compiling the module (once)",
-		}[phase]
-		if name == "" { // loading is quick
-			return
+		if name := phaseTexts[phase]; name != "" {
+			c.task = c.talk().Start(name, false)
 		}
-		c.task = c.talk().Start(name, false)
 	}
 	if c.task == nil {
 		return
 	}
+	if phase == "groups" {
+		c.task.Rename(fmt.Sprintf("%s, part %d", phaseTexts[phase], done))
+	}
 	c.task.Update(done, total)
 	if total > 0 && done >= total {
-		c.task.End("")
-		c.task, c.phase = nil, ""
+		c.end()
 	}
+}
+
+// end ends the task that is shown. The caller holds mu.
+func (c *compiling) end() {
+	if c.task != nil {
+		c.task.End("")
+	}
+	c.task, c.phase = nil, ""
+}
+
+// hush takes what is shown away, for good, as far as a running program is
+// concerned: what it prints is not to be mixed with it.
+func (c *compiling) hush() {
+	if c.silent.Swap(true) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end()
+}
+
+// unheard is a stream of a program: what is shown of its start goes away when it
+// first speaks.
+func (a *app) unheard(w io.Writer) io.Writer { return &firstWord{w, a.compiling} }
+
+type firstWord struct {
+	w         io.Writer
+	compiling *compiling
+}
+
+func (f *firstWord) Write(p []byte) (int, error) {
+	f.compiling.hush()
+	return f.w.Write(p)
 }
 
 // building shows the steps of a build.

@@ -34,7 +34,7 @@ type runOptions struct {
 	limits                 limitOptions
 	interactive, tty       bool
 	readOnly, backtrace    bool
-	stats                  string
+	stats, statsFile       string
 	unknownImports         string
 	deterministic          bool
 	noSnapshot             bool
@@ -78,6 +78,8 @@ file is run as it is, both with your standard input.`,
 	f.BoolVar(&o.readOnly, "read-only", false, "let nothing in the image be changed")
 	f.StringVar(&o.stats, "stats", "", "print what the run used, on standard error: --stats, or --stats=json")
 	f.Lookup("stats").NoOptDefVal = "text"
+	f.StringVar(&o.statsFile, statsFileFlag, "", "file to write what --stats=json prints to")
+	_ = f.MarkHidden(statsFileFlag) // for wherry bench
 	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three, with offsets")
 	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
 	f.BoolVar(&o.noSnapshot, "no-snapshot", false, "begin the program at its beginning, not where its snapshot was taken")
@@ -110,11 +112,19 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		return err
 	}
 	defer hotSet.discard()
+	var m *measure
+	if o.stats != "" || o.statsFile != "" {
+		m = newMeasure(a.began)
+		spec.Reached = m.reached
+	}
 	image, done, err := a.openTarget(ctx, what, &spec, o)
 	if err != nil {
 		return err
 	}
 	defer done()
+	if m != nil {
+		m.reached(phaseImage)
+	}
 	spec.Args = withProgram(image, spec)
 	rt, err := a.runtime(ctx)
 	if err != nil {
@@ -131,18 +141,26 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	}
 	defer c.Close(context.WithoutCancel(ctx))
 	started := time.Now()
-	err = c.Run(ctx)
-	if kept := hotSet.keep(c); kept != nil && err == nil {
-		return kept
+	if m != nil {
+		m.running = started
 	}
-	if o.stats != "" {
-		code, _ := status(ctx, err)
-		printStats(a.Err, o.stats, c.Stats(), time.Since(started), code)
-	} else if !o.noSnapshot && !o.deterministic {
+	err = c.Run(ctx)
+	a.compiling.hush()
+	code, _ := status(ctx, err)
+	switch {
+	case o.statsFile != "":
+		if werr := m.writeFile(o.statsFile, c.Stats(), code); werr != nil {
+			return werr
+		}
+	case o.stats != "":
+		m.write(a.Err, o.stats, c.Stats(), code)
+	case !o.noSnapshot && !o.deterministic:
 		a.tellSlow(c.Stats(), time.Since(started))
 	}
 	return ended(ctx, err, o.backtrace)
 }
+
+const statsFileFlag = "stats-file"
 
 // withProgram puts the image's command before arguments that begin with an
 // option: no program is called "-c", so that is what must be meant.
@@ -240,7 +258,7 @@ func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, fun
 // spec turns the flags into what the container is given.
 func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	spec := runtime.Spec{
-		Stdout: a.Out, Stderr: a.Err, Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
+		Stdout: a.unheard(a.Out), Stderr: a.unheard(a.Err), Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
 		Trace: o.backtrace, NoSnapshot: o.noSnapshot, RecordFunctions: o.recordHotSet != "",
 	}
 	if o.interactive {

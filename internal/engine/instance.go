@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -54,6 +55,7 @@ type Instance struct {
 	mod     api.Module
 	pending api.MutableGlobal
 	parts   map[uint32]loadedPart     // groups that are loaded
+	loading time.Duration             // how long that took
 	idle    map[string][]api.Function // functions that are not running
 	cause   error                     // why the guest is being unwound
 	pages   pages

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -76,6 +77,9 @@ func (i *Instance) eachHit(do func(part *Part, n int, g api.MutableGlobal)) {
 
 // Groups is how many groups the instance has loaded.
 func (i *Instance) Groups() int { return len(i.parts) }
+
+// Loading is how long calls have waited for groups.
+func (i *Instance) Loading() time.Duration { return i.loading }
 
 // partNamed finds the part that a trace names: "p" is the primary, "g" and its number a group. It is nil for a host's module.
 func (i *Instance) partNamed(module string) *Part {

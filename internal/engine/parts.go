@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -77,7 +78,7 @@ func (e *Engine) LoadParts(ctx context.Context, key, groups string, primary Make
 		_ = parts.Close()
 		return nil, errors.New("load module: it is no part of one")
 	}
-	if !m.code.adopt(groups, parts) {
+	if !m.code.adopt(groups, parts, p) {
 		_ = parts.Close()
 	}
 	return m, nil
@@ -92,6 +93,7 @@ type groupSet struct {
 	key   string
 	parts Parts
 	list  map[uint32]*group
+	tally tally
 }
 
 // group is a group on its way into a code, or in it.
@@ -103,13 +105,14 @@ type group struct {
 }
 
 // adopt takes the parts, unless there are some.
-func (c *code) adopt(key string, parts Parts) bool {
+func (c *code) adopt(key string, parts Parts, p Progress) bool {
 	c.groups.mu.Lock()
 	defer c.groups.mu.Unlock()
 	if c.groups.parts != nil {
 		return false
 	}
 	c.groups.key, c.groups.parts, c.groups.list = key, parts, map[uint32]*group{}
+	c.groups.tally.watcher = p
 	return true
 }
 
@@ -232,7 +235,9 @@ func (c *code) bringGroup(ctx context.Context, n uint32, g *group) (err error) {
 		if !e.keeps() {
 			break
 		}
+		began := time.Now()
 		m, err := e.Load(ctx, key, made, nil)
+		c.groups.tally.add(time.Since(began))
 		if err != nil {
 			return fmt.Errorf("load group %d: %w", n, err)
 		}
@@ -369,6 +374,8 @@ func (i *Instance) loadSlot(ctx context.Context, slot uint32) error {
 	if _, there := i.parts[n]; !ok || there {
 		return &Trap{Kind: TrapTable, Message: fmt.Sprintf("slot %d has no function that could be loaded", slot)}
 	}
+	began := time.Now()
+	defer func() { i.loading += time.Since(began) }()
 	g, err := i.code.group(ctx, n)
 	if err != nil {
 		return err

@@ -101,3 +101,21 @@ func (r *reporter) tell() {
 		w.p.Report(r.name, r.current, r.total)
 	}
 }
+
+// tally tells of the groups of a module that were compiled, when that has taken a while: each takes a moment only.
+type tally struct {
+	mu      sync.Mutex
+	watcher Progress
+	groups  int64
+	spent   time.Duration
+}
+
+func (t *tally) add(took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.groups++
+	t.spent += took
+	if t.watcher != nil && t.spent > reportAfter {
+		t.watcher.Report("groups", t.groups, 0)
+	}
+}

@@ -83,10 +83,12 @@ type Quota interface {
 	Refused(n uint64)
 }
 
-// Progress hears how loading a module goes on. Report is never called after Load has returned, nor twice at once.
+// Progress hears how loading a module goes on. Report is not called twice at once, and after Load has returned for
+// groups only.
 type Progress interface {
 	// Report names the phase - "wait", "prepare", "compile" or "load" - and how much of it is done. A total of 0 means
-	// that nobody knows. Compiling is measured in bytes of code, and estimated: the compiler does not say.
+	// that nobody knows. Compiling is measured in bytes of code, and estimated: the compiler does not say. The phase
+	// "groups" counts those that a running program had to wait for, once all of them took a second to compile.
 	Report(phase string, done, total int64)
 }
 
