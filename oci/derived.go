@@ -55,7 +55,7 @@ type Snapshot struct {
 	Content string `json:"content"`
 	// Program are the arguments that a run must begin with; the rest is free, unless Args is set.
 	Program []string `json:"program"`
-	// Protocol says how a restored guest goes on: ProtocolTurn or ProtocolWizer.
+	// Protocol says how a restored guest goes on: ProtocolTurn, ProtocolWizer or ProtocolRuby.
 	Protocol string `json:"protocol"`
 	// Hot are the functions that run after a restore, and Later those that only some runs need: they are loaded
 	// together when the first of them is called.
@@ -79,6 +79,8 @@ const (
 	ProtocolTurn = "turn"
 	// ProtocolWizer calls the export wizer.initialize before the snapshot, and the program's entry after a restore.
 	ProtocolWizer = "wizer"
+	// ProtocolRuby is that of package wasi/ruby: the interpreter has begun, and is then handed what to run.
+	ProtocolRuby = "ruby"
 )
 
 // Reads is what a program looked at: a run in which one of these is something else starts without the snapshot.
@@ -213,7 +215,7 @@ func (d *Derived) check(layers []ispec.Descriptor) error {
 func (s *Snapshot) check(kinds map[digest.Digest]string) error {
 	const page = 1 << 16
 	switch {
-	case s.Protocol != ProtocolTurn && s.Protocol != ProtocolWizer:
+	case s.Protocol != ProtocolTurn && s.Protocol != ProtocolWizer && s.Protocol != ProtocolRuby:
 		return fmt.Errorf("protocol %s is not known", quote(s.Protocol))
 	case s.Memory == 0 || s.Memory%page != 0 || s.Memory > maxSnapshotMemory:
 		return fmt.Errorf("a memory of %d bytes", s.Memory)

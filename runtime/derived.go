@@ -13,6 +13,7 @@ import (
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/ruby"
 )
 
 // A DerivedImage is an Image about whose programs something was found out when
@@ -155,6 +156,9 @@ func isPrefix(prefix, list []string) bool {
 func (c *Container) unfit(s *oci.Snapshot, x *executable, p Process) string {
 	if s.Reads.Args && len(x.args) != len(s.Program) {
 		return "the program looked at its arguments while it loaded"
+	}
+	if s.Protocol == oci.ProtocolRuby && !ruby.Plain(x.args) {
+		return "the interpreter is given options, and it had begun without any"
 	}
 	env := p.environ()
 	if s.Reads.AllEnv && len(env.names) != len(s.Reads.Env) {

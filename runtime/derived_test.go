@@ -305,7 +305,7 @@ func TestRecordRefusals(t *testing.T) {
 	}
 	img := newImage(t, ispec.ImageConfig{Entrypoint: []string{"/bin/probe"}}, file{"bin/probe", 0o755, probeWasm(t)})
 	r, err := record(t, rt, img, runtime.Spec{})
-	if err != nil || r.Snapshot != nil || !strings.Contains(r.Refused, "no point") {
+	if err != nil || r.Snapshot != nil || !strings.Contains(r.Refused, "needs an export wizer.initialize") {
 		t.Errorf("a plain command: %+v, %v", r, err)
 	}
 }

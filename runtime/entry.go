@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/ruby"
 )
@@ -20,9 +21,9 @@ func checkEntries(m *engine.Module, x *executable) error {
 			entries[e.Name] = e
 		}
 	}
-	called := map[string]int{"_initialize": 0, "run": 1} // results they may have
+	called := map[string]int{"_initialize": 0, "run": 1, "wizer.initialize": 0, "wizer.resume": 0} // results they may have
 	if _, ok := entries["_start"]; ok {
-		called = map[string]int{"_start": 0}
+		called = map[string]int{"_start": 0, "wizer.initialize": 0, "wizer.resume": 0}
 	}
 	for name, most := range called {
 		if e, ok := entries[name]; ok && (len(e.Params) > 0 || len(e.Results) > most) {
@@ -61,21 +62,27 @@ func (s *session) random() io.Reader {
 	return wasi.SystemRandom()
 }
 
-// enter runs a command's _start, or a reactor's _initialize and then its run.
+// enter runs a command's _start, or a reactor's _initialize and then its run. A
+// reactor that could be kept as a snapshot when it has loaded does the same
+// without one: it loads, and then it works.
 func enter(ctx context.Context, i *engine.Instance, x *executable) error {
 	if i.HasFunc("_start") {
 		_, err := i.Call(ctx, "_start")
 		return err
 	}
-	if i.HasFunc("_initialize") {
-		if _, err := i.Call(ctx, "_initialize"); err != nil {
-			return err
-		}
+	if err := startReactor(ctx, i); err != nil {
+		return err
 	}
 	if ruby.Is(i.HasFunc) {
 		return ruby.Run(ctx, i, x.args)
 	}
-	return callRun(ctx, i, x)
+	if protocolOf(i.HasFunc) != oci.ProtocolWizer {
+		return callRun(ctx, i, x)
+	}
+	if _, err := i.Call(ctx, "wizer.initialize"); err != nil {
+		return err
+	}
+	return work(ctx, i, x)
 }
 
 // callRun runs a reactor's run.

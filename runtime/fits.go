@@ -43,7 +43,7 @@ func (s *session) fits(x *executable, module []byte, limits wasm.Limits) error {
 		}
 	}
 	has := func(name string) bool { return funcs[name] }
-	if !has("_start") && !has("run") && !ruby.Is(has) {
+	if !has("_start") && !has("run") && !has("wizer.resume") && !ruby.Is(has) {
 		return noProgram(x, m)
 	}
 	host, err := preview1.New(preview1.Config{})

@@ -14,6 +14,7 @@ import (
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/wasi/preview1"
+	"github.com/wherry-run/wherry/wasi/ruby"
 )
 
 // A Recording is what Record found out about a program.
@@ -102,6 +103,8 @@ type recorder struct {
 	shown    atomic.Int64 // bytes that it printed before the curtain fell
 	repeats  int64        // bytes of them that it prints again after a restore
 	renews   bool         // it draws anew after a restore what it drew
+	early    given        // what it looked at before it loaded
+	late     given        // and while it did
 	down     atomic.Bool  // the curtain
 	facts    []byte
 	open     func() (*prepare.Split, io.Closer, error)
@@ -219,6 +222,9 @@ func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed
 	m.work()
 	config := r.session.instanceConfig(host, m, r.answer)
 	config.Image = image
+	if ruby.Is(exported(module)) {
+		config.Imports = append(config.Imports, m.watch(ruby.New()))
+	}
 	i, err := c.rt.engine.Instantiate(ctx, module, config)
 	g := &guest{i, host, func(ctx context.Context) {
 		if i != nil {
@@ -272,13 +278,9 @@ func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 func (r *recorder) run(ctx context.Context, i *guest) error {
 	protocol := ""
 	if r.spec.Snapshot {
-		switch {
-		case i.HasFunc("turn") && i.HasFunc("host_alloc"):
-			protocol = oci.ProtocolTurn
-		case i.HasFunc("wizer.initialize"):
-			protocol = oci.ProtocolWizer
-		default:
-			r.out.Refused = r.x.path + " has no point at which it waits for work: it exports neither wizer.initialize nor turn"
+		if protocol = protocolOf(i.HasFunc); protocol == "" {
+			r.out.Refused = noPoint(r.x) // nobody asked for a run of it
+			return nil
 		}
 	}
 	if protocol == "" {
@@ -291,6 +293,9 @@ func (r *recorder) run(ctx context.Context, i *guest) error {
 		}
 		if r.out.Refused = "the program ends while it loads"; why != nil {
 			r.out.Refused = fmt.Sprintf("the program ends while it loads: %v", why)
+		}
+		if protocol == oci.ProtocolWizer && i.HasFunc("_start") {
+			r.out.Refused += "; a command that is not ready for wizer.initialize has to be a reactor (Go: -buildmode=c-shared, C: -mexec-model=reactor)"
 		}
 		return nil
 	}
@@ -315,11 +320,13 @@ func (r *recorder) prepare(ctx context.Context, i *engine.Instance, protocol str
 		}
 		return turn(ctx, i, source)
 	}
-	if i.HasFunc("_initialize") {
-		if _, err := i.Call(ctx, "_initialize"); err != nil {
-			return err
-		}
+	if err := startReactor(ctx, i); err != nil {
+		return err
 	}
+	if protocol == oci.ProtocolRuby {
+		return ruby.Start(ctx, i)
+	}
+	r.early = since(&r.observed)
 	_, err := i.Call(ctx, "wizer.initialize")
 	return err
 }
@@ -360,10 +367,7 @@ func (r *recorder) take(i *engine.Instance, protocol string) {
 	if r.reads != nil {
 		s.Reads, s.Program = *r.reads, r.x.args[:r.fixed]
 	} else {
-		s.Reads = oci.Reads{Args: r.observed.Args}
-		if r.observed.Env {
-			s.Reads.AllEnv, s.Reads.Env = true, allOf(r.p)
-		}
+		r.late = since(&r.observed)
 	}
 	s.Reads.Dirs = r.looked()
 	r.out.Snapshot = s

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
 // maxRehearsals bounds how many runs a program can have made of it while it is
@@ -35,12 +36,16 @@ func (r *recorder) rehearseAll(ctx context.Context) error {
 	s := r.out.Snapshot
 	image := &engine.Image{File: f, Size: s.Memory, Globals: s.Globals}
 	inside := s.Protocol == oci.ProtocolTurn
-	if err := r.rehearse(ctx, image, rehearsal{Args: r.x.args}, inside); err != nil {
+	var observed preview1.Observed
+	if err := r.rehearse(ctx, image, rehearsal{Args: r.x.args}, inside, &observed); err != nil {
 		return err
+	}
+	if r.reads == nil {
+		r.settle(s, r.early, r.late, since(&observed))
 	}
 	for _, run := range r.runs {
 		run.Args = slices.Concat(r.x.args[:r.fixed], run.Args)
-		if err := r.rehearse(ctx, image, run, false); err != nil {
+		if err := r.rehearse(ctx, image, run, false, nil); err != nil {
 			return err
 		}
 	}
@@ -53,14 +58,14 @@ func (r *recorder) rehearseAll(ctx context.Context) error {
 
 // rehearse makes one run. inside has the program first do what it does in one
 // run as often as it is asked.
-func (r *recorder) rehearse(ctx context.Context, image *engine.Image, run rehearsal, inside bool) error {
+func (r *recorder) rehearse(ctx context.Context, image *engine.Image, run rehearsal, inside bool, observed *preview1.Observed) error {
 	x, p := *r.x, r.p
 	x.args, p.Stdin = run.Args, strings.NewReader(run.Stdin)
 	ran := r.hits
 	if run.Rare {
 		ran = r.later
 	}
-	g, err := r.guest(ctx, &x, p, nil, image)
+	g, err := r.guest(ctx, &x, p, observed, image)
 	if err != nil {
 		return err
 	}
@@ -70,7 +75,9 @@ func (r *recorder) rehearse(ctx context.Context, image *engine.Image, run rehear
 		if err != nil {
 			return err
 		}
-		err = turn(ctx, g.Instance, source)
+		if err = turn(ctx, g.Instance, source); err == nil {
+			err = turn(ctx, g.Instance, turnWork) // as a Worker has it work
+		}
 		if r.ended(err) != nil {
 			return err
 		}

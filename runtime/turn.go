@@ -11,6 +11,7 @@ import (
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/ruby"
 )
 
 // request is what a guest of ProtocolTurn is told, as JSON: who it is from now
@@ -90,13 +91,10 @@ func resume(ctx context.Context, i *engine.Instance, s *oci.Snapshot, x *executa
 		}
 		return turn(ctx, i, source)
 	}
-	for _, name := range []string{"wizer.resume", "_start"} {
-		if i.HasFunc(name) {
-			_, err := i.Call(ctx, name)
-			return err
-		}
+	if s.Protocol == oci.ProtocolRuby {
+		return ruby.Continue(ctx, i, x.args)
 	}
-	return callRun(ctx, i, x) // _initialize was called before the snapshot
+	return work(ctx, i, x) // _initialize was called before the snapshot
 }
 
 func newRequest(x *executable, p Process, seed []byte) request {

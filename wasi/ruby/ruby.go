@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wherry-run/wherry/wasi"
@@ -75,22 +76,66 @@ func Run(ctx context.Context, i Instance, args []string) error {
 		return err
 	}
 	v := vm{ctx, i}
-	list, err := v.list(line.options)
-	if err != nil {
-		return err
-	}
-	if _, err := i.Call(ctx, exportInit, uint64(list), uint64(len(line.options))); err != nil {
+	if err := v.start(line.options); err != nil {
 		return err
 	}
 	if line.main == "" { // ruby --version
 		return nil
 	}
-	text := strings.Replace(driver, "MAIN", line.main, 1)
+	return v.run(line.main)
+}
+
+// Start starts the interpreter without options, for Continue to go on.
+func Start(ctx context.Context, i Instance) error {
+	line, err := parse(nil)
+	if err != nil {
+		return err
+	}
+	return vm{ctx, i}.start(line.options)
+}
+
+// Plain tells whether args leave the interpreter as Start has started it.
+func Plain(args []string) bool {
+	line, err := parse(args)
+	plain, _ := parse(nil)
+	n := len(plain.options)
+	return err == nil && line.main != "" && len(line.options) >= n && slices.Equal(line.options[:n], plain.options)
+}
+
+// Continue has an interpreter that was started by Start do what args say, which
+// must be plain. It seeds the generator of Kernel#rand anew: many may go on from
+// one start.
+func Continue(ctx context.Context, i Instance, args []string) error {
+	line, err := parse(args)
+	if err != nil {
+		return err
+	}
+	plain, _ := parse(nil)
+	words := make([]string, 0, len(args))
+	for _, w := range line.options[len(plain.options):] {
+		words = append(words, quote(w))
+	}
+	return vm{ctx, i}.run("ARGV.replace([" + strings.Join(words, ", ") + "])\n    srand(Random.new_seed)\n    " + line.main)
+}
+
+// start starts the interpreter.
+func (v vm) start(options []string) error {
+	list, err := v.list(options)
+	if err != nil {
+		return err
+	}
+	_, err = v.i.Call(v.ctx, exportInit, uint64(list), uint64(len(options)))
+	return err
+}
+
+// run has the interpreter run a program, which ends the guest.
+func (v vm) run(program string) error {
+	text := strings.Replace(driver, "MAIN", program, 1)
 	at, err := v.place([]byte(text))
 	if err != nil {
 		return err
 	}
-	if _, err := i.Call(ctx, exportEval, uint64(at), uint64(len(text))); err != nil {
+	if _, err := v.i.Call(v.ctx, exportEval, uint64(at), uint64(len(text))); err != nil {
 		return err
 	}
 	return errors.New("the interpreter came back without an end of its program")
