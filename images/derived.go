@@ -28,7 +28,7 @@ type derived struct {
 
 // maxFacts bounds the facts of one module. What pages unpack to is bounded by the
 // length of their memory and, as layers are, by their own size.
-const maxFacts = 64 << 20
+const maxFacts = 16 << 20
 
 // readDerived finds the image's derived data. An image without any, or with some
 // that is damaged, is as good: it only starts later. Why there is none is told.

@@ -1,10 +1,13 @@
 package oci
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -96,6 +99,14 @@ type Reads struct {
 	Dirs []string `json:"dirs,omitempty"`
 }
 
+// UnmarshalJSON refuses what it does not know: nobody could tell whether a run is the same in that.
+func (r *Reads) UnmarshalJSON(data []byte) error {
+	type plain Reads
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode((*plain)(r))
+}
+
 // Functions is an ascending list of function indices. In JSON it is the base64 of their differences in LEB128.
 type Functions []uint32
 
@@ -143,7 +154,12 @@ const (
 	maxSnapshotList     = 10_000
 	maxSnapshotMemory   = 65535 << 16 // what the engine allows a memory
 	maxDerivedFunctions = 1_000_000
-	maxWhole            = 1000
+
+	// As with layers, what pages unpack to is bounded by their own size; memories are mostly zeros.
+	maxMemoryRatio    = 1000
+	freeMemory        = 256 << 20
+	maxSnapshotMoment = 1 << 60 // nanoseconds, some decades: clocks go on from there
+	maxWhole          = 1000
 )
 
 // BuildDerived encodes derived data over its layers, which must have all that d names, for the image manifest subject.
@@ -186,8 +202,11 @@ func ParseDerived(data []byte, m *ispec.Manifest) (*Derived, error) {
 
 // check holds d against its bounds and its layers.
 func (d *Derived) check(layers []ispec.Descriptor) error {
-	kinds := map[digest.Digest]string{}
+	kinds, room := map[digest.Digest]string{}, int64(freeMemory)
 	for _, l := range layers {
+		if kinds[l.Digest] == "" && l.MediaType == PagesLayer {
+			room += maxMemoryRatio * min(max(l.Size, 0), maxSnapshotMemory)
+		}
 		kinds[l.Digest] = l.MediaType
 	}
 	if len(d.Modules) > maxDerivedModules || len(d.Snapshots) > maxDerivedSnapshots {
@@ -207,6 +226,9 @@ func (d *Derived) check(layers []ispec.Descriptor) error {
 	for i := range d.Snapshots {
 		if err := d.Snapshots[i].check(kinds); err != nil {
 			return fmt.Errorf("snapshot %d: %w", i, err)
+		}
+		if room -= int64(d.Snapshots[i].Memory); room < 0 {
+			return fmt.Errorf("snapshot %d: a memory of %d bytes, of which the layers hold next to nothing", i, d.Snapshots[i].Memory)
 		}
 	}
 	return nil
@@ -228,10 +250,15 @@ func (s *Snapshot) check(kinds map[digest.Digest]string) error {
 		return errors.New("it is of no module")
 	case s.Monotonic < 0 || s.Realtime < 0:
 		return errors.New("time before its beginning")
+	case s.Monotonic > maxSnapshotMoment:
+		return errors.New("time after its end")
 	}
-	for _, p := range s.Pages {
+	for i, p := range s.Pages {
 		if kinds[p] != PagesLayer {
 			return fmt.Errorf("pages %s are no layer of it", p)
+		}
+		if slices.Contains(s.Pages[:i], p) {
+			return fmt.Errorf("pages %s are there twice", p)
 		}
 	}
 	return nil

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/layer"
@@ -43,7 +45,28 @@ func (p *plan) close() {
 
 // note adds a reason why a program does not start as soon as it could.
 func (p *plan) note(format string, args ...any) {
-	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+	p.notes = append(p.notes, line(fmt.Sprintf(format, args...)))
+}
+
+// maxLine bounds one note, in bytes.
+const maxLine = 400
+
+// line makes one line of what may have come from an image: of what a terminal
+// would obey nothing is left.
+func line(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r == '\n' {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+	if len(text) > maxLine {
+		text = strings.ToValidUTF8(text[:maxLine], "") + "..."
+	}
+	return text
 }
 
 // abandon has the program start from its beginning and whole.

@@ -117,7 +117,10 @@ func constOffset(m *wasm.Module, expr wasm.Span) (uint32, bool) {
 
 // The encoding of facts: magic and version, exceptions, the reason, the pinned functions as differences, the bodies as
 // the gap before each and its length. All numbers are unsigned LEB128.
-const factsMagic = "WFCT\x01"
+const (
+	factsMagic = "WFCT\x01"
+	maxBodies  = 1_000_000
+)
 
 var errFacts = errors.New("the facts of a module are damaged")
 
@@ -165,6 +168,9 @@ func (f *Facts) UnmarshalBinary(b []byte) error {
 		return errFacts
 	}
 	n := r.count(2)
+	if n > maxBodies {
+		return errFacts
+	}
 	f.Bodies = make([]wasm.Span, n)
 	last = 0
 	for i := range n {

@@ -11,6 +11,7 @@ type guest struct {
 	tables  []wasm.TableType
 	memory  *wasm.MemoryType
 	tags    []uint32
+	globals [][]byte // types and initial values
 	exports []wasm.Export
 	start   *uint32
 	elems   []byte // content of the section
@@ -40,6 +41,9 @@ func (g guest) module() []byte {
 	}
 	if len(g.tags) > 0 {
 		b = wasm.AppendSection(b, 13, wasm.AppendVector(nil, g.tags, func(b []byte, t uint32) []byte { return wasm.AppendU32(append(b, 0), t) }))
+	}
+	if len(g.globals) > 0 {
+		b = wasm.AppendSection(b, 6, wasm.AppendVector(nil, g.globals, func(b, global []byte) []byte { return append(b, global...) }))
 	}
 	b = wasm.AppendSection(b, 7, wasm.AppendVector(nil, g.exports, wasm.AppendExport))
 	if g.start != nil {
