@@ -60,7 +60,7 @@ func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
 	w.finder = &finder{store: w.store, fetcher: client}
 	w.options = packager.Options{
 		Store: w.lease, Images: w.finder, Mirror: a.env("WHERRY_BASE_MIRROR"),
-		Runner: sandbox{w.runtime}, Recorder: sandbox{w.runtime}, Toolchain: toolchain.New(), Fetcher: source.New(),
+		Runner: sandbox{w.runtime, a.ticking}, Recorder: sandbox{w.runtime, a.ticking}, Toolchain: toolchain.New(), Fetcher: source.New(),
 		Pip:    packager.NewPip(),
 		Cache:  buildCache{filepath.Join(p.Cache, "build")},
 		Stdout: a.talk().Output(a.Err), Stderr: a.talk().Output(a.Err), Progress: newBuilding(a.talk),
@@ -133,7 +133,10 @@ func (f *finder) Keep(ctx context.Context, ref string, index ispec.Descriptor) e
 
 // sandbox runs the RUN lines of a build: no network, no host files, one clock,
 // randomness from the build's inputs.
-type sandbox struct{ rt *runtime.Runtime }
+type sandbox struct {
+	rt    *runtime.Runtime
+	shown func(name string) (stop func())
+}
 
 func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Changes, error) {
 	c, err := s.rt.Create(ctx, stage{withTemp(spec.Layers, spec.Epoch), spec.Base}, runtime.Spec{
@@ -165,6 +168,7 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 
 // Record runs the program of an image to where it waits for work.
 func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*packager.Recording, error) {
+	defer s.shown("recording")()
 	r, err := s.record(ctx, spec, true)
 	if err == nil && !spec.Survey && r.Snapshot == nil && r.Guessed {
 		spec.Stdout, spec.Stderr = io.Discard, io.Discard // it has been seen

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -137,6 +138,34 @@ func (f *firstWord) Write(p []byte) (int, error) {
 	f.compiling.hush()
 	return f.w.Write(p)
 }
+
+// ticking shows that something goes on of which nobody knows how far it is,
+// until it is stopped.
+func (a *app) ticking(name string) (stop func()) {
+	task := a.talk().Start(name, false)
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		tick := time.NewTicker(tickEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				task.Update(0, 0)
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		close(done)
+		ended.Wait()
+		task.End("")
+	}
+}
+
+// tickEvery is how often a time that is shown goes on.
+const tickEvery = 200 * time.Millisecond
 
 // building shows the steps of a build.
 type building struct {
