@@ -115,7 +115,8 @@ func Continue(ctx context.Context, i Instance, args []string) error {
 	for _, w := range line.options[len(plain.options):] {
 		words = append(words, quote(w))
 	}
-	return vm{ctx, i}.run("ARGV.replace([" + strings.Join(words, ", ") + "])\n    srand(Random.new_seed)\n    " + line.main)
+	// In one line: a backtrace counts lines.
+	return vm{ctx, i}.run("ARGV.replace([" + strings.Join(words, ", ") + "]); srand(Random.new_seed); " + line.main)
 }
 
 // start starts the interpreter.

@@ -50,3 +50,15 @@ func TestQuote(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestPlain: what Start has started can go on as these.
+func TestPlain(t *testing.T) {
+	for line, want := range map[string]bool{
+		"ruby": true, "ruby -e p a b": true, "ruby a.rb -W0": true, "ruby - x": true, "ruby -- a.rb": true,
+		"ruby -W0 a.rb": false, "ruby -rset -e p": false, "ruby --version": false, "ruby -n": false, "ruby -I lib a.rb": false,
+	} {
+		if got := Plain(strings.Fields(line)); got != want {
+			t.Errorf("%s: %v", line, got)
+		}
+	}
+}
