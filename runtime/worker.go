@@ -101,7 +101,9 @@ func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err e
 	if w.broken != nil {
 		return nil, &BrokenError{w.broken}
 	}
-	err = w.call(ctx, &request, func(ctx context.Context) error { return turn(ctx, w.instance, turnWork) })
+	err = w.call(ctx, &request, func(ctx context.Context) error {
+		return w.instance.Watched(func() error { return turn(ctx, w.instance, turnWork) })
+	})
 	switch {
 	case err != nil:
 	case w.told.exception != nil:

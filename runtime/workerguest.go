@@ -129,7 +129,7 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 	w.meter.spends = w.out.now.Load().account
 	w.meter.work()
 	config := s.instanceConfig(w.host, w.meter, w.answer)
-	config.Image = plan.image()
+	config.Image = w.image()
 	instance, err := c.rt.engine.Instantiate(ctx, module, config)
 	times.Start = time.Since(began)
 	if err != nil {
@@ -192,6 +192,16 @@ func (w *Worker) greet(ctx context.Context, again bool) error {
 	return nil
 }
 
+// image is what the engine restores. It gets no key: what is known of a key are the
+// pages of a whole run, and a Worker that begins touches a third of them.
+func (w *Worker) image() *engine.Image {
+	image := w.plan.image()
+	if image != nil {
+		image.Key = ""
+	}
+	return image
+}
+
 // errAnew says that a program cannot be put back in place.
 var errAnew = errors.New("it has to be started again")
 
@@ -200,13 +210,13 @@ func (w *Worker) restore(ctx context.Context) error {
 	if w.instance == nil || w.plan.snapshot == nil {
 		return errAnew
 	}
-	if err := w.instance.Reset(w.plan.image()); err != nil {
+	if err := w.instance.Reset(w.image()); err != nil {
 		return errAnew
 	}
 	if err := w.host.Reset(); err != nil {
 		return fmt.Errorf("open what the program begins with: %w", err)
 	}
-	return w.greet(ctx, true)
+	return w.instance.Watched(func() error { return w.greet(ctx, true) })
 }
 
 // quit ends the instance.

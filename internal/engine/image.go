@@ -118,7 +118,38 @@ func (i *Instance) putBack(f *os.File) bool {
 		return false
 	}
 	source := i.code.sources.of(f, st, len(i.mem.buf))
-	return source != nil && putBack(i.mem.buf, source)
+	return source != nil && putBack(i.mem.buf, source, &i.mem.own)
+}
+
+// ownPages are the pages of a mapped memory that are not its file's any more. To ask the kernel for them takes as long
+// as to put them back. There are no others when the process had no fault while the guest ran, or its memory was used.
+type ownPages struct {
+	list    []span // nil: not known
+	stale   bool   // there may be more
+	watched bool   // it is known whether there are
+}
+
+// Watched does something with an instance: calls, and uses of its Memory. What happens outside of it makes the next
+// Reset slower. It is for the goroutine that calls the instance.
+func (i *Instance) Watched(do func() error) error {
+	if i.mem == nil || i.mem.own.list == nil || i.mem.own.stale {
+		return do()
+	}
+	own := &i.mem.own
+	before, ok := faults()
+	own.watched = ok
+	err := do()
+	after, ok := faults()
+	own.watched = false
+	own.stale = own.stale || !ok || before != after
+	return err
+}
+
+// used is told that the guest runs or its memory is used.
+func (o *ownPages) used() {
+	if !o.watched {
+		o.stale = true
+	}
 }
 
 // sources are images that are mapped to read from, one for all instances of a code that began with it.
@@ -182,7 +213,7 @@ func (l *linear) restore(f *os.File) (mapped bool, err error) {
 			return false, ErrImage // reading behind the end of a mapped file ends the process
 		}
 		if overlay(l.buf, f) == nil {
-			l.from = st
+			l.from, l.own = st, ownPages{}
 			return true, nil
 		}
 		l.from = nil

@@ -148,7 +148,7 @@ func (i *Instance) start(ctx context.Context, image *Image) (err error) {
 // ready completes a primary: it fills the table, and then restores the image or runs the start function, which must not
 // run before.
 func (i *Instance) ready(ctx context.Context, image *Image) error {
-	if err := i.fillSlots(ctx); err != nil {
+	if err := i.fillSlots(); err != nil {
 		return err
 	}
 	if image != nil {
@@ -223,6 +223,9 @@ func (i *Instance) Call(ctx context.Context, name string, args ...uint64) ([]uin
 		return nil, err
 	}
 	i.prefault()
+	if i.mem != nil {
+		i.mem.own.used()
+	}
 	results, err := i.invoke(c, name, args)
 	i.settle(c)
 	i.pages.fine = succeeded(err)
@@ -308,7 +311,12 @@ func (i *Instance) HasFunc(name string) bool {
 }
 
 // Memory gives the instance's memory, for use between calls.
-func (i *Instance) Memory() Memory { return Memory{i.mem} }
+func (i *Instance) Memory() Memory {
+	if i.mem != nil {
+		i.mem.own.used()
+	}
+	return Memory{i.mem}
+}
 
 // Fuel gives the units of fuel spent so far; while a call runs, up to its last yield.
 func (i *Instance) Fuel() uint64 { return i.spent.Load() }

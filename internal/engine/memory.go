@@ -29,6 +29,7 @@ type linear struct {
 	quota    Quota
 	size     atomic.Uint64 // len(buf), for other goroutines
 	from     os.FileInfo   // the file that is mapped over its beginning, if one is
+	own      ownPages      // of which that is not true any more
 }
 
 // newLinear reserves max bytes and commits min of them.

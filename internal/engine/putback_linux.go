@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,38 +37,61 @@ func closeSource(b []byte) { _ = unix.Munmap(b) }
 // putBack makes those pages of a private mapping of a file what they are in the file, source, that were copied because
 // they were written to. They stay where they are: what touches them next needs no fault. It reports false, with the
 // memory as it was or half put back, when there are many of them, or when the kernel cannot tell which they are.
-func putBack(b, source []byte) bool {
+//
+// own is what the kernel told the last time. It still holds when no call has had a fault since.
+func putBack(b, source []byte, own *ownPages) bool {
+	if own.stale || own.list == nil {
+		list, ok := scan(b)
+		*own = ownPages{list: list}
+		if !ok {
+			return false
+		}
+	}
+	for _, s := range own.list {
+		overwrite(b[s.off:s.end], source[s.off:s.end])
+	}
+	return true
+}
+
+// faults counts the page faults of this process.
+func faults() (n int64, ok bool) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return u.Minflt + u.Majflt, err == nil
+}
+
+// scan lists the pages of a private mapping of a file that are not the file's, up to putBackMost bytes.
+func scan(b []byte) (list []span, ok bool) {
 	pagemap, err := os.Open("/proc/self/pagemap")
 	if err != nil {
-		return false
+		return nil, false
 	}
 	defer pagemap.Close()
+	list = make([]span, 0, 1024)
 	first := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
-	var list [512]region
+	found := new([512]region)
+	var pin runtime.Pinner // the kernel gets its address as a number: it must not move, as it might on a stack
+	pin.Pin(found)
+	defer pin.Unpin()
 	arg := scanArg{
 		size: uint64(unsafe.Sizeof(scanArg{})), start: first, end: first + uint64(len(b)),
-		vec: uint64(uintptr(unsafe.Pointer(&list))), vecLen: uint64(len(list)),
+		vec: uint64(uintptr(unsafe.Pointer(found))), vecLen: uint64(len(found)),
 		categoryInverted: pageIsFile, categoryMask: pageIsFile, categoryAnyOfMask: pageIsPresent | pageIsSwapped,
 		categoryToReturn: pageIsFile,
 	}
-	own := uint64(0)
-	for arg.start < arg.end {
+	for own := uint64(0); arg.start < arg.end; arg.start = arg.walkEnd {
 		n, _, errno := unix.Syscall(unix.SYS_IOCTL, pagemap.Fd(), pagemapScan, uintptr(unsafe.Pointer(&arg)))
-		if errno != 0 || n > uintptr(len(list)) || arg.walkEnd <= arg.start {
-			return false
+		if errno != 0 || n > uintptr(len(found)) || arg.walkEnd <= arg.start {
+			return nil, false
 		}
-		for _, r := range list[:n] {
-			if r.start < first || r.end > first+uint64(len(b)) || r.start >= r.end {
-				return false
+		for _, r := range found[:n] {
+			if own += r.end - r.start; own > putBackMost || r.start < first || r.end > arg.end || r.start >= r.end {
+				return nil, false
 			}
-			if own += r.end - r.start; own > putBackMost {
-				return false
-			}
-			overwrite(b[r.start-first:r.end-first], source[r.start-first:])
+			list = append(list, span{r.start - first, r.end - first})
 		}
-		arg.start = arg.walkEnd
 	}
-	return true
+	return list, true
 }
 
 // overwrite copies what differs: of most pages only counts of references were written, and are what they were.

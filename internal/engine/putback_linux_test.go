@@ -44,11 +44,12 @@ func TestPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeSource(source)
-	if !putBack(l.buf, source) {
+	if !putBack(l.buf, source, &l.own) {
 		t.Skip("NOT TESTED: this kernel (before 6.7) does not tell which pages were written to")
 	}
 	r := mrand.New(mrand.NewPCG(1, 2))
 	for round := range 20 {
+		l.own.used()
 		for range 100 {
 			l.buf[r.IntN(len(l.buf))]++
 		}
@@ -56,7 +57,7 @@ func TestPutBack(t *testing.T) {
 		if bytes.Equal(l.buf, content) {
 			t.Fatal("nothing was written")
 		}
-		if !putBack(l.buf, source) || !bytes.Equal(l.buf, content) {
+		if !putBack(l.buf, source, &l.own) || !bytes.Equal(l.buf, content) {
 			t.Fatalf("round %d: it is not what it was", round)
 		}
 	}
@@ -77,7 +78,7 @@ func TestPutBackMuch(t *testing.T) {
 	for i := 0; i < len(l.buf); i += 4096 {
 		l.buf[i]++
 	}
-	if putBack(l.buf, source) {
+	if putBack(l.buf, source, &l.own) {
 		t.Error("all of it was put back")
 	}
 	if ok, err := l.restore(f); err != nil || !ok || !bytes.Equal(l.buf, content) {
@@ -115,5 +116,41 @@ func TestSources(t *testing.T) {
 	}
 	if of(m, g) == nil {
 		t.Error("one that was mapped is not any more")
+	}
+}
+
+// TestWatched checks that nothing is overlooked of what was written to a memory,
+// whether it was watched or not.
+func TestWatched(t *testing.T) {
+	l, f, content := mapped(t, 4<<20)
+	i := &Instance{mem: l, code: &code{}}
+	defer i.code.sources.close()
+	if !i.putBack(f) {
+		t.Skip("NOT TESTED: this kernel (before 6.7) does not tell which pages were written to")
+	}
+	r := mrand.New(mrand.NewPCG(3, 4))
+	write := func() error {
+		i.Memory().WriteString(r.Uint32N(4<<20), "x")
+		return nil
+	}
+	quiet := 0
+	for round := range 300 {
+		if round%3 > 0 {
+			if err := i.Watched(write); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if round%3 < 2 && round < 100 {
+			_ = write()
+		}
+		if !l.own.stale {
+			quiet++
+		}
+		if !i.putBack(f) || !bytes.Equal(l.buf, content) {
+			t.Fatalf("round %d: it is not what it was", round)
+		}
+	}
+	if quiet == 0 {
+		t.Error("the kernel was asked every time")
 	}
 }

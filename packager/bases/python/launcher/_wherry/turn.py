@@ -22,9 +22,8 @@ ROOM = 8 << 20
 def _read(text):
     """A request: arguments, environment, working directory, and one wish."""
     r = json.loads(text)
-    env = dict(v.split("=", 1) for v in r["env"])
     # Without the interpreter, and the launcher of its "#!" line.
-    return r["args"][2:], env, r["dir"], r.get("guess", False) or r.get("again", False)
+    return r["args"][2:], r["env"], r["dir"], r.get("guess", False) or r.get("again", False)
 
 
 def _clean_path(text):
@@ -34,9 +33,9 @@ def _clean_path(text):
 
 
 def _enter(env, folder):
-    """The environment and the working directory."""
+    """The environment, a list of NAME=value, and the working directory."""
     os.environ.clear()
-    os.environ.update(env)
+    os.environ.update(dict(v.split("=", 1) for v in env))
     os.chdir(folder)
 
 
@@ -68,6 +67,7 @@ def prepare(text):
     if os.getcwd() != folder:
         _state.folder = os.getcwd()
     _state.changes = [(os.fsdecode(k), v and os.fsdecode(v)) for k, v in watched.changes().items()]
+    _state.place = env, folder
     _settle()
     _state.files = watch.open_files()
     _tell(watched, refused)
@@ -122,14 +122,9 @@ def _tell(watched, refused):
 def _continue(text):
     """Become one run of the program: its environment, arguments, randomness; returns its arguments."""
     argv, env, folder, again = _read(text)
-    _enter(env, folder)
-    for name, value in _state.changes:
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-    if _state.folder is not None:
-        os.chdir(_state.folder)
+    if (env, folder) != _state.place:
+        _enter(env, folder)
+        _state.move()
     _state.arguments(argv)
     _state.randomness.renew()
     watch.renew_modules()
@@ -225,11 +220,22 @@ class _Program:
     guessed = False  # whether it was called with values that nobody gave
 
     def __init__(self):
+        self.place = None  # the environment and the folder where it was loaded
         self.folder = None  # where it went
         self.changes = []  # what it did to its environment
         self.files = 0
         self.output = watch.Output()
         self.randomness = watch.Randomness()
+
+    def move(self):
+        """Do again what it did to its environment and its folder."""
+        for name, value in self.changes:
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if self.folder is not None:
+            os.chdir(self.folder)
 
     def refused(self):
         """Why there can be no snapshot, or nothing."""
