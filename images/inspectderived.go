@@ -1,9 +1,6 @@
 package images
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -40,10 +37,17 @@ type InspectedSnapshot struct {
 	Memory       uint64   `json:"Memory"`    // bytes in the sandbox
 	PagesSize    int64    `json:"PagesSize"` // bytes as stored, shared with the base's or not
 	HotFunctions int      `json:"HotFunctions"`
-	// Env, Dirs and Args are what a run must have as it was at the build.
-	Env  []string `json:"Env,omitempty"`
-	Dirs []string `json:"Dirs,omitempty"`
-	Args bool     `json:"Args,omitempty"`
+	// LaterFunctions are those that only some runs need: they are loaded together.
+	LaterFunctions int `json:"LaterFunctions,omitempty"`
+	// What a run must have as it was at the build, or it begins at its beginning:
+	// these variables (null is one that was not set), and no others when AllEnv is
+	// set; these folders, with nothing mounted over them; no more arguments than
+	// Program when Args is set; a terminal or none when Terminal is.
+	Env      map[string]*string `json:"Env,omitempty"`
+	AllEnv   bool               `json:"AllEnv,omitempty"`
+	Dirs     []string           `json:"Dirs,omitempty"`
+	Args     bool               `json:"Args,omitempty"`
+	Terminal bool               `json:"Terminal,omitempty"`
 }
 
 // inspectDerived tells of derived data, nil when there is none.
@@ -81,7 +85,8 @@ func missingLayer(l ispec.Descriptor) string {
 
 func inspectSnapshot(s *oci.Snapshot, sizes map[digest.Digest]int64) InspectedSnapshot {
 	out := InspectedSnapshot{Program: s.Program, Protocol: s.Protocol, Memory: s.Memory, HotFunctions: len(s.Hot),
-		Env: slices.Sorted(maps.Keys(s.Reads.Env)), Dirs: s.Reads.Dirs, Args: s.Reads.Args}
+		LaterFunctions: len(s.Later), Env: s.Reads.Env, AllEnv: s.Reads.AllEnv, Dirs: s.Reads.Dirs, Args: s.Reads.Args,
+		Terminal: s.Reads.Terminal}
 	for _, p := range s.Pages {
 		out.PagesSize += sizes[p]
 	}

@@ -135,46 +135,6 @@ func shortID(id string) string {
 	return id
 }
 
-func (a *app) inspectCommand() *cobra.Command {
-	var format string
-	var hotSet bool
-	cmd := &cobra.Command{
-		Use:               "inspect IMAGE...",
-		Short:             "Show everything known about images",
-		Args:              atLeast(1, "at least one image"),
-		ValidArgsFunction: a.complete,
-		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
-			if hotSet {
-				if err := missedUsage(args, format); err != nil {
-					return err
-				}
-				return a.printMissed(ctx, s, args[0])
-			}
-			all := []*images.Inspection{}
-			for _, name := range args {
-				i, err := images.Inspect(ctx, s, name)
-				if err != nil {
-					return err
-				}
-				all = append(all, i)
-			}
-			if format == "" || format == "json" {
-				return ux.Object(a.Out, format, all)
-			}
-			for _, i := range all {
-				if err := ux.Object(a.Out, format, i); err != nil {
-					return err
-				}
-			}
-			return nil
-		}),
-	}
-	cmd.Flags().StringVarP(&format, "format", "f", "", "Go template, or json")
-	cmd.Flags().BoolVar(&hotSet, "hot-set", false, "print the functions that its programs ran here and that were not foreseen, for build --hot-set")
-	cmd.Flags().String("type", "image", "accepted for Docker's sake")
-	return cmd
-}
-
 func (a *app) saveCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{

@@ -22,10 +22,13 @@ func (a *app) systemCommand() *cobra.Command {
 }
 
 // usageRow is a line of wherry system df, by Docker's names of the fields.
+// Size is the length of all files, and Disk what they take: memories of snapshots
+// are files with holes.
 type usageRow struct {
 	Type       string
 	TotalCount string
 	Size       string
+	Disk       string
 }
 
 func (a *app) dfCommand() *cobra.Command {
@@ -47,39 +50,50 @@ func (a *app) dfCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			modules, files, err := treeSize(moduleCache(p))
+			modules, err := treeSize(moduleCache(p))
 			if err != nil {
 				return err
 			}
-			records, steps, err := treeSize(filepath.Join(p.Cache, "build"))
+			records, err := treeSize(filepath.Join(p.Cache, "build"))
 			if err != nil {
 				return err
 			}
 			rows := []usageRow{
-				{"Images", fmt.Sprint(len(list)), units.HumanSize(float64(usage.BlobBytes))},
-				{"Unpacked files", fmt.Sprint(usage.Files), units.HumanSize(float64(usage.FileBytes))},
-				{"Compiled modules", fmt.Sprint(files), units.HumanSize(float64(modules))},
-				{"Build cache", fmt.Sprint(steps), units.HumanSize(float64(records))},
+				newUsageRow("Images", len(list), usage.BlobBytes, usage.BlobDisk),
+				newUsageRow("Unpacked files", usage.Files, usage.FileBytes, usage.FileDisk),
+				newUsageRow("Compiled modules", modules.count, modules.bytes, modules.disk),
+				newUsageRow("Build cache", records.count, records.bytes, records.disk),
 			}
-			return ux.List(a.Out, format, []ux.Column{{Heading: "TYPE", Field: "Type"}, {Heading: "TOTAL", Field: "TotalCount"}, {Heading: "SIZE", Field: "Size"}}, rows)
+			return ux.List(a.Out, format, []ux.Column{{Heading: "TYPE", Field: "Type"}, {Heading: "TOTAL", Field: "TotalCount"}, {Heading: "SIZE", Field: "Size"}, {Heading: "ON DISK", Field: "Disk"}}, rows)
 		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "", "Go template, table TEMPLATE, or json")
 	return cmd
 }
 
-func treeSize(dir string) (bytes int64, count int, err error) {
+func newUsageRow(what string, count int, bytes, disk int64) usageRow {
+	return usageRow{what, fmt.Sprint(count), units.HumanSize(float64(bytes)), units.HumanSize(float64(disk))}
+}
+
+// tree is what the files below a folder are together.
+type tree struct {
+	count       int
+	bytes, disk int64
+}
+
+func treeSize(dir string) (t tree, err error) {
 	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil // what goes away meanwhile does not count
 		}
 		if info, err := d.Info(); err == nil {
-			bytes += info.Size()
-			count++
+			t.count++
+			t.bytes += info.Size()
+			t.disk += store.OnDisk(info)
 		}
 		return nil
 	})
-	return bytes, count, err
+	return t, err
 }
 
 func (a *app) pruneCommand() *cobra.Command {

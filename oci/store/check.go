@@ -13,16 +13,19 @@ import (
 	"github.com/wherry-run/wherry/oci"
 )
 
-// Usage is the space that a store takes, for listings.
+// Usage is the space that a store takes, for listings. Bytes are the lengths of
+// its files, and Disk what they take on disk: memories of snapshots are full of
+// holes.
 type Usage struct {
 	Blobs, Files         int
 	BlobBytes, FileBytes int64
+	BlobDisk, FileDisk   int64
 }
 
 // Usage counts the content of the store.
 func (s *Store) Usage(ctx context.Context) (Usage, error) {
 	var u Usage
-	count := func(n *int, bytes *int64) func(digest.Digest, string) error {
+	count := func(n *int, bytes, disk *int64) func(digest.Digest, string) error {
 		return func(_ digest.Digest, path string) error {
 			st, err := os.Stat(path)
 			if errors.Is(err, fs.ErrNotExist) {
@@ -31,14 +34,14 @@ func (s *Store) Usage(ctx context.Context) (Usage, error) {
 			if err != nil {
 				return err
 			}
-			*n, *bytes = *n+1, *bytes+st.Size()
+			*n, *bytes, *disk = *n+1, *bytes+st.Size(), *disk+OnDisk(st)
 			return nil
 		}
 	}
-	if err := s.eachFile(ctx, blobsDir, count(&u.Blobs, &u.BlobBytes)); err != nil {
+	if err := s.eachFile(ctx, blobsDir, count(&u.Blobs, &u.BlobBytes, &u.BlobDisk)); err != nil {
 		return u, fmt.Errorf("count blobs: %w", err)
 	}
-	if err := s.eachFile(ctx, filesDir, count(&u.Files, &u.FileBytes)); err != nil {
+	if err := s.eachFile(ctx, filesDir, count(&u.Files, &u.FileBytes, &u.FileDisk)); err != nil {
 		return u, fmt.Errorf("count files: %w", err)
 	}
 	return u, nil

@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,15 @@ func syncDir(dir string) error {
 
 // seal makes finished content read-only, against slips of the hand.
 func seal(path string) error { return os.Chmod(path, 0o444) }
+
+// OnDisk is the space that a file takes, which is less than its length when it has holes.
+func OnDisk(st os.FileInfo) int64 {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		const block = 512 // whatever the file system's are
+		return sys.Blocks * block
+	}
+	return st.Size()
+}
 
 // isReadOnly tells whether nothing can be written because the file system is mounted so.
 func isReadOnly(err error) bool { return errors.Is(err, unix.EROFS) }

@@ -17,6 +17,9 @@ func syncDir(string) error { return nil }
 // seal does nothing: a read-only file could be neither replaced nor swept.
 func seal(string) error { return nil }
 
+// OnDisk is the space that a file takes: files are written without holes here.
+func OnDisk(st os.FileInfo) int64 { return st.Size() }
+
 // isReadOnly tells whether nothing can be written because the disk is protected.
 func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
 
