@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/test/dock"
@@ -33,8 +35,8 @@ func BenchmarkSplit(b *testing.B) {
 	b.Cleanup(func() { rt.Close(context.WithoutCancel(b.Context())) })
 	split, parts := worker(b, rt, image)
 	whole, entire := worker(b, rt, bare{image})
-	if parts.Stats().Restored != 1 || entire.Stats().Restored != 0 {
-		b.Fatalf("restored: %v, and %v", parts.Stats().Notes, entire.Stats().Notes)
+	if parts.Stats().Restored != 1 || parts.Stats().Groups != 0 || entire.Stats().Restored != 0 {
+		b.Fatalf("restored %d with %d groups, and %d: %v", parts.Stats().Restored, parts.Stats().Groups, entire.Stats().Restored, parts.Stats().Notes)
 	}
 	var ratios []float64
 	for _, name := range steady {
@@ -96,7 +98,7 @@ func steadyImage(b *testing.B) *images.Image {
 	}
 	write(b, filepath.Join(folder, "warmup.json"), warmup)
 	builder, _ := programs(b)
-	builder.Must(b, "", "build", "-q", "-t", "localhost/test-bench:steady", folder)
+	said := builder.Run(b, "", "build", "-t", "localhost/test-bench:steady", folder)
 	s, err := store.Open(ctx, filepath.Join(dock.Home(b), "data"))
 	if err != nil {
 		b.Fatal(err)
@@ -107,6 +109,10 @@ func steadyImage(b *testing.B) *images.Image {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { image.Close() })
+	own := func(s oci.Snapshot) bool { return slices.Contains(s.Program, "/app/predict.py") }
+	if d := image.Derived(); d == nil || !slices.ContainsFunc(d.Snapshots, own) {
+		b.Fatalf("the image has no snapshot of its own: %s", said.Err)
+	}
 	return image
 }
 

@@ -19,6 +19,10 @@ kinds = np.where(rows[:, :5].sum(axis=1) > 2.5, "one", "other")
 model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, kinds)
 
 
+def on_restore():
+    """Nothing is to be made anew: scikit-learn drew an id for the fit, which is over."""
+
+
 def predict(name: str) -> dict:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
