@@ -147,17 +147,26 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	err = c.Run(ctx)
 	a.compiling.hush()
 	code, _ := status(ctx, err)
-	switch {
-	case o.statsFile != "":
-		if werr := m.writeFile(o.statsFile, c.Stats(), code); werr != nil {
-			return werr
-		}
-	case o.stats != "":
-		m.write(a.Err, o.stats, c.Stats(), code)
-	case !o.noSnapshot && !o.deterministic:
-		a.tellSlow(c.Stats(), time.Since(started))
+	if terr := a.tell(c.Stats(), m, time.Since(started), code, o); terr != nil {
+		return terr
+	}
+	if kept := hotSet.keep(c); kept != nil && err == nil {
+		return kept
 	}
 	return ended(ctx, err, o.backtrace)
+}
+
+// tell says of a run what is to be known of it.
+func (a *app) tell(s runtime.Stats, m *measure, took time.Duration, code int, o runOptions) error {
+	switch {
+	case o.statsFile != "":
+		return m.writeFile(o.statsFile, s, code)
+	case o.stats != "":
+		m.write(a.Err, o.stats, s, code)
+	case !o.noSnapshot && !o.deterministic:
+		a.tellSlow(s, took)
+	}
+	return nil
 }
 
 const statsFileFlag = "stats-file"
