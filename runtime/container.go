@@ -73,7 +73,7 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 		clock = wasi.NewSystemClock()
 	}
 	account := newAccount(ScopeContainer, limits, rt.account)
-	tree, err := newTree(image, spec, limits, clock, diskQuota{account})
+	tree, err := rt.newTree(image, spec, limits, clock, diskQuota{account})
 	if err != nil {
 		return nil, fmt.Errorf("create file system: %w", err)
 	}
@@ -97,9 +97,11 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	return c, nil
 }
 
-func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock, quota rootfs.Quota) (*rootfs.Tree, error) {
+func (rt *Runtime) newTree(image Image, spec Spec, limits Limits, clock wasi.Clock, quota rootfs.Quota) (*rootfs.Tree, error) {
+	layers := image.Layers()
 	o := rootfs.Options{
-		Layers:   image.Layers(),
+		Layers:   layers,
+		Checked:  rt.checked.has(layers),
 		Upper:    rootfs.Upper{Dir: spec.Dir},
 		ReadOnly: spec.ReadOnly,
 		MaxBytes: limits.Disk,
@@ -130,7 +132,28 @@ func newTree(image Image, spec Spec, limits Limits, clock wasi.Clock, quota root
 		o.Mounts = append(o.Mounts, rootfs.Mount{Target: "tmp", MaxBytes: limits.Disk})
 	}
 	slices.SortStableFunc(o.Mounts, func(a, b rootfs.Mount) int { return strings.Compare(a.Target, b.Target) })
-	return rootfs.New(o)
+	t, err := rootfs.New(o)
+	if err == nil && !o.Checked {
+		rt.checked.set(layers)
+	}
+	return t, err
+}
+
+// checked remembers the layers that were last seen to be valid: many containers
+// of one image are made one after another.
+type checked struct{ last atomic.Pointer[[]*layer.Index] }
+
+func (c *checked) has(layers []layer.Layer) bool {
+	last := c.last.Load()
+	return last != nil && slices.EqualFunc(*last, layers, func(x *layer.Index, l layer.Layer) bool { return x == l.Index })
+}
+
+func (c *checked) set(layers []layer.Layer) {
+	list := make([]*layer.Index, len(layers))
+	for i, l := range layers {
+		list[i] = l.Index
+	}
+	c.last.Store(&list)
 }
 
 func hasPath(image Image, name string) bool {

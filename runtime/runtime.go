@@ -69,6 +69,7 @@ type Runtime struct {
 	engine  *engine.Engine
 	account *account // what all containers use together
 	crew    crew
+	checked checked
 
 	mu         sync.Mutex
 	closed     bool

@@ -84,7 +84,13 @@ func (w *Worker) begin(ctx context.Context, again bool) error {
 		return err
 	}
 	w.container.started(w.plan, 0)
-	return w.greet(ctx, again)
+	if err := w.greet(ctx, again); err != nil {
+		return err
+	}
+	if image := w.image(); image != nil {
+		w.instance.Remember(image)
+	}
+	return nil
 }
 
 // planWorker is planStart for a Worker.

@@ -55,6 +55,8 @@ func (i *Instance) restore(m *Image) error {
 	}
 	if mapped && validKey(m.Key) {
 		i.pages.fresh = m.Key
+	} else if mapped {
+		bring(i.mem.buf, i.code.sources.first(i.mem.from))
 	}
 	return i.setGlobals(m.Globals)
 }
@@ -161,6 +163,7 @@ type sources struct {
 type source struct {
 	from  os.FileInfo
 	bytes []byte
+	first []span // what its instances write to before they wait for work
 }
 
 // maxSources bounds the images of one code that are mapped: nearly every code has one.
@@ -185,8 +188,41 @@ func (s *sources) of(f *os.File, st os.FileInfo, size int) []byte {
 	if err != nil {
 		return nil
 	}
-	s.list = append(s.list, source{st, b})
+	s.list = append(s.list, source{from: st, bytes: b})
 	return b
+}
+
+// Remember says that an instance that was restored now waits for work: what it has written to others like it will write
+// to as well, and they get it at once, for less than what their faults would take.
+func (i *Instance) Remember(m *Image) {
+	if i.mem == nil || i.mem.from == nil || i.code.sources.first(i.mem.from) != nil || i.code.sources.of(m.File, i.mem.from, len(i.mem.buf)) == nil {
+		return
+	}
+	if list, ok := scan(i.mem.buf); ok {
+		i.code.sources.remember(i.mem.from, list)
+	}
+}
+
+// first is what was remembered of an image.
+func (s *sources) first(from os.FileInfo) []span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.list {
+		if os.SameFile(from, x.from) {
+			return x.first
+		}
+	}
+	return nil
+}
+
+func (s *sources) remember(from os.FileInfo, list []span) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := range s.list {
+		if os.SameFile(from, s.list[n].from) {
+			s.list[n].first = list
+		}
+	}
 }
 
 // close gives them back.

@@ -148,7 +148,7 @@ func (i *Instance) start(ctx context.Context, image *Image) (err error) {
 // ready completes a primary: it fills the table, and then restores the image or runs the start function, which must not
 // run before.
 func (i *Instance) ready(ctx context.Context, image *Image) error {
-	if err := i.fillSlots(); err != nil {
+	if err := i.fillSlots(image); err != nil {
 		return err
 	}
 	if image != nil {

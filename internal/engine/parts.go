@@ -21,6 +21,7 @@ const (
 	loadName    = "load"           // of ownModule: (slot i32) -> (), have the group of a slot loaded
 	stateModule = "wherry.primary" // what groups import memory, tables and globals from
 	fillExport  = "wherry.fill"    // (slot, stub, count i32) -> ()
+	fillsExport = "wherry.fills"   // (at, n i32) -> (), the same for triples in memory
 	startExport = "wherry.start"
 	hitsExport  = "wherry.hits" // and a number
 	stateExport = "wherry.g"    // and a number
@@ -415,24 +416,4 @@ func (loadShim) Call(ctx context.Context, mod api.Module, stack []uint64) {
 	if err := i.loadSlot(ctx, uint32(stack[0])); err != nil {
 		i.guest.Fail(err)
 	}
-}
-
-// fillSlots puts the stubs in their slots.
-func (i *Instance) fillSlots() error {
-	if i.code.part == nil || len(i.code.part.Fills) == 0 {
-		return nil
-	}
-	f := i.mod.ExportedFunction(fillExport)
-	if f == nil {
-		return errors.New("the primary cannot fill its table")
-	}
-	var stack [3]uint64
-	plain := i.code.engine.life // nothing is called that asks the context who it is, and wazero asks it thrice a call
-	for _, x := range i.code.part.Fills {
-		stack = [3]uint64{uint64(x.Slot), uint64(x.Stub), uint64(x.Count)}
-		if err := f.CallWithStack(plain, stack[:]); err != nil {
-			return fmt.Errorf("fill table: %w", err)
-		}
-	}
-	return nil
 }

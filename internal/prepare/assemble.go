@@ -72,6 +72,9 @@ func (p *plan) exports() []wasm.Export {
 	if p.part != nil {
 		if p.part.primary {
 			out = append(out, wasm.Export{Name: FillExport, Kind: wasm.ExternFunc, Index: p.fillFunc})
+			if p.fillsFunc != 0 {
+				out = append(out, wasm.Export{Name: FillsExport, Kind: wasm.ExternFunc, Index: p.fillsFunc})
+			}
 		}
 		return out
 	}

@@ -383,4 +383,34 @@ func (p *plan) planFill() {
 	fill(calls, p.part.slots)
 	a.emit(wasm.OpEnd)
 	p.fillFunc = p.addFunc(FillExport, wasm.FuncType{Params: []wasm.ValueType{wasm.I32, wasm.I32, wasm.I32}}, a.Out)
+	if p.mod.NumMemories() > 0 {
+		p.planFills()
+	}
+}
+
+// planFills adds the function that fills many slots: a large module has some ten thousand runs of them.
+func (p *plan) planFills() {
+	var a asm
+	a.put(0)
+	a.block(wasm.OpBlock)
+	a.block(wasm.OpLoop)
+	a.index(wasm.OpLocalGet, 1)
+	a.emit(wasm.OpI32Eqz)
+	a.index(wasm.OpBrIf, 1)
+	for offset := uint32(0); offset < 12; offset += 4 {
+		a.index(wasm.OpLocalGet, 0)
+		a.Out = wasm.AppendMemOp(a.Out, wasm.OpI32Load, 2, offset)
+	}
+	a.index(wasm.OpCall, p.fillFunc)
+	for local, step := range []int32{12, -1} {
+		a.index(wasm.OpLocalGet, uint32(local))
+		a.i32(step)
+		a.emit(wasm.OpI32Add)
+		a.index(wasm.OpLocalSet, uint32(local))
+	}
+	a.index(wasm.OpBr, 0)
+	a.emit(wasm.OpEnd)
+	a.emit(wasm.OpEnd)
+	a.emit(wasm.OpEnd)
+	p.fillsFunc = p.addFunc(FillsExport, wasm.FuncType{Params: []wasm.ValueType{wasm.I32, wasm.I32}}, a.Out)
 }

@@ -35,6 +35,7 @@ type plan struct {
 	added      []addedFunc
 	start      *uint32 // new index
 	fillFunc   uint32  // of a primary
+	fillsFunc  uint32  // of one with a memory; else 0
 	out        []byte  // the prepared module
 }
 

@@ -23,6 +23,7 @@ const (
 	HitsExport    = "wherry.hits"    // and a number: mutable i64, a bit for each of 64 functions that were called
 	StartExport   = "wherry.start"   // the start function, which the engine calls when the table is filled
 	FillExport    = "wherry.fill"    // (slot, stub, count i32) -> (): put one stub into a run of slots
+	FillsExport   = "wherry.fills"   // (at, n i32) -> (): the same for n triples in memory, if there is one
 )
 
 // splitVersion is raised with every change of how a module is cut.

@@ -65,7 +65,10 @@ type Mount struct {
 type Options struct {
 	// Layers are the image's, bottom first.
 	Layers []Layer
-	Upper  Upper
+	// Checked says that New has accepted these layers before, and that nobody has
+	// changed their indexes since.
+	Checked bool
+	Upper   Upper
 	// ReadOnly refuses every change of the union; mounts have their own flag.
 	ReadOnly bool
 	Mounts   []Mount

@@ -64,7 +64,7 @@ func (t *Tree) build(o Options, now func() time.Time) error {
 	t.union = t.share(newMemFS(1, now, store, maxBytes, orDefault(o.MaxInodes, DefaultMaxInodes)))
 	t.mounts = append(t.mounts, t.union.m)
 	t.rootNode = &Node{tree: t, v: t.union.root, up: t.union.root.ino}
-	if err := newUnion(t.union, o.Layers); err != nil {
+	if err := newUnion(t.union, o.Layers, o.Checked); err != nil {
 		return fmt.Errorf("join layers: %w", err)
 	}
 	if t.upper != nil {

@@ -200,16 +200,9 @@ def work():
 
 
 def rehearse(text):
-    """Do what a run does that is asked more than once."""
-    import io
-
-    streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
-    try:
-        _state.rehearse(_continue(text))
-        _settle()
-    finally:
-        sys.stdout, sys.stderr = streams
+    """Do what a run does that is asked more than once. Nobody sees what it prints."""
+    _state.rehearse(_continue(text))
+    _settle()
 
 
 class _Program:
@@ -307,6 +300,8 @@ class _Model(_Program):
 
     def load(self, argv):
         """Import the file, and call it with the cases beside it."""
+        import ast, linecache, tokenize, traceback  # noqa: F401, E401 - what a traceback is made with
+
         self.open(argv)
         self.words = words = watch.Arguments([self.path])
         self.line = line = watch.Arguments(["/usr/bin/python", self.path])
@@ -453,9 +448,7 @@ class _Model(_Program):
             run.guard(lambda c=case: convert.line(self._call(c)))
             run.guard(lambda c=case: self._serve(c))
         run.guard(lambda: self._serve({"nonsense": 1}))
-        names = {}
-        exec(compile("def broken(n):\n    return 1 // n\n", self.path, "exec"), names)
-        run.guard(lambda: names["broken"](0))
+        run.guard(_broken())
 
     def runs(self):
         """Every case, help, and words that nobody can take."""
@@ -465,6 +458,19 @@ class _Model(_Program):
 
 
 _SHOWN = 20  # cases that are run at build time
+
+
+def _broken():
+    """A function of a module that fails, for a traceback that shows lines of its file."""
+    from importlib import util
+
+    path = "/tmp/rehearsal_broken.py"
+    with open(path, "w") as f:
+        f.write("def broken(table={}):\n    return {'a': table['missing'], 'b': str(7).upper()}\n")
+    spec = util.spec_from_file_location("rehearsal_broken", path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.broken
 
 
 def _words(case):
