@@ -287,7 +287,7 @@ func TestRecordRefusals(t *testing.T) {
 	rt := newRuntime(t)
 	for mode, why := range map[string]string{
 		"keep": "open", "write": "writes /data/new", "mkdir": "writes /tmp/made", "remove": "writes /data/words", "swap": "keeps a file open",
-		"draw": "draws randomness", "device": "device of random numbers", "print": "prints 8 bytes",
+		"draw": "draws randomness", "device": "draws randomness", "print": "prints 8 bytes",
 	} {
 		img := waitingImage(t)
 		img.config.Env = []string{"MODE=" + mode}
@@ -296,7 +296,7 @@ func TestRecordRefusals(t *testing.T) {
 			t.Errorf("%s: %+v, %v", mode, r, err)
 		}
 	}
-	for _, mode := range []string{"again", "probe", "stat", "linked", "readlink"} {
+	for _, mode := range []string{"again", "redraw", "probe", "stat", "linked", "readlink"} {
 		img := waitingImage(t)
 		img.config.Env = []string{"MODE=" + mode}
 		if r, err := record(t, rt, img, runtime.Spec{}); err != nil || r.Refused != "" {

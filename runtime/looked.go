@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
 // maxLooked bounds the places that a snapshot remembers.
@@ -66,22 +66,30 @@ func (c *Container) covered(m Mount, looked []string) bool {
 }
 
 // drawn says why there can be no snapshot of a program for the randomness that
-// it drew while it loaded, which all runs would share. What draws again in a
-// function that restored runs call first may have drawn.
-func (r *recorder) drawn(i *engine.Instance, protocol string) string {
-	hook := "wizer.resume"
-	if protocol == oci.ProtocolTurn {
-		hook = "on_restore()"
-	}
-	switch {
-	case r.renews || i.HasFunc("wizer.resume"):
-	case r.observed.Device:
+// it drew while it loaded, which all runs would share. What draws again after a
+// restore may have drawn: a program of ProtocolTurn says whether it does, and of
+// others it is seen in the first run that is rehearsed.
+func (r *recorder) drawn(protocol string) string {
+	switch o := r.observed; {
+	case r.renews || !o.Random && !o.Device:
+	case protocol == oci.ProtocolTurn && o.Device:
 		return r.x.path + " reads a device of random numbers while it loads (SQLite does when it draws any), and all runs would share them: " +
-			"do it later, or once more in " + hook
-	case protocol == oci.ProtocolWizer && r.observed.Random:
-		return r.x.path + " draws randomness while it loads, and all runs would share it: do it later, or once more in " + hook
+			"do it later, or once more in on_restore()"
+	case protocol == oci.ProtocolWizer:
+		r.draws = true
 	}
 	return ""
+}
+
+// redrawn refuses the snapshot of a program that drew randomness while it loaded
+// and none in its first run after that.
+func (r *recorder) redrawn(run *preview1.Observed) bool {
+	if !r.draws || run.Random || run.Device {
+		return true
+	}
+	r.out.Snapshot, r.out.Memory = nil, nil
+	r.out.Refused = r.x.path + " draws randomness while it loads, and all runs would share it: do it later, or once more in wizer.resume"
+	return false
 }
 
 // printed says why there can be no snapshot of a program for what it printed

@@ -57,7 +57,7 @@ type given struct{ args, env bool }
 // since is what was looked at since the last since.
 func since(o *preview1.Observed) given {
 	g := given{o.Args, o.Env}
-	o.Args, o.Env = false, false
+	o.Args, o.Env, o.Random = false, false, false
 	return g
 }
 

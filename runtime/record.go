@@ -103,6 +103,7 @@ type recorder struct {
 	shown    atomic.Int64 // bytes that it printed before the curtain fell
 	repeats  int64        // bytes of them that it prints again after a restore
 	renews   bool         // it draws anew after a restore what it drew
+	draws    bool         // it drew while it loaded, and has to again
 	early    given        // what it looked at before it loaded
 	late     given        // and while it did
 	down     atomic.Bool  // the curtain
@@ -345,7 +346,7 @@ func (r *recorder) unfit(g *guest, protocol string) string {
 	if protocol == oci.ProtocolTurn && r.reads == nil {
 		return r.x.path + " does not say what it looked at while it loaded"
 	}
-	if why := r.drawn(g.Instance, protocol); why != "" {
+	if why := r.drawn(protocol); why != "" {
 		return why
 	}
 	if r.observed.Full() || len(r.looked()) > maxLooked {

@@ -40,6 +40,9 @@ func (r *recorder) rehearseAll(ctx context.Context) error {
 	if err := r.rehearse(ctx, image, rehearsal{Args: r.x.args}, inside, &observed); err != nil {
 		return err
 	}
+	if !r.redrawn(&observed) {
+		return nil
+	}
 	if r.reads == nil {
 		r.settle(s, r.early, r.late, since(&observed))
 	}

@@ -65,53 +65,16 @@ func (m model) answer(restored bool, flags []string, args ...string) map[string]
 	return decode(m.t, m.run(restored, "", flags, args...))
 }
 
-// decode reads the last line of what was printed.
+// decode reads the last line of JSON that was printed.
 func decode(t *testing.T, r dock.Result) map[string]any {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(r.Out), "\n")
+	line, _, _ := strings.Cut(r.Out[max(0, strings.LastIndex("\n"+r.Out, "\n{")):], "\n")
 	var out map[string]any
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &out); err != nil {
+	if err := json.Unmarshal([]byte(line), &out); err != nil {
 		t.Fatalf("%v: %q\n%s", err, r.Out, r.Err)
 	}
 	return out
 }
-
-const wholeModel = `import logging, os, random, secrets, sys, tempfile, time, uuid
-import numpy as np
-
-os.environ["SET_WHILE_LOADING"] = "yes"
-own, fixed = random.Random(), random.Random(42)
-generator, seeded, legacy = np.random.default_rng(), np.random.default_rng(7), np.random.RandomState()
-first = next(tempfile._get_candidate_names())
-began, calls, hooked = time.monotonic(), 0, []
-print("loading")
-print("warning", file=sys.stderr)
-
-
-def on_restore():
-    hooked.append(sys.argv[1:])
-
-
-def predict(what: str) -> dict:
-    global calls
-    calls += 1
-    if what == "raise":
-        raise ValueError("told to")
-    if what == "exit":
-        sys.exit(7)
-    if what == "stdin":
-        return {"stdin": sys.stdin.read()}
-    return {
-        "shared": {"calls": calls, "fixed": fixed.random(), "seeded": seeded.random(), "argv": sys.argv,
-                   "set": os.environ["SET_WHILE_LOADING"], "dir": os.getcwd(), "main": __name__},
-        "own": {"random": random.random(), "instance": own.random(), "numpy": np.random.random(),
-                "generator": generator.random(), "legacy": legacy.normal(), "uuid1": str(uuid.uuid1()),
-                "uuid4": str(uuid.uuid4()), "secret": secrets.token_hex(), "urandom": os.urandom(8).hex(),
-                "name": tempfile.mktemp()},
-        "hooked": hooked, "forward": time.monotonic() >= began, "now": time.time(),
-        "logged": logging.LogRecord("", 0, "", 0, "", (), None).relativeCreated,
-    }
-`
 
 // TestSnapshots checks that a restored Python model does what one does that was
 // loaded anew, and that no two share what is theirs alone.
@@ -121,10 +84,34 @@ func TestSnapshots(t *testing.T) {
 	}
 	wherry := dock.Native(t, dock.Home(t))
 	wherry.Limit = 30 * time.Minute
-	t.Run("state", func(t *testing.T) { testState(t, newModel(t, wherry, "state", wholeModel)) })
+	t.Run("state", func(t *testing.T) {
+		source, err := os.ReadFile(filepath.Join("testdata", "state.py"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newModel(t, wherry, "state", strings.Replace(string(source), "LARGE = False", "LARGE = "+map[bool]string{true: "True", false: "False"}[long()], 1))
+		testState(t, m)
+		t.Run("workers", func(t *testing.T) { testWorkers(t, m) })
+	})
 	t.Run("environment", func(t *testing.T) {
-		m := newModel(t, wherry, "environment", "import os\nword = os.getenv('WORD', 'none')\n"+
-			"def predict() -> dict:\n    return {'word': word}\n")
+		m := newModel(t, wherry, "environment", "import os, random, sys\nword, own = os.getenv('WORD', 'none'), random.Random()\n"+
+			"colour, limit = sys.stdout.isatty(), os.path.exists('/config/limit')\n"+
+			"def predict() -> dict:\n    return {'word': word, 'colour': colour, 'limit': limit, 'drawn': [random.random(), own.random()]}\n")
+		text := func(v any) string { s, _ := json.Marshal(v); return string(s) }
+		if a, b := m.answer(true, nil), m.answer(true, nil); text(a["drawn"]) == text(b["drawn"]) {
+			t.Errorf("after a call to warm it up two runs draw %v", a["drawn"]) // it was called, and its generators put back
+		}
+		if got := m.answer(false, []string{"-t"}); got["colour"] != true {
+			t.Errorf("in a terminal: %v", got)
+		}
+		config := t.TempDir()
+		if err := os.WriteFile(filepath.Join(config, "limit"), []byte("5"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.answer(false, []string{"-v", config + ":/config"}); got["limit"] != true {
+			t.Errorf("with a file that was not there: %v", got)
+		}
+		m.answer(true, []string{"-v", config + ":/data"})
 		for word, flags := range map[string][]string{"none": {"-e", "LATE=1"}, "given": {"-e", "WORD=given"}} {
 			if got := m.answer(word == "none", flags); got["word"] != word {
 				t.Errorf("%v: %v", flags, got)
@@ -138,12 +125,26 @@ func TestSnapshots(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
-	for name, c := range map[string]struct{ source, why, env string }{
+	refused := map[string]struct{ source, why, env string }{
 		"file":   {"kept = open(__file__)\ndef predict() -> dict:\n    return {'out': kept.readline()}\n", "open", ""},
 		"secret": {"import secrets\nkey = secrets.token_hex()\ndef predict() -> dict:\n    return {'out': key}\n", "predict.py, line 2 draws secret randomness", ""},
 		"input":  {"import sys\ntext = sys.stdin.read()\ndef predict() -> dict:\n    return {'out': text}\n", "standard input", ""},
 		"fails":  {"import os\nkey = os.environ['KEY']\ndef predict() -> dict:\n    return {'out': key}\n", "KeyError: 'KEY'", "KEY=1"},
-	} {
+		"bits": {"import secrets\nimport numpy as np\nrng, key = np.random.default_rng(), secrets.randbits(128)\n" +
+			"def predict() -> dict:\n    return {'out': key}\n", "predict.py, line 3 draws secret randomness", ""},
+	}
+	if long() {
+		for name, c := range map[string][2]string{
+			"device": {"key = open('/dev/urandom', 'rb').read(16).hex()", "device of random numbers"},
+			"uuid":   {"import uuid\nkey = str(uuid.uuid1())", "predict.py, line 2 draws secret randomness"},
+			"sql":    {"import sqlite3\nkey = sqlite3.connect(':memory:').execute('select random()').fetchone()[0]", "device of random numbers"},
+			"folder": {"import tempfile\nkey = tempfile.mkdtemp()", "writes /tmp/"},
+			"stream": {"import os\nkey = 1\nwith open(1, 'w', closefd=False) as f: f.write('past')", "prints 4 bytes"},
+		} {
+			refused[name] = struct{ source, why, env string }{c[0] + "\ndef predict() -> dict:\n    return {'out': key}\n", c[1], ""}
+		}
+	}
+	for name, c := range refused {
 		t.Run(name, func(t *testing.T) {
 			m := newModel(t, wherry, name, c.source)
 			if !strings.Contains(m.built, "no snapshot is taken") || !strings.Contains(m.built, c.why) {
@@ -154,7 +155,7 @@ func TestSnapshots(t *testing.T) {
 				flags = nil
 			}
 			a, b := m.whatever(flags), m.whatever(flags)
-			if name == "secret" && a["out"] == b["out"] {
+			if secret := strings.Contains("secret bits device uuid sql folder", name); secret && a["out"] == b["out"] {
 				t.Errorf("two runs have one secret: %v", a)
 			}
 		})
@@ -164,6 +165,9 @@ func TestSnapshots(t *testing.T) {
 func testState(t *testing.T, m model) {
 	a, b := m.answer(true, nil, "x"), m.answer(true, nil, "x")
 	anew := m.answer(false, []string{"--no-snapshot"}, "x")
+	if n := len(a["own"].(map[string]any)); n < 32 {
+		t.Errorf("only %d things that are a run's own", n)
+	}
 	for name, value := range a["own"].(map[string]any) {
 		if value == b["own"].(map[string]any)[name] || value == anew["own"].(map[string]any)[name] {
 			t.Errorf("two runs share %s: %v", name, value)
@@ -176,8 +180,11 @@ func testState(t *testing.T, m model) {
 	if got := text(a["hooked"]); got != `[["x"]]` {
 		t.Errorf("on_restore was called %s", got)
 	}
-	if now := time.Since(time.Unix(int64(a["now"].(float64)), 0)); a["forward"] != true || now < 0 || now > time.Hour {
+	if now := time.Since(time.Unix(int64(a["now"].(float64)), 0)); now < 0 || now > time.Hour {
 		t.Errorf("clocks: %v", a)
+	}
+	if got := text(a["shared"].(map[string]any)["forward"]); got != "[true,true,true,true]" {
+		t.Errorf("clocks that go forward: %s", got)
 	}
 	if logged := a["logged"].(float64); logged < 0 || logged > 60_000 {
 		t.Errorf("a restored program has logged for %g ms", logged)

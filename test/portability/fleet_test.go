@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wherry-run/wherry/test/dock"
 )
@@ -62,6 +63,47 @@ func platform(t *testing.T, p dock.Program) string {
 		t.Fatalf("version --format json: %v: %s", err, out)
 	}
 	return v.OS + "/" + v.Arch
+}
+
+// pushIris builds and pushes the example whose module is compiled once on a
+// machine, and whose snapshot everybody gets.
+func pushIris(t *testing.T, here dock.Program, host string) (name string, done func()) {
+	t.Helper()
+	here.Env, here.Limit = []string{"WHERRY_HOME=" + dock.Home(t)}, 20*time.Minute
+	name = push(t, here, host, "iris")
+	return name, func() { here.Must(t, "", "rmi", "-f", name) }
+}
+
+// iris asks the example here and there. Both go on from the snapshot that was
+// taken when it was built; what no run of that time had needed is loaded later.
+func iris(t *testing.T, here, there dock.Program, name string) {
+	t.Helper()
+	here.Env, here.Limit = []string{"WHERRY_HOME=" + dock.Home(t)}, 20*time.Minute
+	ask := func(p dock.Program, args ...string) (out string, groups int64) {
+		r := p.Run(t, "", append([]string{"run", "--stats=json"}, args...)...)
+		var s struct{ Restored, Groups int64 }
+		if err := json.Unmarshal([]byte(r.Err[max(0, strings.LastIndex(r.Err, "{\"ExitCode\"")):]), &s); err != nil || r.Code != 0 || s.Restored != 1 {
+			t.Fatalf("%v: exit code %d, restored %d times (%v)\n%s", args, r.Code, s.Restored, err, r.Err)
+		}
+		t.Logf("%v: restored, %d groups (%s)", args, s.Groups, r.Took.Round(time.Millisecond))
+		return r.Out, s.Groups
+	}
+	for _, flower := range []string{"5.1 3.5 1.4 0.2", "6.7 3.0 5.2 2.3"} {
+		args := append([]string{name}, strings.Fields(flower)...)
+		want, _ := ask(here, args...)
+		got, _ := ask(there, args...)
+		if !strings.Contains(want, "species") {
+			t.Errorf("iris says %q here", want)
+		}
+		same(t, "iris "+flower, got, want)
+	}
+	seldom := []string{"--entrypoint", "python", name, "-c", "import decimal, sqlite3, unicodedata; print(decimal.Decimal(2).sqrt(), " +
+		"sqlite3.connect(':memory:').execute('select printf(\"%.3f\", 2/3.0)').fetchone(), unicodedata.name('\u00e9'))"}
+	want, _ := ask(here, seldom...)
+	got, groups := ask(there, seldom...)
+	if same(t, "python", got, want); groups == 0 {
+		t.Error("no group was loaded there")
+	}
 }
 
 // push builds an example here and pushes it.

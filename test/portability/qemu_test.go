@@ -3,6 +3,7 @@
 package portability
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -37,6 +38,15 @@ func TestArm64(t *testing.T) {
 		for _, n := range []string{"64", "100"} {
 			same(t, "matmul "+n, there.Must(t, "", "run", "--pull", "never", name, n), here.Must(t, "", "run", name, n))
 		}
+	})
+	t.Run("iris", func(t *testing.T) {
+		if os.Getenv("WHERRY_TEST_PYTHON") != "long" {
+			t.Skip("SKIPPED: the snapshot of a model takes minutes here: set WHERRY_TEST_PYTHON=long")
+		}
+		name, done := pushIris(t, here, host)
+		defer done()
+		there.Must(t, "", "pull", "-q", name)
+		iris(t, here, there, name)
 	})
 	t.Run("deterministic", func(t *testing.T) {
 		deterministic(t, here, there, func(path string) string { return path })

@@ -132,19 +132,9 @@ func TestWindows(t *testing.T) {
 		same(t, "loaded", there.Must(t, "", "run", "plain:1"), here.Must(t, "", "run", "plain:1"))
 	})
 	t.Run("pull iris", func(t *testing.T) {
-		here := here
-		here.Env = []string{"WHERRY_HOME=" + dock.Home(t)}
-		here.Limit = 20 * time.Minute
-		name := push(t, here, host, "iris")
-		defer here.Must(t, "", "rmi", "-f", name)
-		for _, flower := range []string{"5.1 3.5 1.4 0.2", "6.7 3.0 5.2 2.3"} {
-			args := append([]string{"run", name}, strings.Fields(flower)...)
-			want, got := here.Must(t, "", args...), there.Must(t, "", args...)
-			if !strings.Contains(want, "species") {
-				t.Errorf("iris says %q here", want)
-			}
-			same(t, "iris "+flower, got, want)
-		}
+		name, done := pushIris(t, here, host)
+		defer done()
+		iris(t, here, there, name)
 		traceback := []string{"run", "--entrypoint", "python", name, "-c", "import sys; print(sys.platform); sys.exit(3)"}
 		if r := there.Run(t, "", traceback...); r.Code != 3 || r.Out != "wasi\n" {
 			t.Errorf("python: exit code %d, %q, %s", r.Code, r.Out, r.Err)

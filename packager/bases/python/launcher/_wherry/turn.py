@@ -262,11 +262,14 @@ class _Interpreter(_Program):
 
     def clear(self):
         """As the interpreter does: names with one underscore first."""
+        import gc
+
         names = sys.modules["__main__"].__dict__
         for private in (True, False):
             for name in list(names):
                 if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
                     names[name] = None
+        gc.collect()
 
     def worker(self, argv):
         """What answers requests."""
@@ -334,6 +337,12 @@ class _Model(_Program):
     def worker(self, argv):
         """What answers requests."""
         return self
+
+    def clear(self):
+        """As the interpreter does, when the program has anything that would notice."""
+        if any(isinstance(c, type) and "__del__" in vars(c) for c in list(vars(sys.modules["__main__"]).values())):
+            self.predictor = None
+            _Interpreter.clear(self)
 
     def refused(self):
         """What one run would give away to another."""
