@@ -41,11 +41,11 @@ func (s *session) ran(p *plan, i *engine.Instance) {
 		return
 	}
 	hits := i.Hits()
-	if !c.spec.RecordFunctions { // what comes later was foreseen
-		later := p.cutting.later
+	if !c.spec.RecordFunctions { // a group has functions that were foreseen, too
 		hits = slices.DeleteFunc(hits, func(f uint32) bool {
-			_, found := slices.BinarySearch(later, f)
-			return found
+			_, hot := slices.BinarySearch(p.cutting.hot, f)
+			_, later := slices.BinarySearch(p.cutting.later, f)
+			return hot || later
 		})
 	}
 	slices.Sort(hits)

@@ -373,7 +373,7 @@ func (r *recorder) take(i *engine.Instance, protocol string) {
 	if protocol == oci.ProtocolRuby {
 		r.fixed = 1
 		for _, run := range ruby.Rehearsals() {
-			r.runs = append(r.runs, rehearsal(run))
+			r.runs = append(r.runs, rehearsal{Args: run.Args, Stdin: run.Stdin, Rare: run.Rare})
 		}
 	}
 	s.Reads.Dirs = r.looked()

@@ -64,6 +64,12 @@ func (r *recorder) rehearseAll(ctx context.Context) error {
 func (r *recorder) rehearse(ctx context.Context, image *engine.Image, run rehearsal, inside bool, observed *preview1.Observed) error {
 	x, p := *r.x, r.p
 	x.args, p.Stdin = run.Args, strings.NewReader(run.Stdin)
+	p.Env = slices.Concat(p.Env, run.Env)
+	if run.Dir != "" {
+		if p.Dir = run.Dir; r.session.container.ensureDir(p.Dir) != nil {
+			return nil // it has no such folder
+		}
+	}
 	ran := r.hits
 	if run.Rare {
 		ran = r.later

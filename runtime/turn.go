@@ -144,6 +144,10 @@ type rehearsal struct {
 	Stdin string   `json:"stdin"`
 	// Rare is set for what few runs do: it need not be at hand at once.
 	Rare bool `json:"rare"`
+	// Env is what its environment has beyond the image's, and Dir where it begins; ""
+	// is as the image has it.
+	Env []string `json:"env"`
+	Dir string   `json:"dir"`
 }
 
 // parseReads reads a message that a guest sends when it has loaded; false for

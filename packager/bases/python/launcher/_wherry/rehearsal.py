@@ -7,6 +7,7 @@ ones of these programs come together when the first of them is called.
 
 _WORDS = """
 import collections, json, os, re, sys, time
+import rehearsal_module
 class Boat:
     kind = "wherry"
     def __init__(self, name, length=7.5): self.name, self.length = name, length
@@ -51,6 +52,13 @@ if __name__ == "__main__":
     outer(0)
 """
 
+_MODULE = """
+def answer():
+    return 42
+if __name__ == "__main__":
+    print(answer())
+"""
+
 _FILE = """
 import sys
 def main(*words):
@@ -74,7 +82,7 @@ def _writing(*files):
 def runs():
     """Arguments, standard input, and whether it is rare, in the order in which they are run."""
     python = "/usr/bin/python"
-    files = _writing(("/tmp/rehearsal_one.py", _FILE), ("/tmp/rehearsal_two.py", _FAILS))
+    files = _writing(("/tmp/rehearsal_one.py", _FILE), ("/tmp/rehearsal_two.py", _FAILS), ("rehearsal_module.py", _MODULE))
     usual = [(["-c", "print(1)"], ""), (["-c", files], ""), (["/tmp/rehearsal_one.py", "--flag", "x"], "somebody\n1\n2\n")]
     rare = [
         (["-c", _WORDS, "an", "argument"], ""),
@@ -87,6 +95,7 @@ def runs():
         (["-c", "print(input())"], ""),
         (["/tmp/rehearsal_two.py"], ""),
         (["/tmp/nothing.py"], ""),
+        (["-m", "rehearsal_module"], ""),
         (["-m", "json.tool"], '{"a": [1, 2.5, null]}'),
         (["-m", "nothing_of_this_name"], ""),
         (["-"], "print('from standard input')\n"),
@@ -94,4 +103,5 @@ def runs():
         (["-V"], ""),
         (["--nothing"], ""),
     ]
-    return [([python, *args], text, at >= len(usual)) for at, (args, text) in enumerate(usual + rare)]
+    runs = [([python, *args], text, at >= len(usual)) for at, (args, text) in enumerate(usual + rare)]
+    return [*runs, ([python, "-c", "print(1)"], "", False, ["REHEARSAL=1", "PWD=/tmp"], "/tmp")]

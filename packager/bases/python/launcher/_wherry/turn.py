@@ -115,7 +115,7 @@ def _tell(watched, refused):
     told = {"wherry": "reads", "args": _state.looked, "allEnv": watched.listed, "fixed": _state.fixed,
             "env": env, "refused": refused[:1000], "guessed": _state.guessed, "terminal": _state.output.asked,
             "printed": _state.output.printed, "renews": callable(_hook()),
-            "runs": [] if refused else [dict(zip(("args", "stdin", "rare"), r)) for r in _state.runs()]}
+            "runs": [] if refused else [dict(zip(("args", "stdin", "rare", "env", "dir"), r)) for r in _state.runs()]}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
 
 
@@ -244,7 +244,10 @@ class _Program:
         """The work of one run, again and again."""
 
     def runs(self):
-        """Runs that show what runs of it run: arguments beyond those it is bound to, stdin, whether it is rare."""
+        """Runs that show what runs of it run: arguments beyond those it is bound to, stdin, whether it is rare.
+
+        What more its environment has and where it begins may follow.
+        """
         return []
 
 
@@ -463,7 +466,8 @@ class _Model(_Program):
         """Every case, help, and words that nobody can take."""
         cases = [_words(case) for case in (self.cases or self._guess())[:_SHOWN]]
         strange = [[_nan(word) for word in words] for words in cases[:1]]
-        return [(words, "", False) for words in [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]]
+        words = [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]
+        return [(w, "", False) for w in words] + [(w, "", False, ["REHEARSAL=1"], "/") for w in cases[:1]]
 
 
 _SHOWN = 20  # cases that are run at build time
