@@ -175,10 +175,13 @@ func Find(ctx context.Context, s *store.Store, name string) (store.Entry, error)
 	return findID(ctx, s, name)
 }
 
+// leastID is how many digits of an image ID are one: "c" or "fed" are names.
+const leastID = 4
+
 // looksLikeID tells an image ID from a name that only could be one.
 func looksLikeID(name string) bool {
 	hex := strings.TrimPrefix(name, "sha256:")
-	if len(hex) == 0 || len(hex) > 64 {
+	if len(hex) < leastID || len(hex) > 64 {
 		return false
 	}
 	return strings.Trim(hex, "0123456789abcdef") == ""

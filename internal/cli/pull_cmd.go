@@ -112,7 +112,7 @@ func (a *app) fetch(ctx context.Context, name string, o pullOptions) (string, er
 	client, _ := a.client()
 	desc, err := images.Pull(ctx, s, ref, client)
 	if err != nil {
-		return "", registryError(ref.Registry, err)
+		return "", a.absent(ctx, s, name, registryError(ref.Registry, err))
 	}
 	a.talk().Clear()
 	if !o.quiet {

@@ -36,7 +36,7 @@ func (a *app) pushCommand() *cobra.Command {
 				}
 				entry, err := images.Find(ctx, s, name)
 				if err != nil {
-					return err
+					return a.absent(ctx, s, name, err)
 				}
 				known, err := s.List(ctx)
 				if err != nil {

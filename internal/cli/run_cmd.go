@@ -6,9 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -188,7 +186,7 @@ func (a *app) openTarget(ctx context.Context, what string, spec *runtime.Spec, o
 	}
 	info, err := os.Stat(what)
 	if err != nil {
-		return nil, nil, &exited{127, err.Error()}
+		return nil, nil, noPath(what, err)
 	}
 	if info.IsDir() {
 		if err := a.buildFolder(ctx, what); err != nil {
@@ -218,10 +216,8 @@ func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime
 	client, _ := a.client()
 	image, err := images.Open(ctx, s, name, images.Options{Fetcher: client, Pull: images.PullPolicy(o.pull)})
 	if err != nil {
+		err = a.absent(ctx, s, name, err)
 		s.Close()
-		if errors.As(err, new(*images.NotFoundError)) || errors.Is(err, fs.ErrNotExist) {
-			err = &hinted{err, notFoundHint(name)}
-		}
 		return nil, nil, err
 	}
 	a.talk().Clear()
@@ -240,13 +236,6 @@ func (a *app) tellSlow(s runtime.Stats, took time.Duration) {
 	if len(s.Notes) > 0 && took > slowStart {
 		a.talk().Line("note: it did not start from its snapshot: %s (docs/snapshots.md says what that is about)", s.Notes[0])
 	}
-}
-
-func notFoundHint(name string) string {
-	if _, err := os.Stat(name); err == nil {
-		return "to run the path of that name, write it as ." + string(filepath.Separator) + name
-	}
-	return "wherry images lists what is here"
 }
 
 // openBase opens one of our own images, building it when it is not here yet.
