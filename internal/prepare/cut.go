@@ -13,7 +13,6 @@ import (
 type cut struct {
 	partPlan
 	s       *Split
-	members []uint32 // defined functions of the original, ascending
 	first   uint32   // index of the first of them in the part
 	index   []uint32 // index+1 in the part of each defined function that is in it
 	slot    uint32   // global with the slot that is called
@@ -30,8 +29,9 @@ type stateGlobal struct {
 }
 
 func (s *Split) newCut(members []uint32, primary, record bool) *cut {
-	c := &cut{s: s, members: members, first: s.imported, index: make([]uint32, len(s.m.Code)), record: record}
-	c.partPlan = partPlan{primary: primary, exceptions: s.facts.Exceptions, slots: int32(len(s.table))}
+	c := &cut{s: s, first: s.imported, index: make([]uint32, len(s.m.Code)), record: record}
+	c.partPlan = partPlan{primary: primary, exceptions: s.facts.Exceptions, slots: int32(len(s.table)),
+		calls: uint32(len(s.m.Tables)), members: members, ranked: s.ranked, throws: s.throws}
 	if primary {
 		c.first++ // behind LoadImport
 	}
@@ -168,11 +168,8 @@ func (c *cut) tables() []string {
 	return []string{TableExport, CallsExport}
 }
 
-// calls is the index of our table.
-func (c *cut) calls() byte { return byte(len(c.s.m.Tables)) }
-
 func (c *cut) tableSection() []byte {
-	b := []byte{1 + c.calls()}
+	b := []byte{1 + byte(c.calls)}
 	for _, t := range c.s.m.Tables {
 		b = wasm.AppendTableType(b, t.Type)
 	}
@@ -293,7 +290,7 @@ func (c *cut) elements(primary bool) []byte {
 		if n := uint32(len(c.s.table)); r.at < n {
 			b = wasm.AppendOp(wasm.AppendI32Const(append(b, 0), int32(r.at)), wasm.OpEnd)
 		} else {
-			b = wasm.AppendOp(wasm.AppendI32Const(append(b, 2, c.calls()), int32(r.at-n)), wasm.OpEnd)
+			b = wasm.AppendOp(wasm.AppendI32Const(append(b, 2, byte(c.calls)), int32(r.at-n)), wasm.OpEnd)
 			b = append(b, 0) // functions
 		}
 		b = wasm.AppendVector(b, r.funcs, wasm.AppendU32)
@@ -347,7 +344,7 @@ func (c *cut) stubBody(t uint32, direct bool) []byte {
 	if direct {
 		a.i32(int32(len(c.s.table)))
 		a.emit(wasm.OpI32Sub)
-		table = c.calls()
+		table = byte(c.calls)
 	}
 	a.index(wasm.OpCallIndirect, t)
 	a.put(table)

@@ -118,6 +118,6 @@ func (w *cutWriter) call() error {
 		indirect = wasm.OpReturnCallIndirect
 	}
 	w.index(indirect, m.Funcs[i])
-	w.put(c.calls())
+	w.put(byte(c.calls))
 	return nil
 }

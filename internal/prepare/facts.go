@@ -57,6 +57,8 @@ const (
 	siteTailIndirect        // return_call_indirect, return_call_ref
 	siteThrow               // throw, rethrow, throw_ref
 	siteRef                 // ref.func
+	siteFar                 // call of a function that may be in another part; target is its rank
+	siteTailFar             // the same as a tail call
 	siteKind         = 7
 	siteShielded     = 8 // inside the body of a try that catches everything
 	siteShift        = 4
@@ -95,8 +97,10 @@ type frame struct {
 type scanner struct {
 	m      *wasm.Module
 	c      *chunk
-	fixes  bool // the engine fixes are wanted
-	nans   bool // NaNs are made canonical
+	far    int64  // the table by which parts call each other, below zero for none
+	last   uint32 // the last i32.const
+	fixes  bool   // the engine fixes are wanted
+	nans   bool   // NaNs are made canonical
 	w      wasm.Walker
 	op     wasm.Op
 	stack  []frame
@@ -155,7 +159,10 @@ func (s *scanner) site(kind, target uint32) {
 func (s *scanner) step(code []byte) {
 	op := &s.op
 	switch c := op.Code; c {
-	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpI32Const, wasm.OpI32Add:
+	case wasm.OpI32Const:
+		s.last = uint32(op.Value)
+		s.cost(1)
+	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpI32Add:
 		s.cost(1)
 	case wasm.OpBlock, wasm.OpIf:
 		s.open(frame{})
@@ -181,6 +188,10 @@ func (s *scanner) step(code []byte) {
 		s.cost(costCall)
 		s.site(siteTailCall, op.Index)
 	case wasm.OpCallIndirect, wasm.OpCallRef:
+		if c == wasm.OpCallIndirect && int64(op.Index2) == s.far {
+			s.farCall(siteFar)
+			return
+		}
 		s.t |= hasIndirect
 		if c == wasm.OpCallRef {
 			s.t |= usesTable
@@ -188,6 +199,10 @@ func (s *scanner) step(code []byte) {
 		s.cost(costIndirect)
 		s.site(siteIndirect, op.Index)
 	case wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
+		if c == wasm.OpReturnCallIndirect && int64(op.Index2) == s.far {
+			s.farCall(siteTailFar)
+			return
+		}
 		s.t |= hasIndirect
 		if c == wasm.OpReturnCallRef {
 			s.t |= usesTable
@@ -204,6 +219,13 @@ func (s *scanner) step(code []byte) {
 	default:
 		s.rare()
 	}
+}
+
+// farCall takes in a call of another part: the cut put the callee's rank before it. It may lead to anything that is
+// small enough to have no check of its own, which is what a call of the host counts for.
+func (s *scanner) farCall(kind uint32) {
+	s.cost(costImport)
+	s.site(kind, s.last)
 }
 
 // rare takes in the instructions that are not control.

@@ -87,7 +87,11 @@ func (e *emitter) lowerOp() (done bool, err error) {
 			e.checkCall()
 		}
 	case wasm.OpCallIndirect, wasm.OpCallRef:
-		if e.p.throwing.types[op.Index] {
+		types := e.p.throwing.types
+		if e.p.part != nil && op.Index2 == e.p.part.calls {
+			types = e.p.throwing.far
+		}
+		if types[op.Index] {
 			e.checkCall()
 		}
 	default:

@@ -1,6 +1,9 @@
 package prepare
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The cost model. A region is the code of a function or of one loop without the loops inside it; its cost is the number
 // of its instructions, some counted more than once, and what the unchecked functions it calls cost.
@@ -49,8 +52,14 @@ const (
 // those that call indirectly, and those that with their unchecked callees cost more than entryCost. The cost of every
 // unchecked function is added to the regions that call it, so that no call is free and a chain of functions that each
 // call the next twice is charged in full.
+//
+// Parts call each other's functions without knowing which have a check. So all of a group have one, whoever calls them;
+// what a primary calls in another part is in a group.
 func (p *plan) findChecked() []bool {
 	n := len(p.facts)
+	if p.part != nil && !p.part.primary {
+		return slices.Repeat([]bool{true}, n)
+	}
 	w := callWalk{p: p, checked: make([]bool, n), state: make([]uint8, n), incl: make([]uint64, n)}
 	for f := range p.facts {
 		if w.state[f] == callNew {

@@ -68,7 +68,12 @@ func newPlan(ctx context.Context, m *wasm.Module, o Options, part *partPlan) (*p
 			return nil, err
 		}
 		var err error
-		if p.throwing, err = p.findThrowing(); err != nil {
+		if part != nil {
+			p.throwing, err = p.partThrowing()
+		} else {
+			p.throwing, err = p.findThrowing()
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -115,7 +120,10 @@ func (p *plan) scan(ctx context.Context) error {
 	}
 	p.traced = p.part == nil && p.opts.traces(total) // what a part is made of is not in any file
 	return each(ctx, p.opts.workers(), len(p.chunks), func(i int) error {
-		s := scanner{m: p.mod, c: &p.chunks[i], fixes: p.opts.EngineFixes, nans: p.opts.Deterministic}
+		s := scanner{m: p.mod, c: &p.chunks[i], far: -1, fixes: p.opts.EngineFixes, nans: p.opts.Deterministic}
+		if p.part != nil {
+			s.far = int64(p.part.calls)
+		}
 		for f := s.c.first; f < s.c.end; f++ {
 			if err := s.scan(&p.facts[f], f); err != nil {
 				return fmt.Errorf("scan function %d: %w", f+int(p.imported), err)

@@ -27,7 +27,7 @@ const (
 )
 
 // splitVersion is raised with every change of how a module is cut.
-const splitVersion = 2
+const splitVersion = 3
 
 // groupBytes is how much code of the original makes a group: a group that is loaded for one function is compiled in a
 // tenth of a second, and a program that uses all of a large module loads some hundreds.
@@ -56,6 +56,7 @@ type Split struct {
 	ranked   []uint32 // defined function of each rank
 	groups   []uint32 // first defined function of each group, and the end
 	later    []uint32 // defined functions of LaterGroup, ascending
+	throws   throwing // functions by their index among those defined, types by theirs
 	need     func(offset, length int)
 }
 
@@ -91,10 +92,11 @@ func NewSplit(bin []byte, f *Facts, o Options) (*Split, error) {
 	if s.table, err = tableSlots(m); err != nil {
 		return nil, fmt.Errorf("split module: %w", err)
 	}
-	if err := s.checkPinned(); err != nil {
-		return nil, err
+	if !s.defined(f.Pinned) || !s.defined(f.Throwing) {
+		return nil, errFacts
 	}
 	s.rankFuncs()
+	s.findThrows()
 	size := 0
 	for i, b := range m.Code {
 		if size == 0 || size+b.Len() > o.groupBytes() {
@@ -283,17 +285,30 @@ func (s *Split) group(ctx context.Context, g uint32, members []uint32) (*Part, e
 	return part, nil
 }
 
-// checkPinned holds against the module which functions are said to need a segment.
-func (s *Split) checkPinned() error {
-	if !slices.IsSorted(s.facts.Pinned) {
-		return errFacts
+// defined tells whether a list of the facts is one of defined functions.
+func (s *Split) defined(list []uint32) bool {
+	return slices.IsSorted(list) && (len(list) == 0 || list[0] >= s.imported && int64(list[len(list)-1]-s.imported) < int64(len(s.m.Code)))
+}
+
+// findThrows works out of which calls an exception can come, from the functions that are said to throw: of calls through
+// the original's table, of which no function can be taken out of, nor put in, and of calls between parts.
+func (s *Split) findThrows() {
+	types := len(s.m.Types)
+	t := throwing{funcs: make([]bool, len(s.m.Code)), types: make([]bool, types), far: make([]bool, types)}
+	for _, f := range s.facts.Throwing {
+		i := f - s.imported
+		t.funcs[i], t.far[s.m.CanonicalType(s.m.Funcs[i])] = true, true
 	}
-	for _, f := range s.facts.Pinned {
-		if f < s.imported || int64(f-s.imported) >= int64(len(s.m.Code)) {
-			return errFacts
+	for _, f := range s.table {
+		if f != noFunc && f >= s.imported && t.funcs[f-s.imported] {
+			t.types[s.m.CanonicalType(s.m.Funcs[f-s.imported])] = true
 		}
 	}
-	return nil
+	for i := range types {
+		c := s.m.CanonicalType(uint32(i))
+		t.types[i], t.far[i] = t.types[c], t.far[c]
+	}
+	s.throws = t
 }
 
 // residents lists the defined functions that the primary has, ascending.
@@ -326,7 +341,11 @@ func (s *Split) residents(hot []uint32) []uint32 {
 type partPlan struct {
 	primary                bool
 	exceptions             bool
-	slots                  int32 // of the original's table
+	slots                  int32    // of the original's table
+	calls                  uint32   // index of the table by which parts call each other
+	members                []uint32 // defined functions of the original that the part has
+	ranked                 []uint32 // of the Split
+	throws                 throwing // of the original
 	pending, payload, fuel uint32
 }
 

@@ -3,8 +3,10 @@ package prepare_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,6 +194,45 @@ func TestSplitLimits(t *testing.T) {
 	}
 }
 
+// TestSplitThrows: facts that keep quiet about a function out of which an exception can come are found out by the part
+// that has it; those that say it of all functions cost time alone.
+func TestSplitThrows(t *testing.T) {
+	lies := 0
+	for seed := uint64(1); seed < 24; seed += 2 {
+		m := generate.Program(generate.Options{Seed: seed, Throws: true, Plain: true})
+		facts, err := prepare.Survey(context.Background(), m.Wasm, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := func(throwing []uint32) error {
+			f := *facts
+			f.Throwing = throwing
+			s, err := prepare.NewSplit(m.Wasm, &f, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Primary(context.Background(), prepare.PrimaryOptions{})
+			for g := range uint32(s.Groups()) {
+				_, gerr := s.Group(context.Background(), g)
+				err = errors.Join(err, gerr)
+			}
+			return err
+		}
+		if err := parts(facts.Throwing); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+		for i := range facts.Throwing {
+			lies++
+			if parts(slices.Delete(slices.Clone(facts.Throwing), i, i+1)) == nil {
+				t.Errorf("seed %d: nobody misses function %d", seed, facts.Throwing[i])
+			}
+		}
+	}
+	if lies < 20 {
+		t.Errorf("%d functions throw", lies)
+	}
+}
+
 // FuzzSplit cuts valid modules by facts that were made up or damaged. Nothing may panic; what comes out is valid.
 func FuzzSplit(f *testing.F) {
 	for seed := range uint64(4) {
@@ -267,6 +308,8 @@ func damage(f *prepare.Facts, harm uint32) {
 		f.Pinned = append(f.Pinned, harm>>4)
 	case 4:
 		f.Pinned = nil
+	case 6:
+		f.Throwing = append(f.Throwing[:len(f.Throwing)/2:len(f.Throwing)/2], f.Throwing[(len(f.Throwing)+1)/2:]...)
 	case 5:
 		f.Bodies[at] = f.Bodies[(at+1)%len(f.Bodies)]
 	}

@@ -19,6 +19,9 @@ type Facts struct {
 	Pinned []uint32
 	// Exceptions tells whether the module uses them anywhere.
 	Exceptions bool
+	// Throwing lists, ascending, the functions, imports counted, out of which an exception can come. Every part is held
+	// against it: what lets an exception through must be in it.
+	Throwing []uint32
 	// Whole says why the module cannot be split; it is empty when it can.
 	Whole string
 }
@@ -43,6 +46,17 @@ func Survey(ctx context.Context, bin []byte, o Options) (*Facts, error) {
 			f.Whole = fmt.Sprintf("function %d handles the table or a reference to a function", uint32(i)+p.imported)
 		case t.has(usesSegment):
 			f.Pinned = append(f.Pinned, uint32(i)+p.imported)
+		}
+	}
+	if f.Exceptions && f.Whole == "" {
+		throwing, err := p.findThrowing()
+		if err != nil {
+			return nil, err
+		}
+		for i, may := range throwing.funcs {
+			if may {
+				f.Throwing = append(f.Throwing, uint32(i)+p.imported)
+			}
 		}
 	}
 	return f, ctx.Err()
@@ -115,10 +129,10 @@ func constOffset(m *wasm.Module, expr wasm.Span) (uint32, bool) {
 	return at, w.Next(&op) && op.Code == wasm.OpEnd
 }
 
-// The encoding of facts: magic and version, exceptions, the reason, the pinned functions as differences, the bodies as
-// the gap before each and its length. All numbers are unsigned LEB128.
+// The encoding of facts: magic and version, exceptions, the reason, the pinned functions and those that throw as
+// differences, the bodies as the gap before each and its length. All numbers are unsigned LEB128.
 const (
-	factsMagic = "WFCT\x01"
+	factsMagic = "WFCT\x02"
 	maxBodies  = 1_000_000
 )
 
@@ -134,20 +148,26 @@ func (f *Facts) MarshalBinary() ([]byte, error) {
 	b = binary.AppendUvarint(b, e)
 	b = binary.AppendUvarint(b, uint64(len(f.Whole)))
 	b = append(b, f.Whole...)
-	b = binary.AppendUvarint(b, uint64(len(f.Pinned)))
-	last := uint32(0)
-	for _, p := range f.Pinned {
-		b = binary.AppendUvarint(b, uint64(p-last))
-		last = p
-	}
+	b = appendFuncs(appendFuncs(b, f.Pinned), f.Throwing)
 	b = binary.AppendUvarint(b, uint64(len(f.Bodies)))
-	last = 0
+	last := uint32(0)
 	for _, s := range f.Bodies {
 		b = binary.AppendUvarint(b, uint64(s.Start-last))
 		b = binary.AppendUvarint(b, uint64(s.Len()))
 		last = s.End
 	}
 	return b, nil
+}
+
+// appendFuncs writes an ascending list.
+func appendFuncs(b []byte, list []uint32) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	last := uint32(0)
+	for _, f := range list {
+		b = binary.AppendUvarint(b, uint64(f-last))
+		last = f
+	}
+	return b
 }
 
 // UnmarshalBinary decodes facts. What it allocates is bounded by the length of b.
@@ -158,21 +178,13 @@ func (f *Facts) UnmarshalBinary(b []byte) error {
 	r := varints{b: b[len(factsMagic):]}
 	f.Exceptions = r.next() == 1
 	f.Whole = string(r.bytes(r.count(1)))
-	f.Pinned = make([]uint32, r.count(1))
-	last := uint64(0)
-	for i := range f.Pinned {
-		last += r.next()
-		f.Pinned[i] = uint32(last)
-	}
-	if last > 1<<32-1 {
-		return errFacts
-	}
+	f.Pinned, f.Throwing = r.funcs(), r.funcs()
 	n := r.count(2)
 	if n > maxBodies {
 		return errFacts
 	}
 	f.Bodies = make([]wasm.Span, n)
-	last = 0
+	last := uint64(0)
 	for i := range n {
 		start := last + r.next()
 		last = start + r.next()
@@ -201,6 +213,21 @@ func (r *varints) next() uint64 {
 	}
 	r.b = r.b[n:]
 	return v
+}
+
+// funcs reads an ascending list.
+func (r *varints) funcs() []uint32 {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	list, last := make([]uint32, n), uint64(0)
+	for i := range list {
+		last += r.next()
+		list[i] = uint32(last)
+	}
+	r.bad = r.bad || last > 1<<32-1
+	return list
 }
 
 // count reads a number of items that take at least size bytes each.

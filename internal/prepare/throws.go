@@ -4,13 +4,14 @@ package prepare
 type throwing struct {
 	funcs []bool // by index of the defined function
 	types []bool // by type index: some function of such a type that can be called indirectly may throw
+	far   []bool // the same of calls between parts, in a part
 }
 
 // findThrowing works back from every throw that is not caught in its own function to all callers. Functions of other
 // modules never throw: the host has no exceptions to give.
 func (p *plan) findThrowing() (throwing, error) {
 	n := len(p.facts)
-	t := throwing{make([]bool, n), make([]bool, len(p.mod.Types))}
+	t := throwing{funcs: make([]bool, n), types: make([]bool, len(p.mod.Types))}
 	taken, err := p.addressTaken()
 	if err != nil {
 		return throwing{}, err
@@ -26,10 +27,6 @@ func (p *plan) findThrowing() (throwing, error) {
 			}
 		case s.kind() == siteTailIndirect || s.kind() == siteIndirect && !s.shielded():
 			indirect.count(p.mod.CanonicalType(s.target))
-			if p.part != nil && !t.funcs[f] { // who knows what another part throws
-				t.funcs[f] = true
-				work = append(work, f)
-			}
 		case s.kind() == siteThrow && !s.shielded() && !t.funcs[f]:
 			t.funcs[f] = true
 			work = append(work, f)
@@ -65,7 +62,43 @@ func (p *plan) findThrowing() (throwing, error) {
 		}
 	}
 	for i := range t.types {
-		t.types[i] = p.part != nil || t.types[p.mod.CanonicalType(uint32(i))]
+		t.types[i] = t.types[p.mod.CanonicalType(uint32(i))]
+	}
+	return t, nil
+}
+
+// partThrowing is what the facts of the whole module say of a part. It is held against the part: a function that lets an
+// exception through must be said to throw. Of what can run, all is in parts that were checked, so a lie is found before
+// an exception could be missed.
+func (p *plan) partThrowing() (throwing, error) {
+	part := p.part
+	t := throwing{funcs: make([]bool, len(p.facts)), types: make([]bool, len(p.mod.Types)), far: make([]bool, len(p.mod.Types))}
+	for n, i := range part.members {
+		t.funcs[n] = part.throws.funcs[i]
+	}
+	for i := range min(len(t.types), len(part.throws.types)) {
+		t.types[i], t.far[i] = part.throws.types[i], part.throws.far[i]
+	}
+	lies := false
+	p.eachSite(func(f uint32, s site) {
+		if int(f) >= len(part.members) || t.funcs[f] { // a stub hands on what it gets
+			return
+		}
+		open, through := !s.shielded(), false
+		switch s.kind() {
+		case siteThrow:
+			through = open
+		case siteCall, siteTailCall:
+			through = (open || s.kind() == siteTailCall) && s.target >= p.imported && t.funcs[s.target-p.imported]
+		case siteIndirect, siteTailIndirect:
+			through = (open || s.kind() == siteTailIndirect) && t.types[s.target]
+		case siteFar, siteTailFar:
+			through = (open || s.kind() == siteTailFar) && (int(s.target) >= len(part.ranked) || part.throws.funcs[part.ranked[s.target]])
+		}
+		lies = lies || through
+	})
+	if lies {
+		return throwing{}, errFacts
 	}
 	return t, nil
 }
