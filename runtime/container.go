@@ -141,7 +141,9 @@ func (rt *Runtime) newTree(image Image, spec Spec, limits Limits, clock wasi.Clo
 
 // checked remembers the layers that were last seen to be valid: many containers
 // of one image are made one after another.
-type checked struct{ last atomic.Pointer[[]*layer.Index] }
+type checked struct {
+	last atomic.Pointer[[]*layer.Index]
+}
 
 func (c *checked) has(layers []layer.Layer) bool {
 	last := c.last.Load()

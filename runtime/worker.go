@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-
-	"github.com/wherry-run/wherry/internal/engine"
 )
 
 // A Worker is a program of a container that waits for work and is called many
@@ -18,15 +15,13 @@ type Worker struct {
 	process   Process
 	slot      func() // gives the place among the container's programs back
 	unhook    func() bool
+	life      context.Context // ends when it is closed
+	stop      context.CancelCauseFunc
 
 	turn chan struct{} // held by whoever uses what follows
 	sitting
 	broken error // why the program cannot go on
 	ended  bool
-
-	mu      sync.Mutex
-	closed  bool
-	running *engine.Instance // of sitting, for Close
 }
 
 // A BrokenError is returned by calls on a Worker whose program ended: it
@@ -61,6 +56,7 @@ func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	w := &Worker{container: c, turn: make(chan struct{}, 1)}
+	w.life, w.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	w.turn <- struct{}{}
 	w.process = c.complete(p)
 	if err := c.ensureDir(w.process.Dir); err != nil {
@@ -140,13 +136,7 @@ func (w *Worker) Reset(ctx context.Context) error {
 
 // Close ends the program; a request that is under way ends with ErrClosed.
 func (w *Worker) Close(ctx context.Context) error {
-	w.mu.Lock()
-	w.closed = true
-	running := w.running
-	w.mu.Unlock()
-	if running != nil {
-		running.Close(ctx)
-	}
+	w.stop(fmt.Errorf("worker is %w", ErrClosed))
 	select {
 	case w.turn <- struct{}{}:
 		w.finish()
@@ -190,16 +180,15 @@ func (w *Worker) enter(ctx context.Context) (leave func(), err error) {
 
 // gone is an error when the Worker, or its container, was closed.
 func (w *Worker) gone() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed || w.container.life.Err() != nil {
-		return fmt.Errorf("worker is %w", ErrClosed)
+	if w.life.Err() != nil {
+		return context.Cause(w.life)
 	}
-	return nil
+	return context.Cause(w.container.life)
 }
 
 // end gives everything back. The caller has the turn.
 func (w *Worker) end() {
+	w.stop(ErrClosed)
 	w.quit()
 	w.slot()
 }

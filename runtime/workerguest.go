@@ -43,6 +43,7 @@ func (w *Worker) call(ctx context.Context, request *[]byte, do func(context.Cont
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	defer context.AfterFunc(w.life, func() { stop(context.Cause(w.life)) })()
 	account := newAccount(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
 	w.session.deadline = deadline
 	said := w.out.open(account, stop)
@@ -144,7 +145,8 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 		}
 		return err
 	}
-	return w.seat(ctx, instance)
+	w.instance = instance
+	return nil
 }
 
 // noTurns is why a program cannot be a Worker.
@@ -158,18 +160,6 @@ func takesTurns(m *engine.Module) bool {
 		})
 	}
 	return has("turn", 2) && has("host_alloc", 1)
-}
-
-// seat makes an instance the Worker's, unless that was closed.
-func (w *Worker) seat(ctx context.Context, i *engine.Instance) error {
-	w.instance = i
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return ErrClosed
-	}
-	w.running = i
-	return nil
 }
 
 // greet tells the program who it is from now on.
@@ -229,6 +219,7 @@ func (w *Worker) restore(ctx context.Context) error {
 func (w *Worker) quit() {
 	if w.instance != nil {
 		w.container.loaded(w.instance.Groups())
+		w.session.ran(w.plan, w.instance)
 		w.instance.Close(w.container.life) // nothing runs: it does not wait
 	}
 	if w.meter != nil {
