@@ -150,8 +150,8 @@ func testWays(t *testing.T, wherry dock.Program, iris, folder string) {
 // strangeFacts are those of an empty module.
 var strangeFacts = []byte("WFCT\x01\x00\x00\x00\x00")
 
-// TestExamples starts the examples that have no snapshot in the ways there are
-// for them. Nothing is known of them when they are built, so that is made here.
+// TestExamples starts the other examples in the ways there are for them. Of those
+// without a snapshot nothing is known when they are built, so that is made here.
 func TestExamples(t *testing.T) {
 	wherry := dock.Native(t, filepath.Join(t.TempDir(), "home"))
 	home := strings.TrimPrefix(wherry.Env[0], "WHERRY_HOME=")
@@ -164,6 +164,7 @@ func TestExamples(t *testing.T) {
 	}{
 		{"matmul", "usr/bin/matmul", []asked{{args: []string{"64"}}, {args: []string{"100"}}}, false},
 		{"wordcount", "usr/bin/wordcount", []asked{{stdin: verse}, {args: []string{"-n", "2"}, stdin: verse}, {args: []string{"/none"}, code: 1}}, false},
+		{"primes", "", []asked{{args: []string{"1000000"}}, {args: []string{"-1"}, code: 2}}, false},
 		{"sqlite", "usr/bin/sqlite3", []asked{
 			{args: []string{":memory:", "create table t(a, b); insert into t values (1, 'x'), (2, 'y'); select sum(a), group_concat(b), printf('%.3f', 1/3.0) from t"}},
 			{args: []string{":memory:", "select no"}, code: 1},
@@ -177,6 +178,14 @@ func TestExamples(t *testing.T) {
 			name := "localhost/test-models:" + e.name
 			wherry.Must(t, "", "build", "-q", "-t", name, filepath.Join(dock.Root(t), "examples", e.name))
 			s := dissect(t, wherry, home, name)
+			if len(s.derived.Snapshots) > 0 {
+				list := ways(func(s *specimen) { s.derived.Modules[0].Facts = s.add(oci.FactsLayer, strangeFacts) })
+				for i := range list {
+					list[i].long = false
+				}
+				agree(t, s, name, list, e.questions)
+				return
+			}
 			known := func(change func(s *specimen)) func(s *specimen) {
 				return func(s *specimen) {
 					s.survey(e.module)
