@@ -3,12 +3,14 @@ package hostile
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/wasm"
 	"github.com/wherry-run/wherry/oci"
 )
@@ -182,10 +184,15 @@ func factRows() []derivedRow {
 	packed := func(name string, blob []byte) derivedRow {
 		return derivedRow{name: name, edit: func(d *derivedImage) { d.factsAs = blob }}
 	}
-	head := func(parts ...[]byte) []byte { return append([]byte("WFCT\x01\x00"), bytes.Join(parts, nil)...) }
+	magic, err := new(prepare.Facts).MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	magic = magic[:6] // and no exceptions
+	head := func(parts ...[]byte) []byte { return slices.Concat(magic, bytes.Join(parts, nil)) }
 	n := func(v uint32) []byte { return wasm.AppendU32(nil, v) }
 	bodies := func(spans ...uint32) []byte {
-		b := head(n(0), n(0), n(uint32(len(spans)/2)))
+		b := head(n(0), n(0), n(0), n(uint32(len(spans)/2)))
 		for _, s := range spans {
 			b = append(b, n(s)...)
 		}
@@ -193,9 +200,9 @@ func factRows() []derivedRow {
 	}
 	return []derivedRow{
 		packed("facts that unpack to 1 GiB", zstandard(make([]byte, 1<<30)).data),
-		packed("facts of 60 MiB", zstandard(append(head(n(0), n(0), n(30<<20)), make([]byte, 60<<20)...)).data),
+		packed("facts of 60 MiB", zstandard(append(head(n(0), n(0), n(0), n(30<<20)), make([]byte, 60<<20)...)).data),
 		packed("facts that unpack to 64 GiB", bomb(64)),
-		packed("facts that are not packed", []byte("WFCT\x01")),
+		packed("facts that are not packed", magic),
 		packed("facts of no bytes", []byte{}),
 		facts("facts of another kind", func(f []byte) []byte { return append([]byte("WPGS\x01"), f[5:]...) }),
 		facts("facts cut", func(f []byte) []byte { return f[:len(f)/2] }),
@@ -206,15 +213,19 @@ func factRows() []derivedRow {
 		facts("functions at the end of all addresses", func([]byte) []byte { return bodies(1<<32-20, 10, 1, 10, 1, 10) }),
 		facts("functions in the header", func([]byte) []byte { return bodies(0, 4, 0, 4, 0, 4) }),
 		facts("functions of nothing", func([]byte) []byte { return bodies(100, 0, 0, 0, 0, 0) }),
-		facts("a module that has to stay whole", func(f []byte) []byte { return head(n(uint32(len(escape))), []byte(escape), n(0), n(0)) }),
+		facts("a module that has to stay whole", func(f []byte) []byte { return head(n(uint32(len(escape))), []byte(escape), n(0), n(0), n(0)) }),
 		facts("pinned functions that are not there", func(f []byte) []byte {
 			return append(head(n(0), n(2), n(1<<31), n(5)), f[8:]...)
 		}),
 		facts("pinned functions by the million", func(f []byte) []byte {
 			return append(append(head(n(0), n(1<<20)), make([]byte, 1<<20)...), f[8:]...)
 		}),
+		facts("throwing functions that are not there", func(f []byte) []byte { return slices.Concat(f[:8], n(2), n(1<<31), n(5), f[9:]) }),
+		facts("throwing functions by the million", func(f []byte) []byte {
+			return slices.Concat(f[:8], n(1<<20), make([]byte, 1<<20), f[9:])
+		}),
 		{name: "facts that say there are exceptions", restored: true, edit: func(d *derivedImage) { d.facts[5] = 1 }},
-		{name: "a function that begins elsewhere", any: true, edit: func(d *derivedImage) { d.facts[9]++ }},
+		{name: "a function that begins elsewhere", any: true, edit: func(d *derivedImage) { d.facts[10]++ }},
 		{name: "facts of another module's name", silent: true, edit: func(d *derivedImage) { d.module()["content"] = "sha256:00@0+1" }},
 		{name: "facts that are pages", edit: func(d *derivedImage) { d.module()["facts"] = string(digest.FromBytes(zstandard(d.pages[0]).data)) }},
 		{name: "facts that the archive lacks", any: true, edit: func(d *derivedImage) { d.omit = string(digest.FromBytes(zstandard(d.facts).data)) }},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/test/dock"
 )
@@ -28,7 +29,7 @@ type way struct {
 
 // ways are those for an image with a snapshot. The first is the reference: no
 // hint of the image has any part in it, but for that its module is cut.
-func ways(stranger func(s *specimen)) []way {
+func ways() []way {
 	none := func(s *specimen) { s.hot(nil) }
 	lying := func(s *specimen) { s.hot(lies()) }
 	every := func(s *specimen) { s.hot(all(100_000)) }
@@ -41,7 +42,7 @@ func ways(stranger func(s *specimen)) []way {
 		{name: "empty hot set, from its beginning", make: none, flags: anew, start: "groups", long: true},
 		{name: "lying hot set, from its beginning", make: lying, flags: anew, start: "groups", long: true},
 		{name: "every function hot", make: every, start: "restored", long: true},
-		{name: "facts of another module", make: stranger, start: "cannot be loaded in parts", long: true},
+		{name: "facts of another module", make: strange, start: "cannot be loaded in parts", long: true},
 		{name: "nothing known", bare: true, start: "beginning", long: true},
 	}
 }
@@ -115,7 +116,7 @@ func testWays(t *testing.T, wherry dock.Program, iris, folder string) {
 		flowers = append(flowers, asked{args: []string{"5.1", "3.5", "1.4", "0.2"}}, asked{args: []string{"nonsense"}, code: 2})
 	}
 	s := dissect(t, wherry, home, iris)
-	list := ways(func(s *specimen) { s.derived.Modules[0].Facts = s.add(oci.FactsLayer, strangeFacts) })
+	list := ways()
 	if said := agree(t, s, iris, list, flowers); !strings.Contains(said, "virginica") {
 		t.Errorf("the example says\n%s", said)
 	}
@@ -147,8 +148,14 @@ func testWays(t *testing.T, wherry dock.Program, iris, folder string) {
 	compare(t, folder, said)
 }
 
-// strangeFacts are those of an empty module.
-var strangeFacts = []byte("WFCT\x01\x00\x00\x00\x00")
+// strange are the facts of an empty module.
+func strange(s *specimen) {
+	facts, err := new(prepare.Facts).MarshalBinary()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.derived.Modules[0].Facts = s.add(oci.FactsLayer, facts)
+}
 
 // TestExamples starts the other examples in the ways there are for them. Of those
 // without a snapshot nothing is known when they are built, so that is made here.
@@ -179,7 +186,7 @@ func TestExamples(t *testing.T) {
 			wherry.Must(t, "", "build", "-q", "-t", name, filepath.Join(dock.Root(t), "examples", e.name))
 			s := dissect(t, wherry, home, name)
 			if len(s.derived.Snapshots) > 0 {
-				list := ways(func(s *specimen) { s.derived.Modules[0].Facts = s.add(oci.FactsLayer, strangeFacts) })
+				list := ways()
 				for i := range list {
 					list[i].long = false
 				}
@@ -197,9 +204,7 @@ func TestExamples(t *testing.T) {
 				{name: "empty hot set", make: known(func(s *specimen) { s.hot(nil) }), start: "groups"},
 				{name: "lying hot set", make: known(func(s *specimen) { s.hot(lies()) })},
 				{name: "every function hot", make: known(func(s *specimen) { s.hot(all(100_000)) }), start: "beginning"},
-				{name: "facts of another module", make: known(func(s *specimen) {
-					s.derived.Modules[0].Facts = s.add(oci.FactsLayer, strangeFacts)
-				}), start: "cannot be loaded in parts"},
+				{name: "facts of another module", make: known(strange), start: "cannot be loaded in parts"},
 			}, e.questions)
 		})
 	}
