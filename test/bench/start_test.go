@@ -124,6 +124,7 @@ func compareStarts(b *testing.B, rounds int, ours, theirs func() cost) {
 		report(b, "native-cpu-ms", median(all[1].cpu()), time.Millisecond)
 		ratio(b, "min/native", least(all[0].wall()), least(all[1].wall()))
 		ratio(b, "median/native", median(all[0].wall()), median(all[1].wall()))
+		ratio(b, "cpu/native", median(all[0].cpu()), median(all[1].cpu()))
 		b.ReportMetric(megabytes(peak(all[0])), "wherry-peak-MB")
 		b.ReportMetric(megabytes(peak(all[1])), "native-peak-MB")
 	}
