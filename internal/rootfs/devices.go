@@ -10,6 +10,7 @@ import (
 // device is what reading and writing a device does. There is no position.
 type device struct {
 	read, write func(p []byte) (int, error)
+	stream      int // and one: a standard stream of whoever opens it; 0 is none
 }
 
 // newDevices makes the file system of the devices that need no hardware.
@@ -34,17 +35,21 @@ func newDevices(dev uint64, random io.Reader, now func() time.Time) *mount {
 	}
 	swallow := func(p []byte) (int, error) { return len(p), nil }
 	full := func([]byte) (int, error) { return 0, ENOSPC }
+	elsewhere := func([]byte) (int, error) { return 0, EIO } // see File.Stream
 
 	fs := newMemFS(dev, now, memoryStorage{}, 0, 16)
 	for _, d := range []struct {
 		name string
 		device
 	}{
-		{"full", device{zeros, full}},
-		{"null", device{nothing, swallow}},
-		{"random", device{noise, swallow}},
-		{"urandom", device{noise, swallow}},
-		{"zero", device{zeros, swallow}},
+		{"full", device{zeros, full, 0}},
+		{"null", device{nothing, swallow, 0}},
+		{"random", device{noise, swallow, 0}},
+		{"stderr", device{elsewhere, elsewhere, 1 + 2}},
+		{"stdin", device{elsewhere, elsewhere, 1 + 0}},
+		{"stdout", device{elsewhere, elsewhere, 1 + 1}},
+		{"urandom", device{noise, swallow, 0}},
+		{"zero", device{zeros, swallow, 0}},
 	} {
 		i := fs.newInode(KindDevice, 0o666)
 		i.device = d.device
@@ -52,6 +57,16 @@ func newDevices(dev uint64, random io.Reader, now func() time.Time) *mount {
 	}
 	fs.m.readOnly = true
 	return fs.m
+}
+
+// Stream tells whether the file is one of the standard streams, and which: 0, 1
+// or 2. What that is knows the program's host; the file itself is good for nothing.
+func (f *File) Stream() (n int, ok bool) {
+	d, ok := f.f.(*deviceFile)
+	if !ok || d.stream == 0 {
+		return 0, false
+	}
+	return d.stream - 1, true
 }
 
 // deviceFile is an open device.

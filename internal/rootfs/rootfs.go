@@ -50,7 +50,7 @@ type Mount struct {
 	// Mode that is only read, held in memory.
 	Data []byte
 	// Devices makes it a directory of the devices that need no hardware: null,
-	// zero, full, random and urandom.
+	// zero, full, random and urandom; and stdin, stdout and stderr, see File.Stream.
 	Devices bool
 	// ReadOnly refuses every change through this mount.
 	ReadOnly bool

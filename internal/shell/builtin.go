@@ -82,9 +82,10 @@ func (e usageError) Error() string { return string(e) }
 type fatalError struct{ error }
 
 func (a applet) run(ctx context.Context, w World, p Process) (int, error) {
-	c := &call{Process: p, ctx: ctx, w: w, name: path.Base(p.Args[0])}
+	c := &call{Process: p, ctx: ctx, name: path.Base(p.Args[0])}
 	c.resumed = time.Now()
 	c.Stdout = &counted{c, p.Stdout}
+	c.w = withStreams{w, c.Process}
 	err := a(c)
 	if serr := c.spend(0); err == nil && serr != nil {
 		err = serr

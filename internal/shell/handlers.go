@@ -80,7 +80,8 @@ func (h *handlers) open(ctx context.Context, name string, flag int, perm os.File
 	if p == "/dev/null" {
 		return null{}, nil
 	}
-	f, err := h.world.OpenFile(p, flag, perm)
+	hc := interp.HandlerCtx(ctx)
+	f, err := withStreams{h.world, Process{Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr}}.OpenFile(p, flag, perm)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: reason(err)}
 	}

@@ -241,14 +241,14 @@ func (h *Host) pathOpen(c *call) errno {
 		h.observed.seen(dir, path)
 		return c.fail(err)
 	}
-	d, e := parent.opened(file, base, inheriting, fdFlags(flags))
+	d, e := h.opened(parent, file, base, inheriting, fdFlags(flags))
 	if e != esuccess {
 		_ = file.Close()
 		return e
 	}
 	fd, e := h.fds.insert(d)
 	if e != esuccess {
-		_ = file.Close()
+		_ = d.object.close()
 		return e
 	}
 	if h.observed != nil {
@@ -302,6 +302,28 @@ func howOf(oflags uint32, base rights, follow bool) rootfs.How {
 		NoFollow: !follow,
 		Mode:     newFileMode,
 	}
+}
+
+// opened is the descriptor of a file, or of the standard stream that it stands for.
+func (h *Host) opened(parent *descriptor, file *rootfs.File, base, inheriting rights, flags fdFlags) (*descriptor, errno) {
+	n, ok := file.Stream()
+	if !ok {
+		return parent.opened(file, base, inheriting, flags)
+	}
+	if base&rightsOfFile&^parent.inheriting != 0 {
+		return nil, enotcapable
+	}
+	if n >= len(h.fds.entries) || h.fds.entries[n] == nil {
+		return nil, enxio
+	}
+	stream := h.fds.entries[n]
+	switch stream.object.(type) {
+	case *input, *output: // closing them leaves the stream alone, so there may be several
+	default:
+		return nil, enxio // something else has that number by now
+	}
+	_ = file.Close()
+	return &descriptor{base: stream.base & (base | ^(rightFDRead | rightFDWrite)), flags: flags, object: stream.object}, esuccess
 }
 
 // opened is the descriptor of a file that was opened through the directory d.

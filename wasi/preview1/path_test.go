@@ -1,12 +1,14 @@
 package preview1
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/wherry-run/wherry/internal/rootfs"
+	"github.com/wherry-run/wherry/wasi"
 )
 
 // path calls a function of (fd, path).
@@ -211,6 +213,45 @@ func TestDevicesAreCharacterDevices(t *testing.T) {
 	}
 	if base&(rightFDSeek|rightFDTell) == 0 {
 		t.Error("C takes /dev/null for a terminal")
+	}
+}
+
+// TestStreamsByPath checks that the paths of the standard streams lead to them, however they are opened, and to nothing
+// when the stream is closed.
+func TestStreamsByPath(t *testing.T) {
+	var out bytes.Buffer
+	g := newGuest(t, func(c *Config) {
+		tree, err := rootfs.New(rootfs.Options{Mounts: []rootfs.Mount{{Target: "dev", Devices: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tree.Close() })
+		c.Stdin, c.Stdout = wasi.NewInput(strings.NewReader("typed")), wasi.NewOutput(&out)
+		c.Tree, c.Preopens = tree, []Preopen{{GuestPath: "/", Node: tree.Root()}}
+	})
+	in, to := g.open("dev/stdin", 0, rightFDRead), g.open("dev/stdout", oflagCreat|oflagTrunc, rightFDWrite)
+	if got := g.read(in, 10); got != "typed" {
+		t.Errorf("read %q", got)
+	}
+	for range 2 {
+		g.write(to, "said;")
+		g.ok("fd_close", to)
+		to = g.open("dev/stdout", 0, rightFDRead|rightFDWrite)
+	}
+	g.write(1, "once more")
+	if out.String() != "said;said;once more" {
+		t.Errorf("written: %q", out.String())
+	}
+	if _, _, base, _ := g.fdstat(in); base&rightFDWrite != 0 || base&rightFDRead == 0 {
+		t.Errorf("rights of the input: %x", base)
+	}
+	fd := g.alloc(4)
+	if e := g.call("path_open", 3, 0, g.put("dev/stdin"), len("dev/stdin"), oflagExcl|oflagCreat, rightFDRead, 0, 0, fd); e != eexist {
+		t.Errorf("made anew: %d", e)
+	}
+	g.ok("fd_close", 2)
+	if e := g.call("path_open", 3, 0, g.put("dev/stderr"), len("dev/stderr"), 0, rightFDWrite, 0, 0, fd); e != enxio {
+		t.Errorf("closed: %d", e)
 	}
 }
 
