@@ -33,7 +33,11 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	if plan.cutting != nil {
 		m, how, release, err := s.container.rt.acquireParts(ctx, *plan.cutting, options)
 		if err == nil {
-			return m, plan, how, release, nil
+			if plan.snapshot == nil || protocolOf(exported(m)) == plan.snapshot.Protocol {
+				return m, plan, how, release, nil
+			}
+			release()
+			err = errors.New("its snapshot is of a program that waits for work in another way")
 		}
 		if ctx.Err() != nil {
 			plan.close()
