@@ -36,7 +36,7 @@ func BenchmarkPull(b *testing.B) {
 	name := wire.addr + "/iris:1"
 	args := append([]string{"run", name}, flower...)
 	for b.Loop() {
-		var total, pulls, runs []time.Duration
+		var total, pulls, runs, work []time.Duration
 		var pullPeak, runPeak, sent int64
 		for range 3 {
 			wherry := empty(b, builder)
@@ -48,14 +48,16 @@ func BenchmarkPull(b *testing.B) {
 				b.Fatalf("the run fetched %d bytes from the registry", again)
 			}
 			total, pulls, runs = append(total, pull.wall+run.wall), append(pulls, pull.wall), append(runs, run.wall)
+			work = append(work, pull.cpu+run.cpu)
 			pullPeak, runPeak = max(pullPeak, pull.peak), max(runPeak, run.peak)
 		}
-		for _, list := range [][]time.Duration{total, pulls, runs} {
+		for _, list := range [][]time.Duration{total, pulls, runs, work} {
 			slices.Sort(list)
 		}
 		b.ReportMetric(megabytes(sent), "wire-MB")
 		report(b, "answer-min-ms", least(total), time.Millisecond)
 		report(b, "answer-median-ms", median(total), time.Millisecond)
+		report(b, "answer-cpu-ms", least(work), time.Millisecond)
 		report(b, "pull-min-ms", least(pulls), time.Millisecond)
 		report(b, "run-min-ms", least(runs), time.Millisecond)
 		b.ReportMetric(megabytes(pullPeak), "pull-peak-MB")
