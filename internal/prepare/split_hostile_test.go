@@ -282,6 +282,7 @@ func FuzzSplit(f *testing.F) {
 		for g := range uint32(min(s.Groups(), 4)) {
 			check(s.Group(context.Background(), g))
 		}
+		check(s.Later(list).Group(context.Background(), prepare.LaterGroup))
 		for slot := range uint32(300) {
 			if g, ok := s.GroupOf(slot * slot * 977); ok && int(g) >= s.Groups() {
 				t.Fatalf("slot %d is of group %d", slot, g)

@@ -218,6 +218,12 @@ func TestSplit(t *testing.T) {
 			}
 		}
 	}
+	for name, later := range sets { // together, when one of them is called
+		got, loaded := runSplit(t, "compiler", s.Later(later), prepare.PrimaryOptions{Hot: []uint32{4}}, 0, calls...)
+		if got.String() != want.String() || loaded == 0 || name == "all" && loaded != 1 {
+			t.Errorf("%s later, %d groups:\n got %v\nwant %v", name, loaded, got, want)
+		}
+	}
 	spin, _ := runSplit(t, "compiler", s, prepare.PrimaryOptions{}, 100_000, call{name: "spin"})
 	if len(spin.results) != 1 || spin.results[0] != errBudget.Error() {
 		t.Errorf("an endless loop over two parts: %v", spin)
