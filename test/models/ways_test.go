@@ -98,7 +98,7 @@ func agree(t *testing.T, s *specimen, name string, list []way, questions []asked
 func talk(text string) string {
 	var keep []string
 	for _, line := range strings.Split(text, "\n") {
-		if !strings.HasPrefix(line, "compiling ") && !strings.HasPrefix(line, "note: ") && !strings.Contains(line, "FLOP/s") {
+		if !strings.HasPrefix(line, "compiling ") && !strings.HasPrefix(line, "checking ") && !strings.HasPrefix(line, "note: ") && !strings.Contains(line, "FLOP/s") {
 			keep = append(keep, line)
 		}
 	}
