@@ -1,10 +1,11 @@
 package oci
 
 import (
-	"regexp"
 	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // Media types of documents and layers that the image-spec package does not name.
@@ -104,10 +105,13 @@ func LayerCompression(mediaType string) (c Compression, ok bool) {
 	return Uncompressed, false
 }
 
-// mediaTypeForm is RFC 6838: type and subtype of at most 127 bytes each.
-var mediaTypeForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+// mediaTypeForm is RFC 6838's, and either part has at most 127 bytes.
+var mediaTypeForm = pattern.New(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$`)
 
-func validMediaType(s string) bool { return mediaTypeForm.MatchString(s) }
+func validMediaType(s string) bool {
+	kind, sub, _ := strings.Cut(s, "/")
+	return len(kind) <= 127 && len(sub) <= 127 && mediaTypeForm.MatchString(s)
+}
 
 // TrimMediaType cuts the parameters from a Content-Type header.
 func TrimMediaType(header string) string {

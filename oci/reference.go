@@ -2,10 +2,11 @@ package oci
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // Docker's defaults for what a reference leaves out.
@@ -26,11 +27,17 @@ type Reference struct {
 }
 
 var (
-	hostForm = regexp.MustCompile(`^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?$`)
-	pathForm = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
-	idForm   = regexp.MustCompile(`^[a-f0-9]{64}$`)
-	tagForm  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	hostForm = pattern.New(`^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?$`)
+	pathForm = pattern.New(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+	idForm   = pattern.New(`^[a-f0-9]+$`)
+	tagForm  = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 )
+
+// Lengths are counted outside of the expressions: there they cost more than all
+// else in them.
+
+func isID(s string) bool  { return len(s) == 64 && idForm.MatchString(s) }
+func isTag(s string) bool { return len(s) <= 128 && tagForm.MatchString(s) }
 
 // ParseReference reads a reference by Docker's rules: "iris", "iris:1",
 // "user/iris", "localhost:5000/iris:1", "ghcr.io/o/iris@sha256:...".
@@ -52,7 +59,7 @@ func ParseReference(s string) (Reference, error) {
 	}
 	if i := strings.LastIndexByte(rest, ':'); i >= 0 && !strings.Contains(rest[i:], "/") {
 		r.Tag, rest = rest[i+1:], rest[:i]
-		if !tagForm.MatchString(r.Tag) {
+		if !isTag(r.Tag) {
 			return Reference{}, fmt.Errorf("read image name %s: %s is not a tag; letters, digits, '.', '_' and '-' make one", quote(s), quote(r.Tag))
 		}
 	}
@@ -92,7 +99,7 @@ func (r Reference) checkNames(s string) error {
 		return fmt.Errorf("read image name %s: the repository must be lower-case: %s", quote(s), quote(strings.ToLower(r.Repository)))
 	case !pathForm.MatchString(r.Repository):
 		return fmt.Errorf("read image name %s: %s is not a repository", quote(s), quote(strings.TrimPrefix(r.Repository, officialPrefix)))
-	case idForm.MatchString(strings.TrimPrefix(r.Repository, officialPrefix)):
+	case isID(strings.TrimPrefix(r.Repository, officialPrefix)):
 		return fmt.Errorf("read image name %s: 64 hexadecimal digits are an image ID, not a name", quote(s))
 	case len(r.Registry)+1+len(r.Repository) > maxRepository:
 		return fmt.Errorf("read image name %s: registry and repository are longer than %d bytes", quote(s), maxRepository)
@@ -138,7 +145,7 @@ func (r Reference) FamiliarName() string {
 
 // WithTag returns the same repository under another tag, without a digest.
 func (r Reference) WithTag(tag string) (Reference, error) {
-	if !tagForm.MatchString(tag) {
+	if !isTag(tag) {
 		return Reference{}, fmt.Errorf("%s is not a tag", quote(tag))
 	}
 	r.Tag, r.Digest = tag, ""

@@ -2,9 +2,10 @@ package python
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // arguments is what follows "pip install", sorted out.
@@ -140,8 +141,8 @@ func takesValue(name string) bool {
 }
 
 var (
-	hostName = regexp.MustCompile(`^[A-Za-z0-9*][A-Za-z0-9.*_-]*(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$`)
-	number   = regexp.MustCompile(`^\d{1,5}(\.\d{1,3})?$`)
+	hostName = pattern.New(`^[A-Za-z0-9*][A-Za-z0-9.*_-]*(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$`)
+	number   = pattern.New(`^\d{1,5}(\.\d{1,3})?$`)
 )
 
 // badValue says what a value that does not fit should be. The value is not

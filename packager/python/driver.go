@@ -11,9 +11,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"sort"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 //go:embed driver.py
@@ -353,8 +354,8 @@ type ResolveError struct {
 func (e *ResolveError) Error() string { return "pip " + e.Pip + ": " + e.Text }
 
 var (
-	dependsOn = regexp.MustCompile(`(?m)^\s+(\S+) (\S+) depends on (.+?)\s*$`)
-	errorLine = regexp.MustCompile(`(?m)^ERROR: (.*)$`)
+	dependsOn = pattern.New(`(?m)^\s+(\S+) (\S+) depends on (.+?)\s*$`)
+	errorLine = pattern.New(`(?m)^ERROR: (.*)$`)
 )
 
 // failed turns a failure of pip into rows of the table, where it is one.

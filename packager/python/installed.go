@@ -12,9 +12,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"sort"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // maxMetadata bounds one METADATA file, maxLibrary the library archive.
@@ -165,10 +166,10 @@ func (in installed) add(text []byte, inBase bool) {
 }
 
 var (
-	extraMarker = regexp.MustCompile(`;.*\bextra\s*==`)
-	projectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,200}[a-z0-9])?$`)
-	versionText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!+_]{0,100}$`)
-	separators  = regexp.MustCompile(`[-_.]+`)
+	extraMarker = pattern.New(`;.*\bextra\s*==`)
+	projectName = pattern.New(`^[a-z0-9]([a-z0-9-]{0,200}[a-z0-9])?$`)
+	versionText = pattern.New(`^[A-Za-z0-9][A-Za-z0-9.!+_]{0,100}$`)
+	separators  = pattern.New(`[-_.]+`)
 )
 
 // canonical is a project's name as indexes compare it.

@@ -8,8 +8,9 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // Bounds on what a build context may make us read.
@@ -223,12 +224,12 @@ func (r *requirementReader) link(name, where, dir string) error {
 }
 
 var (
-	hashOption  = regexp.MustCompile(`\s--hash[= ]\s*([a-z0-9]+:[0-9a-f]+)`)
-	otherOption = regexp.MustCompile(`\s--(global-option|config-settings?|install-option)[= ]\s*("[^"]*"|\S+)`)
-	looksLocal  = regexp.MustCompile(`^(\.{1,2}([/\\]|$)|/|[A-Za-z]:[\\/]|[^@;\[ ]*[/\\])`)
+	hashOption  = pattern.New(`\s--hash[= ]\s*([a-z0-9]+:[0-9a-f]+)`)
+	otherOption = pattern.New(`\s--(global-option|config-settings?|install-option)[= ]\s*("[^"]*"|\S+)`)
+	looksLocal  = pattern.New(`^(\.{1,2}([/\\]|$)|/|[A-Za-z]:[\\/]|[^@;\[ ]*[/\\])`)
 	// directReference is NAME[EXTRAS] @ ADDRESS, up to a marker.
-	directReference = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(\S*)`)
-	vcsPrefix       = regexp.MustCompile(`(^|@\s*)(git|hg|svn|bzr)\+`)
+	directReference = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(\S*)`)
+	vcsPrefix       = pattern.New(`(^|@\s*)(git|hg|svn|bzr)\+`)
 )
 
 // requirement takes one requirement apart.
@@ -317,7 +318,7 @@ func (r *requirementReader) expand(text string) string {
 	})
 }
 
-var variable = regexp.MustCompile(`\$\{[A-Z0-9_]+\}`)
+var variable = pattern.New(`\$\{[A-Z0-9_]+\}`)
 
 // numbered is a logical line with the number of its first physical one.
 type numbered struct {

@@ -8,9 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"sort"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // placed is a file of the image under construction, with the package it is of.
@@ -156,8 +157,8 @@ func (w *wheel) script(name, rel string) (placed, error) {
 }
 
 var (
-	entryName   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
-	entryTarget = regexp.MustCompile(`^([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\s*(\[.*\])?$`)
+	entryName   = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
+	entryTarget = pattern.New(`^([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\s*(\[.*\])?$`)
 )
 
 // entryPoints makes the programs that entry_points.txt names.
@@ -226,7 +227,7 @@ func relativeToSite(name string) string {
 	return "../../../" + strings.TrimPrefix(name, prefix+"/")
 }
 
-var moduleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+var moduleName = pattern.New(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 // modules lists the top-level modules that the wheel brings.
 func (w *wheel) modules() []string {

@@ -5,8 +5,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // Go's assembler follows #include to any file of the machine that it runs on.
@@ -21,9 +22,9 @@ const listAssembly = `{{if not .Standard}}{{$d := .Dir}}{{range .SFiles}}{{$d}}`
 const maxAssembly = 16 << 20
 
 var (
-	anyInclude   = regexp.MustCompile(`\binclude\b`)
-	plainInclude = regexp.MustCompile(`(?m)^[ \t]*#include[ \t]+"[A-Za-z0-9_]+\.h"[ \t]*\r?$`)
-	lineComment  = regexp.MustCompile(`(?m)^([^"'\n]*|[ \t]*#include[ \t]+"[A-Za-z0-9_]+\.h"[ \t]*)//.*$`)
+	anyInclude   = pattern.New(`\binclude\b`)
+	plainInclude = pattern.New(`(?m)^[ \t]*#include[ \t]+"[A-Za-z0-9_]+\.h"[ \t]*\r?$`)
+	lineComment  = pattern.New(`(?m)^([^"'\n]*|[ \t]*#include[ \t]+"[A-Za-z0-9_]+\.h"[ \t]*)//.*$`)
 )
 
 // checkAssembly refuses to build packages whose assembly could take in a file

@@ -10,8 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // startSource makes C programs start in the container's working directory: WASI
@@ -37,21 +38,21 @@ type ccBuild struct {
 type ccArg struct{ flag, path string }
 
 // ccFlags are the flags that stand alone.
-var ccFlags = []*regexp.Regexp{
-	regexp.MustCompile(`^-O([0123sz]|fast)?$`),
-	regexp.MustCompile(`^-g[0-3]?$`),
-	regexp.MustCompile(`^-std=(c|gnu)[0-9a-z]{1,3}$`),
-	regexp.MustCompile(`^-W[a-z0-9=+-]*$|^-pedantic(-errors)?$|^-w$|^-v$`),
-	regexp.MustCompile(`^-m(no-)?(simd128|bulk-memory|sign-ext|nontrapping-fptoint|mutable-globals|multivalue)$`),
-	regexp.MustCompile(`^-mexec-model=(command|reactor)$`),
-	regexp.MustCompile(`^-f(no-)?(fast-math|math-errno|builtin|strict-aliasing|wrapv|unroll-loops|vectorize|slp-vectorize|tree-vectorize|` +
+var ccFlags = []*pattern.Pattern{
+	pattern.New(`^-O([0123sz]|fast)?$`),
+	pattern.New(`^-g[0-3]?$`),
+	pattern.New(`^-std=(c|gnu)[0-9a-z]{1,3}$`),
+	pattern.New(`^-W[a-z0-9=+-]*$|^-pedantic(-errors)?$|^-w$|^-v$`),
+	pattern.New(`^-m(no-)?(simd128|bulk-memory|sign-ext|nontrapping-fptoint|mutable-globals|multivalue)$`),
+	pattern.New(`^-mexec-model=(command|reactor)$`),
+	pattern.New(`^-f(no-)?(fast-math|math-errno|builtin|strict-aliasing|wrapv|unroll-loops|vectorize|slp-vectorize|tree-vectorize|` +
 		`inline|inline-functions|omit-frame-pointer|function-sections|data-sections|PIC|trapping-math|associative-math|reciprocal-math|` +
 		`finite-math-only|signed-zeros|common|short-enums|signed-char|unsigned-char|lto|color-diagnostics|exceptions)$`),
-	regexp.MustCompile(`^-ffp-contract=(on|off|fast)$|^-fvisibility=(default|hidden|protected)$|^-flto=(thin|full)$`),
-	regexp.MustCompile(`^-[DU][A-Za-z_]\w*(=.*)?$`),
-	regexp.MustCompile(`^-l[\w-]+$`),
-	regexp.MustCompile(`^-nostartfiles$|^-nostdlib$|^-nodefaultlibs$`),
-	regexp.MustCompile(`^-Wl,(--(no-entry|stack-first|strip-all|strip-debug|gc-sections|allow-undefined|export-dynamic|export-all|` +
+	pattern.New(`^-ffp-contract=(on|off|fast)$|^-fvisibility=(default|hidden|protected)$|^-flto=(thin|full)$`),
+	pattern.New(`^-[DU][A-Za-z_]\w*(=.*)?$`),
+	pattern.New(`^-l[\w-]+$`),
+	pattern.New(`^-nostartfiles$|^-nostdlib$|^-nodefaultlibs$`),
+	pattern.New(`^-Wl,(--(no-entry|stack-first|strip-all|strip-debug|gc-sections|allow-undefined|export-dynamic|export-all|` +
 		`export(-if-defined)?=\w+|(initial|max)-memory=\d+)|-z,stack-size=\d+|,)+$`),
 }
 

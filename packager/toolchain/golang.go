@@ -8,9 +8,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // goBuild is a checked "go build".
@@ -30,12 +31,12 @@ type goDownload struct {
 
 // goFlags are the flags of go build that may be given, with a test of their
 // values; a flag without one takes no value.
-var goFlags = map[string]*regexp.Regexp{
-	"-tags":      regexp.MustCompile(`^[A-Za-z0-9_.,]*$`),
-	"-mod":       regexp.MustCompile(`^(readonly|vendor)$`),
-	"-buildmode": regexp.MustCompile(`^(default|exe|c-shared)$`),
-	"-buildvcs":  regexp.MustCompile(`^false$`),
-	"-p":         regexp.MustCompile(`^[0-9]{1,3}$`),
+var goFlags = map[string]*pattern.Pattern{
+	"-tags":      pattern.New(`^[A-Za-z0-9_.,]*$`),
+	"-mod":       pattern.New(`^(readonly|vendor)$`),
+	"-buildmode": pattern.New(`^(default|exe|c-shared)$`),
+	"-buildvcs":  pattern.New(`^false$`),
+	"-p":         pattern.New(`^[0-9]{1,3}$`),
 	"-trimpath":  nil,
 	"-v":         nil,
 }
@@ -92,7 +93,7 @@ func (c *checker) goBuild(args []string) (command, error) {
 }
 
 // flag takes a flag with its value.
-func (g *goBuild) flag(c *checker, name, value string, test *regexp.Regexp) error {
+func (g *goBuild) flag(c *checker, name, value string, test *pattern.Pattern) error {
 	switch name {
 	case "-o":
 		at, err := c.inside(value)
@@ -113,7 +114,7 @@ func (g *goBuild) flag(c *checker, name, value string, test *regexp.Regexp) erro
 	return nil
 }
 
-var linkVariable = regexp.MustCompile(`^[\w./-]+\.[\w]+=[^'"\x00]*$`)
+var linkVariable = pattern.New(`^[\w./-]+\.[\w]+=[^'"\x00]*$`)
 
 // linkFlags allows -s, -w, -buildid= and -X name=value.
 func linkFlags(value string) ([]string, error) {
@@ -140,7 +141,7 @@ func linkFlags(value string) ([]string, error) {
 	return kept, nil
 }
 
-var importPath = regexp.MustCompile(`^[\w][\w./~-]*$`)
+var importPath = pattern.New(`^[\w][\w./~-]*$`)
 
 // goPackage allows packages of the stage and of its modules.
 func (c *checker) goPackage(arg string) error {
