@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager"
@@ -17,7 +18,7 @@ import (
 
 func moduleCache(p places) string { return filepath.Join(p.Cache, "modules") }
 
-// transfers shows blobs that move, one bar each.
+// transfers shows blobs that move or are unpacked, one bar each.
 type transfers struct {
 	talk func() *ux.Progress
 	mu   sync.Mutex
@@ -51,6 +52,10 @@ func (t *transfers) event(e oci.Event) {
 		}
 		bar.Rename(name)
 		bar.Update(e.Done, e.Total)
+		if e.Status == images.StatusUnpacking && e.Done >= e.Total {
+			bar.End("") // nothing else tells of that end
+			delete(t.bars, e.Descriptor.Digest)
+		}
 	}
 }
 

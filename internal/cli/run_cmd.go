@@ -213,8 +213,8 @@ func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime
 	if err != nil {
 		return nil, nil, err
 	}
-	client, _ := a.client()
-	image, err := images.Open(ctx, s, name, images.Options{Fetcher: client, Pull: images.PullPolicy(o.pull)})
+	client, shown := a.client()
+	image, err := images.Open(ctx, s, name, images.Options{Fetcher: client, Pull: images.PullPolicy(o.pull), Progress: shown.event})
 	if err != nil {
 		err = a.absent(ctx, s, name, err)
 		s.Close()
