@@ -22,7 +22,7 @@ import (
 const instances = 100
 
 // BenchmarkInstances is a hundred workers of the model of examples/iris in this
-// process, each in a container of its own: what it takes to start one, to put one
+// process, each in a container of its own: what it takes to make both, to put one
 // back to its snapshot, and to have one answer, after that and without; and the
 // memory of all of them when each has answered, in shares of what it has in
 // common with other processes. Machine code is at hand.
@@ -46,15 +46,11 @@ func BenchmarkInstances(b *testing.B) {
 		goruntime.GC()
 		after := resident(b)
 		var plain, reset, fresh series
-		for range 3 {
-			plain = append(plain, each(instances, func(i int) { crowd.answer(all[i], request, m.want) })...)
-			for i := range all {
-				reset = append(reset, each(1, func(int) {
-					if err := all[i].Reset(b.Context()); err != nil {
-						b.Fatal(err)
-					}
-				})...)
-				fresh = append(fresh, each(1, func(int) { crowd.answer(all[i], request, m.want) })...)
+		for range 5 {
+			for _, w := range all {
+				plain = append(plain, inProcess(func() { crowd.answer(w, request, m.want) })())
+				reset = append(reset, inProcess(func() { crowd.reset(w) })())
+				fresh = append(fresh, inProcess(func() { crowd.answer(w, request, m.want) })())
 			}
 		}
 		for side, s := range map[string]series{"start": started, "reset": reset, "request": plain, "request-after-reset": fresh} {
@@ -132,6 +128,12 @@ func (c *crowd) answer(w *runtime.Worker, request []byte, want string) {
 	answer, err := w.Turn(c.b.Context(), request)
 	if err != nil || !bytes.Contains(answer, []byte(want)) {
 		c.b.Fatalf("%s, %v", answer, err)
+	}
+}
+
+func (c *crowd) reset(w *runtime.Worker) {
+	if err := w.Reset(c.b.Context()); err != nil {
+		c.b.Fatal(err)
 	}
 }
 
