@@ -12,6 +12,10 @@
 //	...
 //	err = c.Run(ctx) // *runtime.ExitError when the program exits non-zero
 //
+// A program that waits for work, such as a model, is started once and called many
+// times: [Container.Worker] starts it, from its image's snapshot where it has one,
+// [Worker.Turn] has it answer a request, [Worker.Reset] makes it forget all of them.
+//
 // # Limits
 //
 // Every container has [Limits], a call of [Container.Exec] may have narrower
