@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -172,7 +173,10 @@ func appendFuncs(b []byte, list []uint32) []byte {
 
 // UnmarshalBinary decodes facts. What it allocates is bounded by the length of b.
 func (f *Facts) UnmarshalBinary(b []byte) error {
-	if len(b) < len(factsMagic) || string(b[:len(factsMagic)]) != factsMagic {
+	if !bytes.HasPrefix(b, []byte(factsMagic)) {
+		if bytes.HasPrefix(b, []byte(factsMagic[:4])) {
+			return errors.New("the facts of a module are those of another version of Wherry; build the image again to have it start sooner")
+		}
 		return errFacts
 	}
 	r := varints{b: b[len(factsMagic):]}
