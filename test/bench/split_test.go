@@ -28,6 +28,7 @@ var steady = []string{"loops", "classes", "ufuncs", "estimator"}
 func BenchmarkSplit(b *testing.B) {
 	heavy(b)
 	image := steadyImage(b)
+	benchEngine(b) // removes what other binaries left in the cache that is used next
 	rt, err := runtime.New(b.Context(), runtime.WithCacheDir(cacheDir(b, "bench")))
 	if err != nil {
 		b.Fatal(err)
