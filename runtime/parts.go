@@ -72,13 +72,26 @@ func (p *parts) get() (*prepare.Split, error) {
 			break
 		}
 		if p.split, p.file, err = w.open(); p.split != nil && len(p.later) > 0 {
-			p.split = p.split.Later(p.later)
+			p.split = p.split.Later(hinted(p.split, p.later))
 		}
 	}
 	if p.split == nil {
 		return nil, err
 	}
 	return p.split, nil
+}
+
+// maxHint is how much code of a module is compiled at once because somebody said
+// that it is needed. With more, a program starts later than by its groups, and
+// nobody's hint is worth the minutes that all of a large module take.
+const maxHint = 16 << 20
+
+// hinted is a list of functions as it was said, or nothing when it is too much.
+func hinted(s *prepare.Split, list []uint32) []uint32 {
+	if s.Bytes(list) > maxHint {
+		return nil
+	}
+	return list
 }
 
 // Close implements engine.Parts: it gives the module's bytes back.
@@ -186,7 +199,7 @@ func (rt *Runtime) partKeys(c cutting, options prepare.Options) (groups, primary
 
 // primary prepares the primary.
 func (c cutting) primary(ctx context.Context, s *prepare.Split) (engine.Artifact, error) {
-	part, err := s.Primary(ctx, prepare.PrimaryOptions{Hot: c.hot, Pages: c.pages, Record: c.record})
+	part, err := s.Primary(ctx, prepare.PrimaryOptions{Hot: hinted(s, c.hot), Pages: c.pages, Record: c.record})
 	if err != nil {
 		return engine.Artifact{}, err
 	}

@@ -41,7 +41,7 @@ func ways() []way {
 		{name: "lying hot set", make: lying, start: "restored"},
 		{name: "empty hot set, from its beginning", make: none, flags: anew, start: "groups", long: true},
 		{name: "lying hot set, from its beginning", make: lying, flags: anew, start: "groups", long: true},
-		{name: "every function hot", make: every, start: "restored", long: true},
+		{name: "every function hot", make: every, start: "restored"},
 		{name: "facts of another module", make: strange, start: "cannot be loaded in parts", long: true},
 		{name: "nothing known", bare: true, start: "beginning", long: true},
 	}
