@@ -139,7 +139,7 @@ func TestSnapshots(t *testing.T) {
 			"uuid":   {"import uuid\nkey = str(uuid.uuid1())", "predict.py, line 2 draws secret randomness"},
 			"sql":    {"import sqlite3\nkey = sqlite3.connect(':memory:').execute('select random()').fetchone()[0]", "device of random numbers"},
 			"folder": {"import tempfile\nkey = tempfile.mkdtemp()", "writes /tmp/"},
-			"stream": {"import os\nkey = 1\nwith open(1, 'w', closefd=False) as f: f.write('past')", "prints 4 bytes"},
+			"stream": {"import os\nkey = 1\nwith open(1, 'w', closefd=False) as f: f.write('past\\n')", "prints 5 bytes"},
 		} {
 			refused[name] = struct{ source, why, env string }{c[0] + "\ndef predict() -> dict:\n    return {'out': key}\n", c[1], ""}
 		}
