@@ -1,0 +1,224 @@
+"""predict FILE.py as a program that is kept in a snapshot."""
+import json
+import os
+import sys
+
+from . import command, run, watch
+from .program import Interpreter, Program, Unfit, hook
+
+
+class Model(Program):
+    """The file imported, its model loaded."""
+
+    fixed = 4  # the same, predict, and the file
+
+    def __init__(self, argv, guess):
+        super().__init__()
+        self.path = argv[1]
+        self.may_guess = guess
+        self.words, self.line = [], []  # sys.argv and sys.orig_argv
+        self.kept = None  # the sys.argv that the program made for itself
+        self.cases = []
+
+    def load(self, argv):
+        """Import the file, and call it with the cases beside it."""
+        import ast, linecache, tokenize, traceback  # noqa: F401, E401 - what a traceback is made with
+
+        self.open(argv)
+        self.words = words = watch.Arguments([self.path])
+        self.line = line = watch.Arguments(["/usr/bin/python", self.path])
+        sys.argv, sys.orig_argv = words, line
+        self.output.watch()
+        self.randomness.watch()
+        try:
+            self.predictor = self.imported()
+            self._warm()
+        finally:
+            self.randomness.unwatch()
+            self.output.unwatch()
+        self.looked = words.looked or line.looked
+        if sys.argv is not words or words.changed():
+            self.kept = sys.argv
+
+    def open(self, argv):
+        """What comes before the program's own code."""
+        o = command.Options()
+        command.environment(o, os.environ)
+        run.prepare(o, "/usr/bin/python", argv)
+        run.fresh_main()
+
+    def imported(self):
+        """The file, imported."""
+        from . import predict, work  # noqa: F401
+
+        return predict.Predictor(self.path)
+
+    def worker(self, argv):
+        """What answers requests."""
+        return self
+
+    def clear(self):
+        """As the interpreter does, when the program has anything that would notice."""
+        if any(isinstance(c, type) and "__del__" in vars(c) for c in list(vars(sys.modules["__main__"]).values())):
+            import gc
+
+            gc.unfreeze()
+            self.predictor = None
+            Interpreter.clear(self)
+
+    def refused(self):
+        """What one run would give away to another."""
+        run._flush()
+        if self.output.size > watch.OUTPUT:
+            return "the program prints more than 1 MiB while it loads"
+        if self.randomness.drawn and not callable(hook()):
+            return ("%s draws secret randomness while the program loads, and all runs would share it: draw it in "
+                    "predict, or define on_restore() to draw it again" % self.randomness.drawn)
+        return ""
+
+    def arguments(self, argv):
+        """sys.argv and sys.orig_argv: the same lists as while it was loaded."""
+        list.__setitem__(self.words, slice(None), argv[1:])
+        list.__setitem__(self.line, slice(None), ["/usr/bin/python", *argv[1:]])
+        sys.argv, sys.orig_argv = self.kept or self.words, self.line
+
+    def _warm(self):
+        """Call with the cases of warmup.json; generators do not move by it."""
+        self.cases = self._cases()
+        run._flush()
+        self.output.on = False  # what a case prints is nobody's
+        if not self.cases:
+            return self._try()
+        back = self.randomness.states()
+        for at, case in enumerate(self.cases, 1):
+            try:
+                self._call(case)
+            except BaseException as e:
+                raise Unfit("warmup.json, case %d: %s: %s" % (at, type(e).__name__, e)) from e
+        run._flush()
+        for call in back:
+            call()
+
+    def _try(self):
+        """For want of cases, call with plain values: what is imported late is there then.
+
+        Nobody asked for this call, so it must have left nothing behind. When it
+        did, the program is loaded once more, without it.
+        """
+        from . import state
+
+        words = self._guess() if self.may_guess else []
+        if not words:
+            return
+        self.guessed = True
+        folder = os.path.dirname(os.path.abspath(self.path))
+        before, back = state.State(folder), self.randomness.states()
+        try:
+            self._call(words[0])
+        except Exception as e:
+            raise Unfit("it does not take plain values: %s" % e) from None
+        if not before.same(state.State(folder)):
+            raise Unfit("a call changes what the program keeps")
+        run._flush()
+        for call in back:
+            call()
+
+    def _cases(self):
+        """The cases of warmup.json beside the program: lists of words, or objects."""
+        try:
+            with open(os.path.join(os.path.dirname(os.path.abspath(self.path)), "warmup.json")) as f:
+                cases = json.load(f)
+        except FileNotFoundError:
+            return []
+        except ValueError as e:
+            raise Unfit("warmup.json is no JSON: %s" % e) from None
+        if not isinstance(cases, list) or not all(isinstance(c, (list, dict)) for c in cases):
+            raise Unfit("warmup.json: a list of cases is wanted, each a list of words or an object")
+        return cases[:100]
+
+    def _guess(self):
+        """Plain values of the right types, for want of cases."""
+        words = []
+        for name, p in self.predictor.signature.parameters.items():
+            if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) or p.default is not p.empty:
+                continue
+            word = {float: "1.0", int: "1", bool: "true", str: "a"}.get(self.predictor.hints.get(name))
+            if word is None:
+                return []
+            words.append(word)
+        return [words]
+
+    def _call(self, case):
+        """One case."""
+        from . import predict
+
+        if isinstance(case, dict):
+            return predict.awaited(self.predictor.invoke(case))
+        return predict.awaited(self.predictor.call([str(w) for w in case]))
+
+    def go(self, argv):
+        """One run."""
+        from . import predict
+
+        return run.guard(lambda: predict.one(self.predictor, argv[2:]))
+
+    def _serve(self, case):
+        """One case, as the request of a worker."""
+        import _host
+        from . import work
+
+        request = case if isinstance(case, dict) else [str(w) for w in case]
+        _host.call(work.HEAD + work.NEXT)
+        work.serve(self, lambda _: work.frame(work.REQUEST, json.dumps(request).encode()))
+
+    def rehearse(self, argv):
+        """Every case twice, and what the program did not expect."""
+        from . import convert
+
+        for case in (self.cases or self._guess()) * 2:
+            run.guard(lambda c=case: convert.line(self._call(c)))
+            run.guard(lambda c=case: self._serve(c))
+        run.guard(lambda: self._serve({"nonsense": 1}))
+        run.guard(_broken())
+
+    def runs(self):
+        """Every case, help, and words that nobody can take."""
+        cases = [_words(case) for case in (self.cases or self._guess())[:_SHOWN]]
+        strange = [[_nan(word) for word in words] for words in cases[:1]]
+        words = [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]
+        return [(w, "", False) for w in words] + [(w, "", False, ["REHEARSAL=1"], "/") for w in cases[:1]]
+
+
+_SHOWN = 20  # cases that are run at build time
+
+
+def _broken():
+    """A function of a module that fails, for a traceback that shows lines of its file."""
+    from importlib import util
+
+    path = "/tmp/rehearsal_broken.py"
+    with open(path, "w") as f:
+        f.write("def broken(table={}):\n    return {'a': table['missing'], 'b': str(7).upper()}\n")
+    spec = util.spec_from_file_location("rehearsal_broken", path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.broken
+
+
+def _words(case):
+    """A case as on the command line."""
+    if isinstance(case, list):
+        return [str(word) for word in case]
+    words = []
+    for name, value in case.items():
+        words += ["--" + name, value if isinstance(value, str) else json.dumps(value)]
+    return words
+
+
+def _nan(word):
+    """No number in the place of a number."""
+    try:
+        float(word)
+    except ValueError:
+        return word
+    return "nan"

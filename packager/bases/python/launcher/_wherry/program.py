@@ -1,0 +1,102 @@
+"""What is kept of a program in its snapshot, and how it goes on."""
+import os
+import sys
+
+from . import command, watch
+
+
+class Unfit(Exception):
+    """A program of which there can be no snapshot; the text is for people."""
+
+
+def hook():
+    """What the program wants called first in every run."""
+    return getattr(sys.modules.get("__main__"), "on_restore", None)
+
+
+class Program:
+    """What is kept of a program in its snapshot."""
+
+    fixed = 2  # arguments it is bound to: the interpreter and the launcher
+    looked = False  # whether it looked at the others
+    guessed = False  # whether it was called with values that nobody gave
+
+    def __init__(self):
+        self.place = None  # the environment and the folder where it was loaded
+        self.folder = None  # where it went
+        self.changes = []  # what it did to its environment
+        self.files = 0
+        self.output = watch.Output()
+        self.randomness = watch.Randomness()
+
+    def move(self):
+        """Do again what it did to its environment and its folder."""
+        for name, value in self.changes:
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if self.folder is not None:
+            os.chdir(self.folder)
+
+    def refused(self):
+        """Why there can be no snapshot, or nothing."""
+        return ""
+
+    def arguments(self, argv):
+        """Take the arguments of a run."""
+
+    def clear(self):
+        """Let go of what a program leaves in __main__."""
+
+    def rehearse(self, argv):
+        """The work of one run, again and again."""
+
+    def runs(self):
+        """Runs that show what runs of it run: arguments beyond those it is bound to, stdin, whether it is rare.
+
+        What more its environment has and where it begins may follow.
+        """
+        return []
+
+
+class Interpreter(Program):
+    """python, before it knows what to run."""
+
+    def load(self, argv):
+        """Import what nearly every program imports."""
+        import ast, codecs, collections, contextlib, enum, functools, io, itertools  # noqa: F401, E401
+        import linecache, operator, re, runpy, shutil, tempfile, tokenize, traceback, types, warnings  # noqa: F401, E401
+
+    def go(self, argv):
+        """Run a command line."""
+        return command.main(argv)
+
+    def clear(self):
+        """As the interpreter does: names with one underscore first."""
+        import gc
+
+        names = sys.modules["__main__"].__dict__
+        for private in (True, False):
+            for name in list(names):
+                if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
+                    names[name] = None
+        gc.collect()
+
+    def worker(self, argv):
+        """What answers requests."""
+        if os.path.basename(argv[0]) != "predict" or len(argv) < 2:
+            raise Unfit("only predict FILE.py answers requests, and this is %s" % " ".join(argv[:2]))
+        from .model import Model
+
+        model = Model(argv, False)
+        model.open(argv)
+        model.arguments(argv)
+        model.predictor = model.imported()
+        return model
+
+    def runs(self):
+        """What nearly every program does, in each of the ways to run one."""
+        from . import rehearsal
+
+        return rehearsal.runs()
