@@ -189,7 +189,8 @@ class Randomness:
     OWN = ("random", "secrets", "uuid", "tempfile", "numpy.random", "_wherry.watch")
 
     # What they draw is no secret: a key that is made anew, and names for the calls of one process and for files of its own.
-    NAMES = ("multiprocessing.process", "joblib.parallel", "joblib._memmapping_reducer", "joblib._parallel_backends")
+    NAMES = ("multiprocessing.process", "joblib.parallel", "joblib._memmapping_reducer", "joblib._parallel_backends",
+             "sklearn.callback._callback_context")
 
     def __init__(self):
         import random
