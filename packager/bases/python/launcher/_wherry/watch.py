@@ -326,7 +326,7 @@ class Randomness:
     def renew(self):
         """Seed anew what seeded itself."""
         for generator in self.fresh:
-            generator.seed()
+            _reseed(generator)
         made = {}  # children have their parent's entropy
         for s, entropy in self.sequences:
             if entropy not in made:
@@ -353,11 +353,26 @@ def _state(generator):
     """A state of a bit generator of numpy that nobody knows."""
     if type(generator).__name__ != "MT19937":
         return type(generator)().state
+    return {"bit_generator": "MT19937", "state": {"key": _twister(), "pos": 624}}
+
+
+def _reseed(generator):
+    """Give a generator of the library a state that nobody knows."""
+    import random
+
+    if type(generator) is random.Random:
+        generator.setstate((generator.VERSION, (*_twister(), 624), None))
+    else:
+        generator.seed()
+
+
+def _twister():
+    """The 624 words of a Mersenne twister, drawn: to make them out of a seed takes most of a millisecond."""
     import array
 
-    key = array.array("I", os.urandom(2496))  # a new generator would take a millisecond to have as much
+    key = array.array("I", os.urandom(2496))
     key[0] = 1 << 31  # as after any other seed: the state is not zero
-    return {"bit_generator": "MT19937", "state": {"key": key, "pos": 624}}
+    return key
 
 
 def _tracked(kinds):
