@@ -189,8 +189,9 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess bool) (*runtime.Recording, error) {
 	c, err := s.rt.Create(ctx, recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}, runtime.Spec{
 		Stdout: spec.Stdout, Stderr: spec.Stderr,
-		Clock:  wasi.NewFixedClock(spec.Epoch),
-		Random: wasi.SeededRandom(spec.Seed[:]),
+		Clock:          wasi.NewFixedClock(spec.Epoch),
+		Random:         wasi.SeededRandom(spec.Seed[:]),
+		UnknownImports: true, // whoever runs it says whether it may have them
 	})
 	if err != nil {
 		return nil, err
