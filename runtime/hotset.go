@@ -198,14 +198,11 @@ func (c *Container) Survey(ctx context.Context, p Process) (*Recording, error) {
 	}
 	p = c.complete(p)
 	s := c.newSession(p.Limits)
-	x, err := c.find(p)
+	x, err := c.findModule(p)
 	if err != nil {
 		return nil, err
 	}
 	defer x.close()
-	if x.builtin != nil {
-		return nil, &WholeError{Reason: "it is a program of the shell"}
-	}
 	ref, _, _ := x.file.Content()
 	facts, err := s.surveyed(ctx, x, c.rt.prepareOptions(s.limits.Tables))
 	if err != nil {
@@ -230,10 +227,10 @@ func (s *session) surveyed(ctx context.Context, x *executable, options prepare.O
 		return survey{}, &FormatError{x.path, "exec format error: the module is too large"}
 	}
 	bin, err := moduleBytes(blob, ref)
-	willNeed(blob, ref.Offset, ref.Size)
 	if err != nil {
 		return survey{}, err
 	}
+	willNeed(blob, ref.Offset, ref.Size)
 	facts, err := prepare.Survey(ctx, bin, options)
 	if err != nil {
 		return survey{}, refuse(x, err)

@@ -71,8 +71,8 @@ func (p *parts) get() (*prepare.Split, error) {
 		if p.split != nil {
 			break
 		}
-		if p.split, p.file, err = w.open(); p.split != nil && len(p.later) > 0 {
-			p.split = p.split.Later(hinted(p.split, p.later))
+		if p.split, p.file, err = w.open(); p.split != nil {
+			p.split = withLater(p.split, p.later)
 		}
 	}
 	if p.split == nil {
@@ -92,6 +92,14 @@ func hinted(s *prepare.Split, list []uint32) []uint32 {
 		return nil
 	}
 	return list
+}
+
+// withLater is a split with the group of what was said to be needed later.
+func withLater(s *prepare.Split, later []uint32) *prepare.Split {
+	if later = hinted(s, later); len(later) == 0 {
+		return s
+	}
+	return s.Later(later)
 }
 
 // Close implements engine.Parts: it gives the module's bytes back.

@@ -74,17 +74,24 @@ func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, er
 	}
 	s := c.newSession(p.Limits)
 	s.deadline = deadline
-	x, err := c.find(p)
+	x, err := c.findModule(p)
 	if err != nil {
 		return nil, err
 	}
 	defer x.close()
-	if x.builtin != nil {
-		return nil, &WholeError{Reason: "it is a program of the shell"}
-	}
 	r := &recorder{session: s, x: x, p: p, spec: spec}
 	out, err := r.record(ctx)
 	return out, c.cause(ctx, err)
+}
+
+// findModule is find for a program that could be loaded in parts.
+func (c *Container) findModule(p Process) (*executable, error) {
+	x, err := c.find(p)
+	if err == nil && x.builtin != nil {
+		x.close()
+		return nil, &WholeError{Reason: "it is a program of the shell"}
+	}
+	return x, err
 }
 
 // recorder records one program.

@@ -46,19 +46,25 @@ type boundedWriter struct {
 }
 
 func (w *boundedWriter) Write(p []byte) (int, error) {
-	allowed, limit := w.session.account.print(int64(len(p)))
+	return writeBounded(w.dst, p, w.session.account, &w.session.flooded, w.stop)
+}
+
+// writeBounded writes what an account still allows of p. At its limit it says so
+// to flooded and stop.
+func writeBounded(dst io.Writer, p []byte, a *account, flooded *atomic.Pointer[LimitError], stop context.CancelCauseFunc) (int, error) {
+	allowed, limit := a.print(int64(len(p)))
 	n := 0
 	if allowed > 0 {
 		var err error
-		if n, err = w.dst.Write(p[:allowed]); err != nil {
+		if n, err = dst.Write(p[:allowed]); err != nil {
 			return n, err
 		}
 	}
 	if limit == nil {
 		return n, nil
 	}
-	w.session.flooded.CompareAndSwap(nil, limit)
-	w.stop(limit)
+	flooded.CompareAndSwap(nil, limit)
+	stop(limit)
 	return n, wasi.ErrOutputLimit
 }
 

@@ -215,8 +215,8 @@ func (w *warming) split(ctx context.Context, m *oci.DerivedModule, ref layer.Ref
 		groups, primary := c.rt.partKeys(x, w.options)
 		w.parts = append(w.parts, warmPart{what: "the primary of " + m.Content, key: primary,
 			make: func(ctx context.Context) (engine.Artifact, error) { return x.primary(ctx, s) }})
-		if len(x.later) > 0 {
-			w.parts = append(w.parts, w.group(&parts{split: s.Later(x.later), later: x.later}, groups, prepare.LaterGroup))
+		if len(hinted(s, x.later)) > 0 {
+			w.parts = append(w.parts, w.group(&parts{split: withLater(s, x.later), later: x.later}, groups, prepare.LaterGroup))
 		}
 	}
 	key, _ := c.rt.partKeys(*base, w.options)

@@ -14,7 +14,6 @@ import (
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
-	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
@@ -289,18 +288,5 @@ type workerStream struct {
 
 func (s *workerStream) Write(p []byte) (int, error) {
 	c := s.now.Load()
-	allowed, limit := c.account.print(int64(len(p)))
-	n := 0
-	if allowed > 0 {
-		var err error
-		if n, err = s.dst.Write(p[:allowed]); err != nil {
-			return n, err
-		}
-	}
-	if limit == nil {
-		return n, nil
-	}
-	c.flooded.CompareAndSwap(nil, limit)
-	c.stop(limit)
-	return n, wasi.ErrOutputLimit
+	return writeBounded(s.dst, p, c.account, &c.flooded, c.stop)
 }

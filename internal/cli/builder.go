@@ -73,9 +73,7 @@ func (w *workshop) close(ctx context.Context) {
 		w.finder.close()
 	}
 	if w.runtime != nil {
-		end, cancel := closing(ctx)
-		defer cancel()
-		w.runtime.Close(end)
+		closeRuntime(ctx, w.runtime)
 	}
 	if w.lease != nil {
 		w.lease.Release()

@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/wherry-run/wherry/runtime"
 )
 
 // Interrupted is the cause with which the context of Main ends when a signal
@@ -35,7 +37,9 @@ func interruptCode(ctx context.Context) int {
 // interrupted, and what it makes goes nowhere.
 const closingTime = 100 * time.Millisecond
 
-// closing is the context for closing what ran under ctx.
-func closing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), closingTime)
+// closeRuntime closes what ran under ctx.
+func closeRuntime(ctx context.Context, rt *runtime.Runtime) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
+	defer cancel()
+	rt.Close(end)
 }

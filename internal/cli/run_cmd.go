@@ -128,11 +128,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		end, cancel := closing(ctx)
-		defer cancel()
-		rt.Close(end)
-	}()
+	defer closeRuntime(ctx, rt)
 	c, err := rt.Create(ctx, image, spec)
 	if err != nil {
 		return err

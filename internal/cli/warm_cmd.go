@@ -101,11 +101,7 @@ func (a *app) warm(ctx context.Context, name string, o warmOptions) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		end, cancel := closing(ctx)
-		defer cancel()
-		rt.Close(end)
-	}()
+	defer closeRuntime(ctx, rt)
 	task := a.talk().Start("compiling "+name, false)
 	began := time.Now()
 	w, err := rt.Warm(ctx, image, runtime.WarmSpec{

@@ -343,6 +343,26 @@ func writeFile(path string, b []byte) (fileSum, error) {
 	return fileSum{Size: int64(len(b)), SHA256: hashOf(b)}, err
 }
 
+// replaceFile writes a file whole or not at all, in the place of one that may be there. It need not survive a power
+// failure.
+func replaceFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".draft")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
 // copyFile copies what an open file holds to a new file.
 func copyFile(from *os.File, to string) error {
 	st, err := from.Stat()

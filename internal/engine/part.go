@@ -36,42 +36,32 @@ func shapedKey(key, shape string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Hits lists, by their index in the whole module, the functions that were called since the instance was made or the
-// hits were forgotten, if its parts record that. It is for use between calls.
+// Hits lists, by their index in the whole module, the functions that were called since the instance was made, if its
+// parts record that. It is for use between calls.
 func (i *Instance) Hits() []uint32 {
-	var list []uint32
-	i.eachHit(func(part *Part, n int, g api.MutableGlobal) {
+	if i.code.part == nil {
+		return nil
+	}
+	list := appendHits(nil, i.mod, i.code.part)
+	for _, p := range i.parts {
+		list = appendHits(list, p.mod, p.part)
+	}
+	return list
+}
+
+// appendHits adds those of one part.
+func appendHits(list []uint32, mod api.Module, part *Part) []uint32 {
+	for n := 0; ; n++ {
+		g := mod.ExportedGlobal(fmt.Sprint(hitsExport, n))
+		if g == nil {
+			return list
+		}
 		bits := g.Get()
 		for b := range 64 {
 			if at := n*64 + b; bits&(1<<b) != 0 && at < len(part.Origins) {
 				list = append(list, part.Origins[at])
 			}
 		}
-	})
-	return list
-}
-
-// ForgetHits begins the record anew.
-func (i *Instance) ForgetHits() {
-	i.eachHit(func(_ *Part, _ int, g api.MutableGlobal) { g.Set(0) })
-}
-
-func (i *Instance) eachHit(do func(part *Part, n int, g api.MutableGlobal)) {
-	visit := func(mod api.Module, part *Part) {
-		for n := 0; ; n++ {
-			g, ok := mod.ExportedGlobal(fmt.Sprint(hitsExport, n)).(api.MutableGlobal)
-			if !ok {
-				return
-			}
-			do(part, n, g)
-		}
-	}
-	if i.code.part == nil {
-		return
-	}
-	visit(i.mod, i.code.part)
-	for _, p := range i.parts {
-		visit(p.mod, p.part)
 	}
 }
 

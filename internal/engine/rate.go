@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -29,12 +28,6 @@ func (e *Engine) learn(code int64, took time.Duration) {
 	if e.cache == nil || took < reportAfter {
 		return
 	}
-	tmp := e.cache.path(rateFile + "." + strconv.Itoa(os.Getpid()))
 	text := strconv.FormatFloat(float64(code)/took.Seconds(), 'f', 0, 64)
-	if err := os.WriteFile(tmp, []byte(text), 0o600); err == nil {
-		err = rename(tmp, e.cache.path(rateFile))
-		if err != nil {
-			_ = os.Remove(tmp)
-		}
-	}
+	_ = replaceFile(e.cache.path(rateFile), []byte(text))
 }

@@ -88,21 +88,7 @@ func (t *touched) keep(key string, b []byte) error {
 		return err
 	}
 	t.thin()
-	f, err := os.CreateTemp(t.dir, ".draft")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = rename(f.Name(), filepath.Join(t.dir, key))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return replaceFile(filepath.Join(t.dir, key), b)
 }
 
 // thin removes the oldest files when there are too many.
