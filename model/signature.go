@@ -1,0 +1,81 @@
+package model
+
+// A Signature says what a model takes and gives: the metadata document of the
+// Open Inference Protocol ("Model Metadata"), which is its JSON.
+type Signature struct {
+	Name     string   `json:"name"`
+	Versions []string `json:"versions,omitempty"`
+	// Platform names what answers: PlatformONNX or PlatformPython.
+	Platform string  `json:"platform"`
+	Inputs   []Field `json:"inputs"`
+	Outputs  []Field `json:"outputs"`
+}
+
+// The platforms.
+const (
+	PlatformONNX   = "onnxruntime_onnx"
+	PlatformPython = "python"
+)
+
+// A Field is one input or output.
+type Field struct {
+	Name string   `json:"name"`
+	Type DataType `json:"datatype"`
+	// Shape has -1 for a dimension of any length. A nil Shape is of any rank.
+	Shape []int64 `json:"shape"`
+	// Parameters say more about it than the protocol does. They are ours.
+	Parameters *FieldParameters `json:"parameters,omitempty"`
+}
+
+// FieldParameters are what forms, command lines and documents of an interface
+// want to know about a field, as far as the model says it.
+type FieldParameters struct {
+	// Kind is what the elements are to a person; see the constants Kind....
+	Kind string `json:"kind,omitempty"`
+	// Description is the author's sentence about it.
+	Description string `json:"description,omitempty"`
+	// Optional inputs may be left out. Default is then the value that is taken, as
+	// JSON would have it; without one the model decides.
+	Optional bool `json:"optional,omitempty"`
+	Default  any  `json:"default,omitempty"`
+	// Minimum and Maximum bound numbers, inclusively.
+	Minimum *float64 `json:"minimum,omitempty"`
+	Maximum *float64 `json:"maximum,omitempty"`
+	// Choices are the only values there are.
+	Choices []any `json:"choices,omitempty"`
+	// Labels name the classes that the last dimension of a tensor of
+	// probabilities, or an integer, stands for.
+	Labels []string `json:"labels,omitempty"`
+	// Columns are those of a table, in their order.
+	Columns []Column `json:"columns,omitempty"`
+}
+
+// A Column is one of a table.
+type Column struct {
+	Name string   `json:"name"`
+	Type DataType `json:"datatype"`
+}
+
+// Kinds of fields. A field of another kind, or of none, is a tensor.
+const (
+	KindTable = "table" // Bytes [1]: JSON records, or CSV with a head line; Columns may say which
+	KindJSON  = "json"  // Bytes [1]: a JSON document
+	KindFile  = "file"  // Bytes [1]: the content of a file
+	KindImage = "image" // Bytes [1]: the content of an image file
+	KindText  = "text"  // Bytes: strings
+)
+
+// Input finds an input by its name; nil when there is none.
+func (s *Signature) Input(name string) *Field { return find(s.Inputs, name) }
+
+// Output finds an output by its name; nil when there is none.
+func (s *Signature) Output(name string) *Field { return find(s.Outputs, name) }
+
+func find(list []Field, name string) *Field {
+	for i := range list {
+		if list[i].Name == name {
+			return &list[i]
+		}
+	}
+	return nil
+}
