@@ -77,6 +77,13 @@ func (t *Tensor) Check() error {
 	if size := int64(t.Type.Size()); n > math.MaxInt64/size || n*size != int64(len(t.Data)) {
 		return t.wrong("%d bytes, where %s of shape %v has %d elements of %d", len(t.Data), t.Type, t.Shape, n, size)
 	}
+	if t.Type == Bool {
+		for i, b := range t.Data {
+			if b > 1 {
+				return t.wrong("element %d is %d, a BOOL is 0 or 1", i, b)
+			}
+		}
+	}
 	return nil
 }
 

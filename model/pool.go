@@ -1,0 +1,406 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// An Instance is one copy of a model, with a memory of its own. It answers one
+// request at a time, and is used by one goroutine at a time.
+type Instance interface {
+	// Predict answers a request that fits the signature. After *InputError and
+	// *ModelError the instance goes on; after any other error it is not used again.
+	Predict(ctx context.Context, r *Request) (*Response, error)
+	// Reset makes it forget every request: its memory, and the files it wrote.
+	// After an error it is not used again.
+	Reset(ctx context.Context) error
+	// Close frees it.
+	Close(ctx context.Context) error
+}
+
+// Reuse says what a request may find of the requests before it in an instance.
+type Reuse string
+
+// The ways to use an instance again.
+const (
+	ReuseAlways Reuse = "always" // whatever they left; the zero Reuse means this too
+	ReuseReset  Reuse = "reset"  // nothing: the instance is put back to where it began
+	ReuseNever  Reuse = "never"  // nothing: each request has an instance of its own
+)
+
+// ErrBusy is returned when as many requests wait as may.
+var ErrBusy = errors.New("the model is busy: too many requests wait for it")
+
+// PoolConfig says how a Pool works.
+type PoolConfig struct {
+	// Signature is what requests are checked against.
+	Signature *Signature
+	// New makes an instance. ctx ends with the pool, not with the request that the
+	// instance is made for.
+	New func(ctx context.Context) (Instance, error)
+	// Instances is how many there may be at once; 0 means 1.
+	Instances int
+	// Waiting is how many requests may wait for others to be done; 0 means as many as
+	// come. Those beyond get ErrBusy.
+	Waiting int
+	// Reuse says when an instance answers another request.
+	Reuse Reuse
+}
+
+// A Pool is a Predictor over instances of one model. They are made when requests
+// come, and kept. An instance that broke is replaced; the request that broke it
+// has the error, no other notices. Close it when it is done.
+type Pool struct {
+	config PoolConfig
+	life   context.Context // ends with Close
+	end    context.CancelCauseFunc
+	work   sync.WaitGroup // what Close waits for
+
+	mu      sync.Mutex
+	closed  bool
+	idle    []Instance // the one that was used last is last
+	waiting []*waiter  // the one that waits longest is first
+	live    int        // instances that are idle, in use, being made or being ended
+	making  int        // of these, those being made
+	full    time.Time  // until then no more are made: making one failed
+	counts  PoolStats
+}
+
+// waiter is a request without an instance yet.
+type waiter struct{ got chan handed }
+
+// handed is what a waiter gets: one of both.
+type handed struct {
+	instance Instance
+	err      error
+}
+
+// PoolStats tells what a Pool has and did.
+type PoolStats struct {
+	Instances int // there are now, those being made among them
+	Idle      int // of these, those that nobody uses
+	Waiting   int // requests that wait for one
+	Made      int // instances since the beginning
+	Broken    int // instances that were given up because of an error
+	Requests  int // requests that reached an instance
+}
+
+// NewPool makes a Pool. It makes no instance yet. ctx gives its values only.
+func NewPool(ctx context.Context, c PoolConfig) (*Pool, error) {
+	switch {
+	case c.Signature == nil || c.New == nil:
+		return nil, errors.New("a pool needs a signature and a way to make instances")
+	case c.Instances < 0 || c.Waiting < 0:
+		return nil, fmt.Errorf("a pool of %d instances, where %d may wait", c.Instances, c.Waiting)
+	}
+	switch c.Reuse {
+	case "":
+		c.Reuse = ReuseAlways
+	case ReuseAlways, ReuseReset, ReuseNever:
+	default:
+		return nil, fmt.Errorf("reuse %q: it is always, reset or never", string(c.Reuse))
+	}
+	c.Instances = max(c.Instances, 1)
+	p := &Pool{config: c}
+	p.life, p.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	return p, nil
+}
+
+// Signature says what the model takes and gives.
+func (p *Pool) Signature() *Signature { return p.config.Signature }
+
+// Stats tells what the pool has and did.
+func (p *Pool) Stats() PoolStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.counts
+	s.Instances, s.Idle, s.Waiting = p.live, len(p.idle), len(p.waiting)
+	return s
+}
+
+// Warm makes instances until there are n, or as many as may be, so that the
+// first requests find them.
+func (p *Pool) Warm(ctx context.Context, n int) error {
+	var held []Instance
+	defer func() {
+		for _, i := range held {
+			p.release(i)
+		}
+	}()
+	for range min(n, p.config.Instances) {
+		if !p.enter() {
+			return ErrClosed
+		}
+		i, err := p.acquire(ctx)
+		p.work.Done()
+		if err != nil {
+			return err
+		}
+		held = append(held, i)
+	}
+	return nil
+}
+
+// Predict checks a request and has an instance answer it, waiting for one no
+// longer than ctx.
+func (p *Pool) Predict(ctx context.Context, r *Request) (*Response, error) {
+	if err := p.config.Signature.Check(r); err != nil {
+		return nil, err
+	}
+	if !p.enter() {
+		return nil, ErrClosed
+	}
+	defer p.work.Done()
+	began := time.Now()
+	i, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waited := time.Since(began)
+	response, err := p.use(ctx, i, r)
+	if err != nil {
+		return nil, err
+	}
+	response.Usage.Wait = waited
+	response.Usage.Compute = time.Since(began) - waited
+	return response, nil
+}
+
+// use has an instance answer, and gives it back, or gives it up.
+func (p *Pool) use(ctx context.Context, i Instance, r *Request) (response *Response, err error) {
+	call, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.life, func() { cancel(ErrClosed) })()
+	sound := false // stays so when the instance panics
+	defer func() {
+		if sound {
+			p.after(i)
+		} else {
+			p.discard(i, true)
+		}
+	}()
+	response, err = i.Predict(call, r)
+	sound = err == nil || asked(err)
+	switch {
+	case err == nil && response == nil:
+		sound = false
+		return nil, errors.New("the model gave no response")
+	case err == nil || sound:
+		return response, err
+	case p.life.Err() != nil:
+		return nil, ErrClosed
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return nil, context.Cause(ctx)
+	}
+	return nil, err
+}
+
+// asked tells errors that are the request's from those that are the instance's.
+func asked(err error) bool {
+	return errors.As(err, new(*InputError)) || errors.As(err, new(*ModelError))
+}
+
+// after does with a sound instance what Reuse says. Nobody waits for it but who
+// needs the next instance.
+func (p *Pool) after(i Instance) {
+	switch p.config.Reuse {
+	case ReuseAlways:
+		p.release(i)
+	case ReuseNever:
+		p.discard(i, false)
+	case ReuseReset:
+		p.work.Go(func() { // this request holds work: it is not at 0
+			if i.Reset(p.life) != nil {
+				p.discard(i, true)
+				return
+			}
+			p.release(i)
+		})
+	}
+}
+
+// enter counts one that Close waits for, unless it is too late.
+func (p *Pool) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.work.Add(1)
+	return true
+}
+
+// acquire gets an instance: one that is idle, else the first that another request
+// is done with or that was made.
+func (p *Pool) acquire(ctx context.Context) (Instance, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	p.mu.Lock()
+	switch n := len(p.idle); {
+	case p.closed:
+		p.mu.Unlock()
+		return nil, ErrClosed
+	case n > 0:
+		i := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		p.counts.Requests++
+		p.mu.Unlock()
+		return i, nil
+	case p.config.Waiting > 0 && len(p.waiting) >= p.config.Waiting+p.making+p.config.Instances-p.live:
+		p.mu.Unlock()
+		return nil, ErrBusy
+	}
+	w := &waiter{make(chan handed, 1)}
+	p.waiting = append(p.waiting, w)
+	p.grow()
+	p.mu.Unlock()
+	select {
+	case h := <-w.got:
+		return h.instance, h.err
+	case <-ctx.Done():
+	}
+	p.leave(w)
+	return nil, context.Cause(ctx)
+}
+
+// leave takes back a waiter, and what it was handed meanwhile.
+func (p *Pool) leave(w *waiter) {
+	p.mu.Lock()
+	if n := slices.Index(p.waiting, w); n >= 0 {
+		p.waiting = slices.Delete(p.waiting, n, n+1)
+	}
+	p.mu.Unlock()
+	select {
+	case h := <-w.got:
+		if h.instance != nil {
+			p.release(h.instance)
+		}
+	default:
+	}
+}
+
+// grow makes instances for those who wait, as far as there may be more. The
+// caller holds mu, and somebody holds work.
+func (p *Pool) grow() {
+	for !p.closed && p.making < len(p.waiting) && p.live < p.config.Instances {
+		// After a failure those that there are suffice for a while.
+		if p.live > p.making && time.Now().Before(p.full) {
+			return
+		}
+		p.live++
+		p.making++
+		p.work.Go(p.make)
+	}
+}
+
+// pause is how long a pool that has instances tries to make no more after it
+// could not.
+const pause = time.Second
+
+// make makes an instance, for whoever waits when it is there: the request that it
+// was begun for may have found another, or have been given up.
+func (p *Pool) make() {
+	i, err := p.config.New(p.life)
+	if err == nil && i == nil {
+		err = errors.New("no instance was made")
+	}
+	p.mu.Lock()
+	p.making--
+	if err == nil {
+		p.counts.Made++
+		p.mu.Unlock()
+		p.release(i)
+		return
+	}
+	defer p.mu.Unlock()
+	p.live--
+	p.full = time.Now().Add(pause)
+	// With others at work it is no reason to refuse anybody.
+	if p.live == p.making {
+		p.hand(handed{err: fmt.Errorf("start the model: %w", err)})
+		p.grow()
+	}
+}
+
+// hand gives something to who waits longest; false when nobody waits. The caller
+// holds mu.
+func (p *Pool) hand(h handed) bool {
+	if len(p.waiting) == 0 {
+		return false
+	}
+	w := p.waiting[0]
+	p.waiting[0] = nil
+	p.waiting = p.waiting[1:]
+	if h.instance != nil {
+		p.counts.Requests++
+	}
+	w.got <- h
+	return true
+}
+
+// release gives back an instance that can be used.
+func (p *Pool) release(i Instance) {
+	p.mu.Lock()
+	if !p.closed {
+		if !p.hand(handed{instance: i}) {
+			p.idle = append(p.idle, i)
+		}
+		p.mu.Unlock()
+		return
+	}
+	p.mu.Unlock()
+	p.discard(i, false)
+}
+
+// discard ends an instance, and has another made when somebody waits. Its memory
+// is free before that.
+func (p *Pool) discard(i Instance, broken bool) {
+	_ = i.Close(context.WithoutCancel(p.life)) // nothing hangs on how it ends
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live--
+	if broken {
+		p.counts.Broken++
+	}
+	p.grow()
+}
+
+// Close ends the model: requests that wait or are under way end with ErrClosed.
+// It returns when all instances are freed, or with the error of ctx; they are
+// freed then, too, but later.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	idle := p.idle
+	first := !p.closed
+	p.closed, p.idle = true, nil
+	for p.hand(handed{err: ErrClosed}) {
+	}
+	if first {
+		p.work.Add(1)
+	}
+	p.mu.Unlock()
+	p.end(ErrClosed)
+	done := make(chan struct{})
+	go func() {
+		if first {
+			for _, i := range idle {
+				p.discard(i, false)
+			}
+			p.work.Done()
+		}
+		p.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
