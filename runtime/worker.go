@@ -45,6 +45,10 @@ func (e *BrokenError) Unwrap() error { return e.Cause }
 // the share of the processors, the Worker as a whole. It counts as one of the
 // programs that the container may run until it is closed.
 //
+// A program that is in its snapshot as a whole stands ready then, and nothing of it
+// has run: with its first Turn, and the first after a Reset, it is seeded anew, its
+// on_restore is called, and what it printed while it loaded is printed.
+//
 // A Python model, predict FILE.py, answers requests. Of any other program the
 // error is a *FormatError; of one that fails while it loads an *ExceptionError,
 // or as of Exec.
@@ -71,7 +75,7 @@ func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
 		return nil, err
 	}
 	w.slot = leave
-	if err = w.call(ctx, nil, func(ctx context.Context) error { return w.begin(ctx, false) }); err != nil {
+	if err = w.call(ctx, func(ctx context.Context) error { return w.begin(ctx, false) }); err != nil {
 		w.end()
 		return nil, err
 	}
@@ -83,7 +87,9 @@ func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
 // Turn has the program answer one request: JSON, a list of words as on the
 // command line or an object with the values of predict's parameters. The answer
 // is JSON, what predict returned. An *ExceptionError says that the program raised
-// an exception; it goes on. After every other error of the program it is broken.
+// an exception; it goes on, unless it raised it in on_restore. After that, and after
+// every other error of the program, it is broken. Within the timeout of a Turn, what
+// comes before the request has the other limits for itself.
 // Turn waits until the requests before are done, and no longer than ctx.
 func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err error) {
 	if len(request) > MaxRequest {
@@ -97,9 +103,11 @@ func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err e
 	if w.broken != nil {
 		return nil, &BrokenError{w.broken}
 	}
-	err = w.call(ctx, &request, func(ctx context.Context) error {
-		return w.instance.Watched(func() error { return turn(ctx, w.instance, turnWork) })
-	})
+	steps := []step{w.work(request)}
+	if w.owed {
+		steps = []step{w.greet, steps[0]}
+	}
+	err = w.call(ctx, steps...)
 	switch {
 	case err != nil:
 	case w.told.exception != nil:
@@ -114,8 +122,8 @@ func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err e
 }
 
 // Reset makes the program forget every request: its memory is what it was when
-// the Worker was started, what it opened is closed, it is seeded anew and its
-// on_restore is called. Files that it wrote stay, for they are the container's;
+// the Worker was started, what it opened is closed, and with its next Turn it is
+// seeded anew and its on_restore is called. Files that it wrote stay, for they are the container's;
 // Container.Touched tells of them. A program that did not start from a snapshot, or
 // whose memory has grown, is started again, which takes as long as the first time.
 func (w *Worker) Reset(ctx context.Context) error {
@@ -124,7 +132,7 @@ func (w *Worker) Reset(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	w.broken = w.call(ctx, nil, func(ctx context.Context) error {
+	w.broken = w.call(ctx, func(ctx context.Context) error {
 		if err := w.restore(ctx); !errors.Is(err, errAnew) {
 			return err
 		}

@@ -194,6 +194,60 @@ func TestWorkerFailures(t *testing.T) {
 	})
 }
 
+// TestWorkerBegins checks that a program of a snapshot is told who it is with its
+// first request and no sooner, at its own expense, and how it fails then.
+func TestWorkerBegins(t *testing.T) {
+	rt := newRuntime(t, runtime.WithCacheDir(t.TempDir()))
+	d := derive(t, rt, turningImage(t))
+	fails := func(w *runtime.Worker) error {
+		t.Helper()
+		_, err := w.Turn(t.Context(), []byte("[]"))
+		e := (*runtime.ExceptionError)(nil)
+		if !errors.As(err, &e) || e.Error() != "ImportError: nothing here" {
+			t.Errorf("%v (%T)", err, err)
+		}
+		return err
+	}
+	w, c := hire(t, rt, d, runtime.Spec{Env: []string{"FAIL=1"}}, runtime.Process{})
+	for round := range 2 {
+		if err := fails(w); errors.As(err, new(*runtime.BrokenError)) {
+			t.Errorf("round %d: it is said to have been broken before", round)
+		}
+		if err := fails(w); !errors.As(err, new(*runtime.BrokenError)) {
+			t.Errorf("round %d: %v: it goes on, and does not know who it is", round, err)
+		}
+		if err := w.Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Stats().Restored != 1 {
+		t.Errorf("not from its snapshot: %v", c.Stats().Notes)
+	}
+
+	w, c = hire(t, rt, d, runtime.Spec{}, runtime.Process{})
+	if n := c.Stats().Fuel; n != 0 {
+		t.Errorf("%d units of fuel before the first request", n)
+	}
+	work(t, w)
+	both := c.Stats().Fuel
+	work(t, w)
+	request := c.Stats().Fuel - both
+	begins := both - request
+	if request == 0 || begins == 0 {
+		t.Fatalf("to begin takes %d units of fuel, a request %d", begins, request)
+	}
+	for _, tt := range []struct {
+		fuel uint64
+		ok   bool
+	}{{max(begins, request) + min(begins, request)/2, true}, {max(begins, request) / 2, false}} {
+		w, _ = hire(t, rt, d, runtime.Spec{}, runtime.Process{Limits: runtime.Limits{Fuel: tt.fuel}})
+		limit := (*runtime.LimitError)(nil)
+		if _, err := w.Turn(t.Context(), []byte("[]")); (err == nil) != tt.ok || err != nil && !errors.As(err, &limit) {
+			t.Errorf("to begin takes %d units of fuel, a request %d, with %d: %v", begins, request, tt.fuel, err)
+		}
+	}
+}
+
 // TestNoWorker checks what cannot be a worker, and why.
 func TestNoWorker(t *testing.T) {
 	rt := newRuntime(t)

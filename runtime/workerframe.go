@@ -24,9 +24,10 @@ import (
 // source text that says no more than whether to begin or to work. The guest sends
 // a frameNext, which ends after its kind, and gets a frameRequest back. When it
 // begins that is who it is, as in request; it sends a frameError when it cannot be
-// a worker. When it works that is a list of words, or an object of values; it
-// sends a frameAnswer, whose JSON is what came of it, or a frameError. The JSON of
-// an error is an exception:
+// a worker. One that was restored begins when there is a request for it. When it
+// works that is a list of words, or an object of values; it sends a frameAnswer,
+// whose JSON is what came of it, or a frameError. The JSON of an error is an
+// exception:
 //
 //	{"type": "ValueError", "message": "...", "traceback": "...", "misuse": false}
 //

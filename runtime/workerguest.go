@@ -26,7 +26,10 @@ type sitting struct {
 	meter    *meter
 	instance *engine.Instance
 
-	// Of the call under way.
+	owed  bool // it was restored, and does not know yet who it is
+	again bool // it was restored before, and has printed what it has to
+
+	// Of the step under way.
 	out     workerOutput
 	request *[]byte // until the program has fetched it
 	told    struct {
@@ -35,18 +38,34 @@ type sitting struct {
 	}
 }
 
-// call has the program do something, within the limits of one call.
-func (w *Worker) call(ctx context.Context, request *[]byte, do func(context.Context) error) error {
-	c, l := w.container, w.process.Limits
-	ctx, deadline, cancel := c.bound(ctx, l)
+// step is something that the program does.
+type step func(context.Context) error
+
+// call has the program do something, within the time of one call. Each step of it
+// may use as much as a call: what a request costs beyond the time does not depend
+// on whether the program begins with it.
+func (w *Worker) call(ctx context.Context, steps ...step) error {
+	c := w.container
+	ctx, deadline, cancel := c.bound(ctx, w.process.Limits)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(w.life, func() { stop(context.Cause(w.life)) })()
-	account := newAccount(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
 	w.session.deadline = deadline
+	for _, do := range steps {
+		if err := w.take(ctx, stop, do); err != nil {
+			return c.cause(ctx, err)
+		}
+	}
+	return nil
+}
+
+// take is one step, within limits of its own.
+func (w *Worker) take(ctx context.Context, stop context.CancelCauseFunc, do step) error {
+	l := w.process.Limits
+	account := newAccount(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
 	said := w.out.open(account, stop)
-	w.request, w.told.answer, w.told.exception = request, nil, nil
+	w.request, w.told.answer, w.told.exception = nil, nil, nil
 	if w.meter != nil {
 		w.meter.spends, w.meter.refused = account, nil
 		w.meter.work()
@@ -59,7 +78,7 @@ func (w *Worker) call(ctx context.Context, request *[]byte, do func(context.Cont
 	if limit := said.flooded.Load(); limit != nil {
 		return limit
 	}
-	return c.cause(ctx, err)
+	return err
 }
 
 // failure turns an error of the engine into one of this package. To exit is one,
@@ -84,13 +103,19 @@ func (w *Worker) begin(ctx context.Context, again bool) error {
 		return err
 	}
 	w.container.started(w.plan, 0)
-	if err := w.greet(ctx, again); err != nil {
-		return err
+	w.owed, w.again = true, again
+	if w.loaded() {
+		return nil
 	}
-	if image := w.image(); image != nil {
-		w.instance.Remember(image)
-	}
-	return nil
+	return w.greet(ctx)
+}
+
+// loaded tells whether the program as a whole is in its snapshot. All that is left to
+// do is to tell it who it is, which the next request does: who only wants a program that
+// stands ready does not wait for it. A program of which the interpreter alone was kept
+// loads when it is told.
+func (w *Worker) loaded() bool {
+	return w.plan.snapshot != nil && len(w.plan.snapshot.Program) == len(w.x.args)
 }
 
 // planWorker is planStart for a Worker.
@@ -161,14 +186,15 @@ func takesTurns(m *engine.Module) bool {
 	return has("turn", 2) && has("host_alloc", 1)
 }
 
-// greet tells the program who it is from now on.
-func (w *Worker) greet(ctx context.Context, again bool) error {
+// greet tells the program who it is from now on, and has it make anew what it shares
+// with nobody. Nothing of its own runs before.
+func (w *Worker) greet(ctx context.Context) error {
 	seed := make([]byte, seedBytes)
 	if _, err := io.ReadFull(w.session.random(), seed); err != nil {
 		return fmt.Errorf("read randomness: %w", err)
 	}
 	r := newRequest(w.x, w.process, seed)
-	r.Again = again
+	r.Again = w.again
 	request, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -178,13 +204,30 @@ func (w *Worker) greet(ctx context.Context, again bool) error {
 	if w.plan.snapshot == nil {
 		source = turnFirst
 	}
-	if err := turn(ctx, w.instance, source); err != nil {
+	if err := w.run(ctx, source); err != nil {
 		return err
 	}
 	if w.told.exception != nil {
 		return w.told.exception
 	}
+	w.owed = false
+	if image := w.image(); image != nil {
+		w.instance.Remember(image)
+	}
 	return nil
+}
+
+// work is the step that answers a request.
+func (w *Worker) work(request []byte) step {
+	return func(ctx context.Context) error {
+		w.request = &request
+		return w.run(ctx, turnWork)
+	}
+}
+
+// run has the program run source text.
+func (w *Worker) run(ctx context.Context, source string) error {
+	return w.instance.Watched(func() error { return turn(ctx, w.instance, source) })
 }
 
 // image is what the engine restores. It gets no key: what is known of a key are the
@@ -211,7 +254,11 @@ func (w *Worker) restore(ctx context.Context) error {
 	if err := w.host.Reset(); err != nil {
 		return fmt.Errorf("open what the program begins with: %w", err)
 	}
-	return w.instance.Watched(func() error { return w.greet(ctx, true) })
+	w.owed, w.again = true, true
+	if w.loaded() {
+		return nil
+	}
+	return w.greet(ctx)
 }
 
 // quit ends the instance.

@@ -45,7 +45,7 @@ func (i *Instance) Globals() []uint64 {
 
 // restore begins with an image.
 func (i *Instance) restore(m *Image) error {
-	if i.mem == nil || uint64(len(i.mem.buf)) != m.Size {
+	if i.mem == nil || !i.growTo(m.Size) {
 		return ErrImage
 	}
 	i.learn()
@@ -53,10 +53,9 @@ func (i *Instance) restore(m *Image) error {
 	if err != nil {
 		return fmt.Errorf("restore memory: %w", err)
 	}
+	i.pages.mapped, i.pages.fresh = mapped, ""
 	if mapped && validKey(m.Key) {
 		i.pages.fresh = m.Key
-	} else if mapped {
-		bring(i.mem.buf, i.code.sources.first(i.mem.from))
 	}
 	return i.setGlobals(m.Globals)
 }
@@ -193,7 +192,7 @@ func (s *sources) of(f *os.File, st os.FileInfo, size int) []byte {
 }
 
 // Remember says that an instance that was restored now waits for work: what it has written to others like it will write
-// to as well, and they get it at once, for less than what their faults would take.
+// to as well, and their first call gets it at once, for less than what its faults would take.
 func (i *Instance) Remember(m *Image) {
 	if i.mem == nil || i.mem.from == nil || i.code.sources.first(i.mem.from) != nil || i.code.sources.of(m.File, i.mem.from, len(i.mem.buf)) == nil {
 		return

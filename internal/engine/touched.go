@@ -152,19 +152,24 @@ func decodeTouched(b []byte) []span {
 
 // pages is what an instance has to do with what is known of its image.
 type pages struct {
-	fresh string // the key of an image of which nothing was touched yet, else ""
-	learn string // the key of the one whose pages are watched, else ""
-	size  int    // of that image
-	fine  bool   // the last call did what it should
+	mapped bool   // an image was mapped, and nothing of it was touched yet
+	fresh  string // its key, else ""
+	learn  string // the key of the one whose pages are watched, else ""
+	size   int    // of that image
+	fine   bool   // the last call did what it should
 }
 
 // prefault has the pages at hand that the first call after a restore will touch, or begins to learn which they are.
 func (i *Instance) prefault() {
-	key := i.pages.fresh
-	if key == "" {
+	if !i.pages.mapped {
 		return
 	}
-	i.pages.fresh = ""
+	key := i.pages.fresh
+	i.pages.mapped, i.pages.fresh = false, ""
+	if key == "" {
+		bring(i.mem.buf, i.code.sources.first(i.mem.from))
+		return
+	}
 	t := i.code.engine.touched
 	if list := t.of(key); list != nil {
 		bring(i.mem.buf, list)
