@@ -28,3 +28,9 @@ const (
 	FuncRef   = engine.FuncRef
 	ExternRef = engine.ExternRef
 )
+
+// Import is something that a module wants from its host.
+type Import = engine.Import
+
+// KindFunc is the kind of an Import that is a function.
+const KindFunc = engine.KindFunc
