@@ -95,13 +95,37 @@ func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err e
 	if len(request) > MaxRequest {
 		return nil, fmt.Errorf("a request of %d bytes, more than %d", len(request), MaxRequest)
 	}
+	answer, _, err = w.ask(ctx, appendFrame(frameRequest, request), false)
+	return answer, err
+}
+
+// Exchange has the program answer one request that carries bytes: JSON that says
+// what they are, and the pieces they are in. The answer is JSON as well, and bytes,
+// which are the caller's. Everything else is as of Turn.
+func (w *Worker) Exchange(ctx context.Context, head []byte, pieces ...[]byte) (answer, data []byte, err error) {
+	size := 0
+	for _, p := range pieces {
+		size += len(p)
+	}
+	if size > MaxData || len(head) > maxHead || len(pieces) > maxPieces {
+		return nil, nil, fmt.Errorf("a request of %d bytes in %d pieces, %d bytes to describe them: more than %d, %d or %d",
+			size, len(pieces), len(head), MaxData, maxPieces, maxHead)
+	}
+	return w.ask(ctx, appendMessage(head, pieces), true)
+}
+
+// maxPieces bounds the pieces of a request.
+const maxPieces = 1 << 14
+
+// ask has the program answer a frame: with a message, or with JSON alone.
+func (w *Worker) ask(ctx context.Context, request []byte, message bool) (answer, data []byte, err error) {
 	leave, err := w.enter(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer leave()
 	if w.broken != nil {
-		return nil, &BrokenError{w.broken}
+		return nil, nil, &BrokenError{w.broken}
 	}
 	steps := []step{w.work(request)}
 	if w.owed {
@@ -111,14 +135,14 @@ func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err e
 	switch {
 	case err != nil:
 	case w.told.exception != nil:
-		return nil, w.told.exception
-	case w.told.answer == nil:
+		return nil, nil, w.told.exception
+	case w.told.answer == nil || w.told.message != message:
 		err = errors.New("the program did not answer the request")
 	default:
-		return w.told.answer, nil
+		return w.told.answer, w.told.data, nil
 	}
 	w.broken = err
-	return nil, err
+	return nil, nil, err
 }
 
 // Reset makes the program forget every request: its memory is what it was when

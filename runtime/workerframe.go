@@ -17,8 +17,7 @@ import (
 //	1 byte    the kind
 //	4 bytes   the length of the JSON, little-endian
 //	n bytes   JSON, in UTF-8
-//	the rest  bytes that the JSON speaks of: none in requests and answers of
-//	          version 1
+//	the rest  bytes that the JSON speaks of: only a frameMessage has any
 //
 // The host calls the guest's export turn when there is something to do, with
 // source text that says no more than whether to begin or to work. The guest sends
@@ -40,6 +39,7 @@ const (
 	frameRequest = 'r'
 	frameAnswer  = 'a'
 	frameError   = 'e'
+	frameMessage = 'm'
 
 	frameRoom = len(frameHead) + 1 + 4
 )
@@ -60,6 +60,8 @@ type ExceptionError struct {
 	// Misuse is set when the program was not called, because the request does not
 	// fit it.
 	Misuse bool
+	// Argument names the parameter that did not fit, where it is one alone.
+	Argument string
 }
 
 func (e *ExceptionError) Error() string {
@@ -80,35 +82,80 @@ func appendFrame(kind byte, text []byte) []byte {
 	return append(b, text...)
 }
 
+// maxHead bounds the JSON of a message, and MaxData what is behind it.
+const (
+	maxHead = 4 << 20
+	MaxData = 192 << 20
+)
+
+// pieceAlign is where the pieces of a message begin.
+const pieceAlign = 16
+
+// appendMessage makes a frame of JSON and pieces.
+func appendMessage(head []byte, pieces [][]byte) []byte {
+	size := aligned(frameRoom + len(head))
+	for _, p := range pieces {
+		size = aligned(size + len(p))
+	}
+	b := make([]byte, 0, size)
+	b = append(append(b, frameHead...), frameMessage)
+	b = binary.LittleEndian.AppendUint32(b, uint32(aligned(frameRoom+len(head))-frameRoom))
+	b = pad(append(b, head...), ' ')
+	for _, p := range pieces {
+		b = pad(append(b, p...), 0)
+	}
+	return b
+}
+
+func aligned(n int) int { return (n + pieceAlign - 1) &^ (pieceAlign - 1) }
+
+// pad fills up to where a piece may begin.
+func pad(b []byte, with byte) []byte {
+	for len(b)%pieceAlign != 0 {
+		b = append(b, with)
+	}
+	return b
+}
+
 // isFrame tells whether a message is for the Worker.
 func isFrame(message []byte) bool { return bytes.HasPrefix(message, []byte(frameHead)) }
 
 var errFrame = errors.New("a frame of another shape")
 
+// frame is a frame of the guest, taken apart.
+type frame struct {
+	kind       byte
+	text, data []byte
+}
+
 // parseFrame takes a frame of the guest apart.
-func parseFrame(message []byte) (kind byte, text []byte, err error) {
+func parseFrame(message []byte) (f frame, err error) {
 	if !isFrame(message) || len(message) == len(frameHead) {
-		return 0, nil, errFrame
+		return frame{}, errFrame
 	}
-	kind = message[len(frameHead)]
+	f.kind = message[len(frameHead)]
 	rest := message[len(frameHead)+1:]
-	if kind == frameNext && len(rest) == 0 {
-		return kind, nil, nil
+	if f.kind == frameNext && len(rest) == 0 {
+		return f, nil
 	}
-	if kind != frameAnswer && kind != frameError || len(rest) < 4 {
-		return 0, nil, errFrame
+	if f.kind != frameAnswer && f.kind != frameError && f.kind != frameMessage || len(rest) < 4 {
+		return frame{}, errFrame
 	}
-	n := binary.LittleEndian.Uint32(rest)
-	if uint64(n) != uint64(len(rest)-4) {
-		return 0, nil, errFrame
+	n, rest := uint64(binary.LittleEndian.Uint32(rest)), rest[4:]
+	if n > uint64(len(rest)) || n != uint64(len(rest)) && f.kind != frameMessage {
+		return frame{}, errFrame
+	}
+	f.text, f.data = rest[:n:n], rest[n:]
+	if f.kind == frameMessage && (n > maxHead || len(f.data) > MaxData) {
+		return frame{}, fmt.Errorf("more than %d bytes of JSON, or %d behind it", maxHead, MaxData)
 	}
 	if n > MaxRequest {
-		return 0, nil, fmt.Errorf("more than %d bytes", MaxRequest)
+		return frame{}, fmt.Errorf("more than %d bytes", MaxRequest)
 	}
-	if text = rest[4:]; !json.Valid(text) {
-		return 0, nil, errFrame
+	if !json.Valid(f.text) {
+		return frame{}, errFrame
 	}
-	return kind, text, nil
+	return f, nil
 }
 
 // parseException reads the JSON of a frameError.
@@ -118,14 +165,18 @@ func parseException(text []byte) *ExceptionError {
 		Message   string `json:"message"`
 		Traceback string `json:"traceback"`
 		Misuse    bool   `json:"misuse"`
+		Argument  string `json:"argument"`
 	}
 	if len(text) > 4*maxException || json.Unmarshal(text, &told) != nil {
 		return &ExceptionError{Type: "exception", Message: "the guest does not say which"}
 	}
-	return &ExceptionError{Type: cutText(told.Type), Message: cutText(told.Message), Traceback: cutText(told.Traceback), Misuse: told.Misuse}
+	return &ExceptionError{Type: cutText(told.Type), Message: cutText(told.Message), Traceback: cutText(told.Traceback), Misuse: told.Misuse, Argument: cutText(told.Argument)}
 }
 
 func cutText(s string) string { return s[:min(len(s), maxException)] }
 
 // The largest frame fits through the door.
-var _ [door.MaxMessage - MaxRequest - frameRoom]struct{}
+var (
+	_ [door.MaxMessage - MaxRequest - frameRoom]struct{}
+	_ [door.MaxMessage - MaxData - maxHead - frameRoom - 1<<20]struct{} // padding
+)

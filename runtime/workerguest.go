@@ -31,10 +31,11 @@ type sitting struct {
 
 	// Of the step under way.
 	out     workerOutput
-	request *[]byte // until the program has fetched it
+	request []byte // a frame, until the program has fetched it
 	told    struct {
-		answer    []byte
-		exception *ExceptionError
+		answer, data []byte
+		message      bool // the answer is one of frameMessage
+		exception    *ExceptionError
 	}
 }
 
@@ -65,7 +66,7 @@ func (w *Worker) take(ctx context.Context, stop context.CancelCauseFunc, do step
 	l := w.process.Limits
 	account := newAccount(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
 	said := w.out.open(account, stop)
-	w.request, w.told.answer, w.told.exception = nil, nil, nil
+	w.request, w.told.answer, w.told.data, w.told.exception = nil, nil, nil, nil
 	if w.meter != nil {
 		w.meter.spends, w.meter.refused = account, nil
 		w.meter.work()
@@ -199,7 +200,7 @@ func (w *Worker) greet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.request = &request
+	w.request = appendFrame(frameRequest, request)
 	source := turnBegin
 	if w.plan.snapshot == nil {
 		source = turnFirst
@@ -217,10 +218,10 @@ func (w *Worker) greet(ctx context.Context) error {
 	return nil
 }
 
-// work is the step that answers a request.
+// work is the step that answers a request, a frame.
 func (w *Worker) work(request []byte) step {
 	return func(ctx context.Context) error {
-		w.request = &request
+		w.request = request
 		return w.run(ctx, turnWork)
 	}
 }
@@ -289,20 +290,20 @@ func (w *Worker) answer(ctx context.Context, message []byte) ([]byte, error) {
 		}
 		return nil, errors.New("nobody answers")
 	}
-	kind, text, err := parseFrame(message)
+	f, err := parseFrame(message)
 	switch {
 	case err != nil:
 		return nil, err
-	case kind == frameError:
-		w.told.exception = parseException(text)
-	case kind == frameAnswer:
-		w.told.answer = text
+	case f.kind == frameError:
+		w.told.exception = parseException(f.text)
+	case f.kind != frameNext:
+		w.told.answer, w.told.data, w.told.message = f.text, f.data, f.kind == frameMessage
 	case w.request == nil:
 		return nil, errors.New("there is no request")
 	default:
-		request := *w.request
+		request := w.request
 		w.request = nil
-		return appendFrame(frameRequest, request), nil
+		return request, nil
 	}
 	return nil, nil
 }
