@@ -1,0 +1,70 @@
+"""Asks a predict.py, in the sandbox or in the Python of the host, and prints
+what it answers: one line of JSON.
+
+    python golden.py JOB.json     JOB: {"text": PREDICT.PY, "path": where it will be, "inputs": [{...}, ...]}
+"""
+import inspect
+import json
+import os
+import sys
+
+
+def main():
+    out = sys.stdout
+    sys.stdout = sys.stderr
+    with open(sys.argv[1], encoding="utf-8") as f:
+        job = json.load(f)
+    folder = os.path.dirname(job["path"])
+    sys.path.insert(0, folder)
+    os.chdir(folder)
+    module = type(sys)("predict")
+    module.__file__ = job["path"]
+    sys.modules["predict"] = sys.modules["__main__"] = module
+    answer = {}
+    try:
+        exec(compile(job["text"], job["path"], "exec"), module.__dict__)
+        predict = module.predict
+        hints = {n: p.annotation for n, p in inspect.signature(predict).parameters.items()}
+        answer["outputs"] = [plain(predict(**{n: given(v, hints.get(n)) for n, v in row.items()})) for row in job["inputs"]]
+    except BaseException as e:
+        import traceback
+
+        answer = {"problem": {"type": type(e).__name__, "text": str(e)[:2000], "trace": traceback.format_exc()[-4000:]}}
+    answer["made"] = made()
+    out.write(json.dumps(answer, allow_nan=False) + "\n")
+    out.flush()
+
+
+def given(value, hint):
+    """A value of JSON as the parameter's type."""
+    if getattr(hint, "__name__", "") == "ndarray":
+        import numpy
+
+        return numpy.asarray(value)
+    return value
+
+
+def plain(value):
+    """An answer as JSON has it."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    return value if isinstance(value, (str, int, bool, type(None))) else str(value)
+
+
+def made():
+    """The packages that answered."""
+    found = ["Python %d.%d" % sys.version_info[:2]]
+    for package, module in (("scikit-learn", "sklearn"), ("xgboost", "xgboost"), ("lightgbm", "lightgbm"), ("onnxruntime", "onnxruntime")):
+        if module in sys.modules:
+            found.append("%s %s" % (package, getattr(sys.modules[module], "__version__", "")))
+    return ", ".join(found[1:] or found)
+
+
+if __name__ == "__main__":
+    main()
