@@ -197,7 +197,7 @@ func (i *Instance) Remember(m *Image) {
 	if i.mem == nil || i.mem.from == nil || i.code.sources.first(i.mem.from) != nil || i.code.sources.of(m.File, i.mem.from, len(i.mem.buf)) == nil {
 		return
 	}
-	if list, ok := scan(i.mem.buf); ok {
+	if list, ok := scan(i.mem.buf, nil); ok {
 		i.code.sources.remember(i.mem.from, list)
 	}
 }

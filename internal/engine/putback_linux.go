@@ -41,7 +41,7 @@ func closeSource(b []byte) { _ = unix.Munmap(b) }
 // own is what the kernel told the last time. It still holds when no call has had a fault since.
 func putBack(b, source []byte, own *ownPages) bool {
 	if own.stale || own.list == nil {
-		list, ok := scan(b)
+		list, ok := scan(b, own.list[:0])
 		*own = ownPages{list: list}
 		if !ok {
 			return false
@@ -60,16 +60,16 @@ func faults() (n int64, ok bool) {
 	return u.Minflt + u.Majflt, err == nil
 }
 
-// scan lists the pages of a private mapping of a file that are not the file's, up to putBackMost bytes.
-func scan(b []byte) (list []span, ok bool) {
+// scan lists the pages of a private mapping of a file that are not the file's, up to putBackMost bytes, in the room of
+// list if that is enough.
+func scan(b []byte, list []span) (_ []span, ok bool) {
 	pagemap, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		return nil, false
 	}
 	defer pagemap.Close()
-	list = make([]span, 0, 1024)
 	first := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
-	found := new([512]region)
+	found := new([128]region)
 	var pin runtime.Pinner // the kernel gets its address as a number: it must not move, as it might on a stack
 	pin.Pin(found)
 	defer pin.Unpin()
@@ -90,6 +90,9 @@ func scan(b []byte) (list []span, ok bool) {
 			}
 			list = append(list, span{r.start - first, r.end - first})
 		}
+	}
+	if list == nil {
+		list = []span{} // it is known that there are none
 	}
 	return list, true
 }

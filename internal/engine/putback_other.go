@@ -12,6 +12,6 @@ func closeSource([]byte) {}
 func putBack(_, _ []byte, _ *ownPages) bool { return false }
 
 // scan refuses as well.
-func scan([]byte) ([]span, bool) { return nil, false }
+func scan([]byte, []span) ([]span, bool) { return nil, false }
 
 func faults() (n int64, ok bool) { return 0, false }

@@ -2,7 +2,9 @@ package models
 
 import (
 	"encoding/json"
+	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/wherry-run/wherry/images"
@@ -64,6 +66,7 @@ func testWorkers(t *testing.T, m model) {
 			t.Errorf("a worker was restored %d times: %v", stats.Restored, stats.Notes)
 		}
 	}
+	testUnwilling(t, rt, img)
 	for n, a := range all {
 		for _, b := range all[:n] {
 			for name, value := range a["own"].(map[string]any) {
@@ -80,6 +83,34 @@ func testWorkers(t *testing.T, m model) {
 	for _, name := range []string{"entropy", "authkey"} { // these live as long as a worker does
 		if a, b, c := own(0)[name], own(2)[name], own(3)[name]; a == b || b == c || a == c {
 			t.Errorf("two workers share %s: %v %v %v", name, a, b, c)
+		}
+	}
+}
+
+// testUnwilling checks a worker whose on_restore fails: its request says so, and no
+// other is answered until it was called again.
+func testUnwilling(t *testing.T, rt *runtime.Runtime, img runtime.Image) {
+	ctx := t.Context()
+	c, err := rt.Create(ctx, img, runtime.Spec{Env: []string{"REFUSE=today"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	w, err := c.Worker(ctx, runtime.Process{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for _, broken := range []bool{false, true} {
+			var raised *runtime.ExceptionError
+			answer, err := w.Turn(ctx, []byte(`["x"]`))
+			if !errors.As(err, &raised) || raised.Error() != "ValueError: no today" || !strings.Contains(raised.Traceback, "in on_restore") ||
+				errors.As(err, new(*runtime.BrokenError)) != broken {
+				t.Errorf("%s, %v (%T)", answer, err, err)
+			}
+		}
+		if err := w.Reset(ctx); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -75,6 +75,8 @@ last.circle = [last]
 
 def on_restore():
     hooked.append(sys.argv[1:])
+    if "REFUSE" in os.environ:
+        raise ValueError("no " + os.environ["REFUSE"])
 
 
 def drawn():

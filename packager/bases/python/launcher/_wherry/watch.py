@@ -326,11 +326,11 @@ class Randomness:
     def renew(self):
         """Seed anew what seeded itself."""
         for generator in self.fresh:
-            _reseed(generator)
+            generator.seed()
         made = {}  # children have their parent's entropy
         for s, entropy in self.sequences:
             if entropy not in made:
-                made[entropy] = type(s)().entropy
+                made[entropy] = self.secrets.randbits(32 * s.pool_size)
             s.__init__(made[entropy], spawn_key=s.spawn_key, pool_size=s.pool_size, n_children_spawned=s.n_children_spawned)
         legacy = [g._bit_generator for g in self.legacy]
         for generator in self.arrays:
@@ -356,18 +356,8 @@ def _state(generator):
     return {"bit_generator": "MT19937", "state": {"key": _twister(), "pos": 624}}
 
 
-def _reseed(generator):
-    """Give a generator of the library a state that nobody knows."""
-    import random
-
-    if type(generator) is random.Random:
-        generator.setstate((generator.VERSION, (*_twister(), 624), None))
-    else:
-        generator.seed()
-
-
 def _twister():
-    """The 624 words of a Mersenne twister, drawn: to make them out of a seed takes most of a millisecond."""
+    """The 624 words of a Mersenne twister, drawn: numpy takes most of a millisecond to make them out of a seed."""
     import array
 
     key = array.array("I", os.urandom(2496))
