@@ -21,6 +21,8 @@ type Predictor interface {
 
 // A Request is one infer request of the protocol.
 type Request struct {
+	// ID is the caller's name for it, if any. Nothing hangs on it.
+	ID string
 	// Inputs are tensors with the names of the signature's inputs, in any order.
 	Inputs []Tensor
 	// Outputs names those that are wanted; none means all.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // Float16 is a number of IEEE 754 binary16, by its bits.
@@ -342,8 +343,12 @@ func (t *Tensor) number(i int) float64 {
 
 // text shows element i of a sound tensor of numbers or truths.
 func (t *Tensor) text(i int) string {
-	if t.Type == Bool {
+	class, _ := t.Type.class()
+	switch {
+	case t.Type == Bool:
 		return strconv.FormatBool(t.Data[i] != 0)
+	case class == floating:
+		return strings.Trim(string(appendFloat(nil, t.number(i), t.Type)), `"`)
 	}
 	return t.scalar(i).String()
 }
