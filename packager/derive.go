@@ -2,6 +2,7 @@ package packager
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,8 @@ type Recording struct {
 	Refused  string
 	// Memory is that of the snapshot.
 	Memory []byte
+	// Signature is what a model says that it takes and gives: JSON, or nil.
+	Signature []byte
 }
 
 // Recorder runs a program and records it. An error of a program that cannot be
@@ -63,22 +66,23 @@ type NoRecordingError struct {
 func (e *NoRecordingError) Error() string { return e.Reason }
 
 // deriveVersion is raised when derived data of the same image becomes other data.
-const deriveVersion = "derive/5"
+const deriveVersion = "derive/6"
 
 // derivedRecord is what the cache keeps of derived data.
 type derivedRecord struct {
 	Derived oci.Derived        `json:"derived"`
 	Layers  []ispec.Descriptor `json:"layers"`
 	Note    string             `json:"note,omitempty"`
+	// Signature is what the program says that it takes and gives.
+	Signature json.RawMessage `json:"signature,omitempty"`
 }
 
-// derive records the program of a finished stage and writes what was found out:
+// writeDerived writes what was found out about the program of a finished stage:
 // the documents and the descriptor to list in the index. It gives nothing for an
 // image of which nothing is wanted, or nothing can be found out.
-func (b *builder) derive(ctx context.Context, s *state, manifest oci.Document, config oci.Document) ([]oci.Document, *ispec.Descriptor, error) {
-	rec, err := b.derived(ctx, s, config.Descriptor.Digest)
-	if err != nil || rec == nil || len(rec.Derived.Modules) == 0 {
-		return nil, nil, err
+func writeDerived(rec *derivedRecord, manifest oci.Document) ([]oci.Document, *ispec.Descriptor, error) {
+	if rec == nil || len(rec.Derived.Modules) == 0 {
+		return nil, nil, nil
 	}
 	c, m, err := oci.BuildDerived(rec.Derived, manifest.Descriptor, rec.Layers, nil)
 	if err != nil {
@@ -161,7 +165,7 @@ func (b *builder) record(ctx context.Context, s *state, key string) (derivedReco
 	if err != nil {
 		return derivedRecord{}, err
 	}
-	out := derivedRecord{Note: r.Refused}
+	out := derivedRecord{Note: r.Refused, Signature: r.Signature}
 	modules, facts, err := b.facts(ctx, r)
 	if err != nil {
 		return derivedRecord{}, err

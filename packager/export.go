@@ -35,6 +35,16 @@ func (b *builder) export(ctx context.Context, s *state) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	rec, err := b.derived(ctx, s, config.Descriptor.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.labelPython(ctx, s, rec); err != nil {
+		return nil, err
+	}
+	if config, err = oci.BuildConfig(s.config, layers); err != nil {
+		return nil, err
+	}
 	res := &Result{Config: config.Descriptor}
 	annotations := b.annotations(s)
 	if s.base != nil {
@@ -57,7 +67,7 @@ func (b *builder) export(ctx context.Context, s *state) (*Result, error) {
 		artifacts = append(artifacts, d)
 		docs = append(docs, modelConfig, model)
 	}
-	derived, d, err := b.derive(ctx, s, manifest, config)
+	derived, d, err := writeDerived(rec, manifest)
 	if err != nil {
 		return nil, err
 	}

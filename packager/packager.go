@@ -65,6 +65,8 @@ type Options struct {
 	Runner Runner
 	// Recorder records how the program of the image starts; nil records nothing.
 	Recorder Recorder
+	// Describer asks a model for its signature; nil asks nothing.
+	Describer Describer
 	// Pip serves RUN pip install; nil refuses it.
 	Pip PipInstaller
 	// Toolchain calls the host's compilers for stages FROM toolchain:...; nil

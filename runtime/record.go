@@ -33,6 +33,8 @@ type Recording struct {
 	Refused  string
 	// Memory is the memory of the snapshot.
 	Memory []byte
+	// Signature is what the program says its requests and answers are: JSON, or nil.
+	Signature []byte
 	// Guessed is set when the program made use of RecordSpec.Guess.
 	Guessed bool
 }
@@ -200,6 +202,9 @@ func (r *recorder) moderate(all, after []uint32) ([]uint32, error) {
 	return all, nil
 }
 
+// maxSignature bounds what a program says of its requests, in bytes.
+const maxSignature = 64 << 10
+
 // guest is one instance of the program while it is recorded.
 type guest struct {
 	*engine.Instance
@@ -273,6 +278,9 @@ func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 		r.repeats, r.renews = said.Printed, said.Renews
 		r.fixed = min(max(said.Fixed, 1), len(r.x.args))
 		r.refused, r.out.Guessed = said.Refused, said.Guessed
+		if len(said.Signature) <= maxSignature && string(said.Signature) != "null" {
+			r.out.Signature = said.Signature
+		}
 		r.runs = said.Runs[:min(len(said.Runs), maxRehearsals)]
 		return []byte("{}"), nil
 	}

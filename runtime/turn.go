@@ -134,6 +134,8 @@ type reads struct {
 	Renews bool `json:"renews"`
 	// Guessed is set when it was called with values that nobody gave.
 	Guessed bool `json:"guessed"`
+	// Signature is what its requests and answers are, for one that answers any.
+	Signature json.RawMessage `json:"signature"`
 	// Runs are those that show what its runs run.
 	Runs []rehearsal `json:"runs"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/packager"
@@ -60,7 +62,7 @@ func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
 	w.finder = &finder{store: w.store, fetcher: client}
 	w.options = packager.Options{
 		Store: w.lease, Images: w.finder, Mirror: a.env("WHERRY_BASE_MIRROR"),
-		Runner: sandbox{w.runtime, a.ticking}, Recorder: sandbox{w.runtime, a.ticking}, Toolchain: toolchain.New(), Fetcher: source.New(),
+		Runner: sandbox{w.runtime, a.ticking}, Recorder: sandbox{w.runtime, a.ticking}, Describer: sandbox{w.runtime, a.ticking}, Toolchain: toolchain.New(), Fetcher: source.New(),
 		Pip:    packager.NewPip(),
 		Cache:  buildCache{filepath.Join(p.Cache, "build")},
 		Stdout: a.talk().Output(a.Err), Stderr: a.talk().Output(a.Err), Progress: newBuilding(a.talk),
@@ -181,6 +183,7 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 	}
 	return &packager.Recording{
 		Content: r.Content, Facts: r.Facts, Functions: r.Functions, Hot: r.Hot, Snapshot: r.Snapshot, Refused: r.Refused, Memory: r.Memory,
+		Signature: r.Signature,
 	}, nil
 }
 
@@ -199,6 +202,23 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 		return c.Survey(ctx, runtime.Process{Args: c.Command()})
 	}
 	return c.Record(ctx, runtime.RecordSpec{Process: runtime.Process{Args: c.Command()}, Snapshot: true, Guess: guess})
+}
+
+// Describe asks the program of an image, a model, for its signature.
+func (s sandbox) Describe(ctx context.Context, spec packager.RecordSpec) ([]byte, error) {
+	c, err := s.rt.Create(ctx, recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}, runtime.Spec{
+		Clock: wasi.NewFixedClock(spec.Epoch), Random: wasi.SeededRandom(spec.Seed[:]),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	m, err := python.Open(ctx, c, python.Options{Process: runtime.Process{Stdout: spec.Stdout, Stderr: spec.Stderr}})
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close(context.WithoutCancel(ctx))
+	return json.Marshal(m.Signature())
 }
 
 // recorded is a finished image that is not stored yet.

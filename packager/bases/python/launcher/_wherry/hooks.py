@@ -20,9 +20,14 @@ PATCHES = {
 }
 
 
+# Modules that come with the launcher, for whoever has none of the name.
+MODULES = ("wherry",)
+
+
 def install():
     """Watch imports; modules that the snapshot holds already are patched now."""
     sys.meta_path.insert(0, Finder)
+    sys.meta_path.append(Own)
     for name in PATCHES:
         module = sys.modules.get(name)
         if module is not None:
@@ -67,6 +72,19 @@ class Finder:
         if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = Loader(spec.loader)
         return spec
+
+
+class Own:
+    """Finds the modules that come with the launcher."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        """The spec of one of them."""
+        if name not in MODULES:
+            return None
+        from importlib import util
+
+        return util.spec_from_file_location(name, "/usr/local/lib/wherry/modules/%s.py" % name)
 
 
 class Loader:

@@ -76,6 +76,10 @@ class Model(Program):
                     "predict, or define on_restore() to draw it again" % self.randomness.drawn)
         return ""
 
+    def signature(self):
+        """What it takes and gives."""
+        return self.predictor.document()
+
     def arguments(self, argv):
         """sys.argv and sys.orig_argv: the same lists as while it was loaded."""
         list.__setitem__(self.words, slice(None), argv[1:])
@@ -153,8 +157,11 @@ class Model(Program):
         from . import predict
 
         if isinstance(case, dict):
-            return predict.awaited(self.predictor.invoke(case))
-        return predict.awaited(self.predictor.call([str(w) for w in case]))
+            result = predict.awaited(self.predictor.invoke(case))
+        else:
+            result = predict.awaited(self.predictor.call([str(w) for w in case]))
+        self.predictor.form.observe(result)
+        return result
 
     def go(self, argv):
         """One run."""

@@ -8,11 +8,15 @@ import inspect
 import os
 import sys
 
-from . import convert, run
+from . import convert, run, signature
 
 
 class Misuse(Exception):
     """Arguments that do not fit the function; the text is for people."""
+
+    def __init__(self, text, argument=""):
+        super().__init__(text)
+        self.argument = argument  # the parameter, where it is one alone
 
 
 class Predictor:
@@ -27,6 +31,7 @@ class Predictor:
                          "  def predict(x: float) -> float: ..." % path)
         self.signature = inspect.signature(self.function)
         self.hints = convert.hints(self.function, self.signature)
+        self.form = signature.Signature(self.function, self.signature)
 
     def call(self, words):
         """Call with words of a command line; returns what predict returns."""
@@ -36,6 +41,29 @@ class Predictor:
     def invoke(self, values):
         """Call with a dictionary of values; returns what predict returns."""
         return self.function(**values)
+
+    def document(self):
+        """The signature, as JSON has it."""
+        return self.form.document(self.module.__name__)
+
+    def answer(self, given, tables, wanted=None, like=None):
+        """Call with tensors, and with tables of which there are columns; returns name and tensor of each output."""
+        try:
+            positional, named = self.form.arguments(given, tables)
+        except signature.Unfit as e:
+            raise Misuse(e.reason, e.name) from None
+        return self.form.answers(self.called(positional, named), wanted, like)
+
+    def called(self, positional, named):
+        """Call, and tell arguments that it cannot take from what goes wrong in it."""
+        try:
+            return awaited(self.function(*positional, **named))
+        except TypeError:
+            try:
+                self.signature.bind(*positional, **named)
+            except TypeError as e:
+                raise Misuse(str(e)) from None
+            raise
 
     def bind(self, words):
         """Words as the positional and named arguments of the function."""

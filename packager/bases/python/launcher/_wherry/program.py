@@ -43,6 +43,10 @@ class Program:
         """Why there can be no snapshot, or nothing."""
         return ""
 
+    def signature(self):
+        """What its requests and answers are, for a program that answers any."""
+        return None
+
     def arguments(self, argv):
         """Take the arguments of a run."""
 

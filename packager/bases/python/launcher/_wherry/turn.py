@@ -114,8 +114,17 @@ def _tell(watched, refused):
     told = {"wherry": "reads", "args": _state.looked, "allEnv": watched.listed, "fixed": _state.fixed,
             "env": env, "refused": refused[:1000], "guessed": _state.guessed, "terminal": _state.output.asked,
             "printed": _state.output.printed, "renews": callable(hook()),
+            "signature": _signature(),
             "runs": [] if refused else [dict(zip(("args", "stdin", "rare", "env", "dir"), r)) for r in _state.runs()]}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
+
+
+def _signature():
+    """What the program's requests and answers are; None when it has none, or was not loaded."""
+    try:
+        return _state.signature()
+    except Exception:
+        return None
 
 
 def _continue(text):

@@ -4,27 +4,61 @@ What goes over the door is described in runtime/workerframe.go of the host.
 """
 import json
 
-from . import convert, predict, run
+from . import convert, predict, run, tensors
 
 HEAD = b"\0wherry\1"  # of a message of ours, with its version
-NEXT, REQUEST, ANSWER, ERROR = b"n", b"r", b"a", b"e"
+NEXT, REQUEST, ANSWER, ERROR, MESSAGE = b"n", b"r", b"a", b"e", b"m"
 TRACEBACK = 16 << 10  # characters of a traceback that are told
 
 
 def serve(state, call):
     """Fetch a request, have it done, and tell what came of it; call is the door."""
-    kind, text = ANSWER, b""
+    kind, text, data = ANSWER, b"", ()
     try:
-        try:
-            request = json.loads(fetch(call))
-        except ValueError as e:
-            raise predict.Misuse("the request is no JSON: %s" % e) from None
-        text = answer(state.predictor, request)
+        kind, request, memory = received(call)
+        if kind == MESSAGE:
+            text, data = reply(state.predictor, request, memory)
+        else:
+            kind, text = ANSWER, answer(state.predictor, request)
     except BaseException as e:
-        kind, text = ERROR, failure(e)
+        kind, text, data = ERROR, failure(e), ()
     run._join()
     run._flush()
-    call(frame(kind, text))
+    call(frame(kind, text, data))
+
+
+def received(call):
+    """What the host wants done: its kind, JSON, and the memory behind it."""
+    import io
+
+    # BytesIO hands out the memory of bytes that nobody else has: arrays over it
+    # can be written to, and nothing is copied.
+    message = io.BytesIO(call(HEAD + NEXT)).getbuffer()
+    start = len(HEAD) + 5
+    end = start + int.from_bytes(message[start - 4:start], "little")
+    kind = bytes(message[start - 5:start - 4])
+    if message[:start - 5] != HEAD or end > len(message) or kind not in (REQUEST, MESSAGE) \
+            or kind == REQUEST and end != len(message):
+        raise predict.Misuse("a request of another version")
+    try:
+        return kind, json.loads(bytes(message[start:end])), message[end:]
+    except ValueError as e:
+        raise predict.Misuse("the request is no JSON: %s" % e) from None
+
+
+def reply(p, request, memory):
+    """The answer to a request of tensors, as JSON and the pieces of what is behind it."""
+    if "describe" in request:
+        return json.dumps(p.document(), separators=(",", ":")).encode(), ()
+    given, tables = {}, {}
+    for spec, t in tensors.split(request["inputs"], memory):
+        if "column" in spec:
+            tables.setdefault(spec["name"], {})[spec["column"]] = t
+        else:
+            given[spec["name"]] = t
+    answers = p.answer(given, tables, request.get("outputs"), request.get("like"))
+    specs = [{"name": name, "datatype": t.type, "shape": t.shape, "size": tensors.size(t.data)} for name, t in answers]
+    return json.dumps({"outputs": specs}, separators=(",", ":")).encode(), [t.data for _, t in answers]
 
 
 def answer(p, request):
@@ -35,15 +69,7 @@ def answer(p, request):
         positional, named = (), request
     else:
         raise predict.Misuse("a list of words is wanted, or an object of values")
-    try:
-        result = predict.awaited(p.function(*positional, **named))
-    except TypeError:
-        try:
-            p.signature.bind(*positional, **named)
-        except TypeError as e:
-            raise predict.Misuse(str(e)) from None
-        raise
-    return convert.line(result).encode()
+    return convert.line(p.called(positional, named)).encode()
 
 
 def refuse(e, call):
@@ -52,13 +78,13 @@ def refuse(e, call):
     call(frame(ERROR, failure(e)))
 
 
-def frame(kind, text, data=b""):
-    """A message: its kind, JSON, and bytes behind it."""
-    return b"".join((HEAD, kind, len(text).to_bytes(4, "little"), text, data))
+def frame(kind, text, data=()):
+    """A message: its kind, JSON, and pieces of memory behind it."""
+    return b"".join((HEAD, kind, len(text).to_bytes(4, "little"), text, *data))
 
 
 def fetch(call):
-    """What the host has to say: JSON."""
+    """Who the program is from now on: JSON."""
     message = call(HEAD + NEXT)
     at = len(HEAD) + 5
     end = at + int.from_bytes(message[at - 4:at], "little")
@@ -85,5 +111,5 @@ def failure(e):
     except Exception:
         lines = ""
     told = {"type": name, "message": message[:TRACEBACK], "traceback": lines[-TRACEBACK:],
-            "misuse": isinstance(e, predict.Misuse)}
+            "misuse": isinstance(e, predict.Misuse), "argument": getattr(e, "argument", "") or ""}
     return json.dumps(told).encode()
