@@ -58,8 +58,11 @@ type Snapshot struct {
 	Content string `json:"content"`
 	// Program are the arguments that a run must begin with; the rest is free, unless Args is set.
 	Program []string `json:"program"`
-	// Protocol says how a restored guest goes on: ProtocolTurn, ProtocolWizer or ProtocolRuby.
+	// Protocol says how a restored guest goes on: ProtocolTurn, ProtocolWizer, ProtocolRuby or ProtocolDriver.
 	Protocol string `json:"protocol"`
+	// Driver names the driver of ProtocolDriver, and State is what it has to know of the memory.
+	Driver string `json:"driver,omitempty"`
+	State  []byte `json:"state,omitempty"`
 	// Hot are the functions that run after a restore, and Later those that only some runs need: they are loaded
 	// together when the first of them is called.
 	Hot   Functions `json:"hot,omitempty"`
@@ -84,6 +87,8 @@ const (
 	ProtocolWizer = "wizer"
 	// ProtocolRuby is that of package wasi/ruby: the interpreter has begun, and is then handed what to run.
 	ProtocolRuby = "ruby"
+	// ProtocolDriver is of a library that its host works with: see runtime.Driver.
+	ProtocolDriver = "driver"
 )
 
 // Reads is what a program looked at: a run in which one of these is something else starts without the snapshot.
@@ -160,6 +165,8 @@ const (
 	freeMemory        = 256 << 20
 	maxSnapshotMoment = 1 << 60 // nanoseconds, some decades: clocks go on from there
 	maxWhole          = 1000
+	maxDriver         = 200
+	maxState          = 64 << 10
 )
 
 // BuildDerived encodes derived data over its layers, which must have all that d names, for the image manifest subject.
@@ -237,8 +244,10 @@ func (d *Derived) check(layers []ispec.Descriptor) error {
 func (s *Snapshot) check(kinds map[digest.Digest]string) error {
 	const page = 1 << 16
 	switch {
-	case s.Protocol != ProtocolTurn && s.Protocol != ProtocolWizer && s.Protocol != ProtocolRuby:
+	case s.Protocol != ProtocolTurn && s.Protocol != ProtocolWizer && s.Protocol != ProtocolRuby && s.Protocol != ProtocolDriver:
 		return fmt.Errorf("protocol %s is not known", quote(s.Protocol))
+	case (s.Driver != "") != (s.Protocol == ProtocolDriver) || len(s.Driver) > maxDriver || len(s.State) > maxState:
+		return errors.New("what it says of a driver is wrong")
 	case s.Memory == 0 || s.Memory%page != 0 || s.Memory > maxSnapshotMemory:
 		return fmt.Errorf("a memory of %d bytes", s.Memory)
 	case len(s.Program) == 0 || len(s.Program) > maxSnapshotList || len(s.Globals) > maxSnapshotList ||

@@ -152,6 +152,9 @@ func (s *session) findSnapshot(ctx context.Context, out *plan, d *oci.Derived, x
 		if snap.Content != content || !isPrefix(snap.Program, x.args) {
 			continue
 		}
+		if !drives(p.Driver, snap) {
+			continue
+		}
 		if why := c.unfit(snap, x, p); why != "" {
 			out.note("%s", why)
 			continue

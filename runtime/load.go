@@ -33,7 +33,7 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	if plan.cutting != nil {
 		m, how, release, err := s.container.rt.acquireParts(ctx, *plan.cutting, options)
 		if err == nil {
-			if plan.snapshot == nil || protocolOf(exported(m)) == plan.snapshot.Protocol {
+			if plan.snapshot == nil || p.Driver != nil || protocolOf(exported(m)) == plan.snapshot.Protocol {
 				return m, plan, how, release, nil
 			}
 			release()
@@ -50,17 +50,17 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	if err != nil {
 		return nil, nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
-	m, how, release, err := s.loadWhole(ctx, x, digest, options, read)
+	m, how, release, err := s.loadWhole(ctx, x, p, digest, options, read)
 	return m, plan, how, release, err
 }
 
 // loadWhole compiles a program in one piece, or takes it from the cache.
-func (s *session) loadWhole(ctx context.Context, x *executable, digest string, options prepare.Options, read func() ([]byte, error)) (*engine.Module, engine.LoadStats, func(), error) {
+func (s *session) loadWhole(ctx context.Context, x *executable, p Process, digest string, options prepare.Options, read func() ([]byte, error)) (*engine.Module, engine.LoadStats, func(), error) {
 	for {
 		var refused error
 		m, how, release, err := s.container.rt.acquire(ctx, digest, options, func() ([]byte, error) {
 			data, err := read()
-			if err == nil {
+			if err == nil && p.Driver == nil { // what a driver's module imports it says itself
 				refused = s.fits(x, data, options.Limits)
 				err = refused
 			}

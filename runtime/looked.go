@@ -19,7 +19,7 @@ const maxLooked = 4096
 // that are not there. Each is listed by all names that lead to it.
 func (r *recorder) looked() []string {
 	var list []string
-	for _, p := range slices.Concat(r.observed.Dirs(), r.observed.Sought()) {
+	for _, p := range slices.Concat(r.observed.Dirs(), r.observed.Sought(), r.files) {
 		list = append(list, places(r.session.container.tree, p)...)
 	}
 	slices.Sort(list)
@@ -75,7 +75,7 @@ func (r *recorder) drawn(protocol string) string {
 	case protocol == oci.ProtocolTurn && o.Device:
 		return r.x.path + " reads a device of random numbers while it loads (SQLite does when it draws any), and all runs would share them: " +
 			"do it later, or once more in on_restore()"
-	case protocol == oci.ProtocolWizer:
+	case protocol == oci.ProtocolWizer, protocol == oci.ProtocolDriver:
 		r.draws = true
 	}
 	return ""

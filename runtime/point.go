@@ -66,7 +66,7 @@ func since(o *preview1.Observed) given {
 // language read before that, to have it ready, is bound as well, unless the
 // program reads it again after a restore.
 func (r *recorder) settle(s *oci.Snapshot, early, late, after given) {
-	if s.Reads.Args = late.args || early.args && !after.args; !s.Reads.Args {
+	if s.Reads.Args = late.args || early.args && !after.args; !s.Reads.Args && s.Protocol != oci.ProtocolDriver {
 		s.Program = s.Program[:1]
 	}
 	if late.env || early.env && !after.env {

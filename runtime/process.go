@@ -36,6 +36,9 @@ type Process struct {
 	Streams        bool
 	// Limits bound this call, within the container's: its programs together.
 	Limits Limits
+	// Driver works with a module that is a library. A Worker and a recording take
+	// one, and nothing else does.
+	Driver Driver
 }
 
 // Exec runs one more program over the container's files, to its end. Its

@@ -13,6 +13,7 @@ import (
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/preview1"
 	"github.com/wherry-run/wherry/wasi/ruby"
 )
@@ -118,6 +119,8 @@ type recorder struct {
 	down     atomic.Bool  // the curtain
 	facts    []byte
 	open     func() (*prepare.Split, io.Closer, error)
+	state    []byte              // what the driver has to know of the memory
+	files    []string            // that it opened
 	hits     map[uint32]struct{} // functions that ran after the snapshot
 	later    map[uint32]struct{} // and those that ran in rare runs
 }
@@ -164,6 +167,9 @@ func (r *recorder) record(ctx context.Context) (*Recording, error) {
 		return nil, err
 	}
 	err = r.run(ctx, g)
+	if err == nil {
+		err = r.lateWork(ctx, g)
+	}
 	hot := g.Hits()
 	g.close(ctx)
 	if err == nil && r.out.Snapshot != nil {
@@ -208,8 +214,9 @@ const maxSignature = 64 << 10
 // guest is one instance of the program while it is recorded.
 type guest struct {
 	*engine.Instance
-	host  *preview1.Host
-	close func(ctx context.Context)
+	host    *preview1.Host
+	machine *Machine // of a driver
+	close   func(ctx context.Context)
 }
 
 // guest makes an instance that notes what runs, from its beginning or from an
@@ -238,15 +245,29 @@ func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed
 	if ruby.Is(exported(module)) {
 		config.Imports = append(config.Imports, m.watch(ruby.New()))
 	}
-	i, err := c.rt.engine.Instantiate(ctx, module, config)
-	g := &guest{i, host, func(ctx context.Context) {
-		if i != nil {
-			i.Close(context.WithoutCancel(ctx))
+	g := &guest{host: host}
+	g.close = func(ctx context.Context) {
+		if g.Instance != nil {
+			g.Instance.Close(context.WithoutCancel(ctx))
 		}
 		m.pause()
 		host.Close()
 		release()
-	}}
+	}
+	if p.Driver != nil {
+		var hosts []wasi.HostModule
+		if g.machine, hosts, err = r.session.machineFor(p.Driver, x, p, module, host, clock, r.opened); err != nil {
+			g.close(ctx)
+			return nil, err
+		}
+		for _, h := range hosts {
+			config.Imports = append(config.Imports, m.watch(h))
+		}
+	}
+	g.Instance, err = c.rt.engine.Instantiate(ctx, module, config)
+	if g.machine != nil {
+		g.machine.instance = g.Instance
+	}
 	if err != nil {
 		g.close(ctx)
 		return nil, c.translate(r.x, err)
@@ -294,15 +315,18 @@ func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 func (r *recorder) run(ctx context.Context, i *guest) error {
 	protocol := ""
 	if r.spec.Snapshot {
-		if protocol = protocolOf(i.HasFunc); protocol == "" {
+		if protocol = protocolOf(i.HasFunc); r.p.Driver != nil {
+			protocol = oci.ProtocolDriver
+		}
+		if protocol == "" {
 			r.out.Refused = noPoint(r.x) // nobody asked for a run of it
 			return nil
 		}
 	}
-	if protocol == "" {
+	if protocol == "" && r.p.Driver == nil {
 		return r.ended(enter(ctx, i.Instance, r.x))
 	}
-	if err := r.prepare(ctx, i.Instance, protocol); err != nil {
+	if err := r.prepare(ctx, i, protocol); err != nil {
 		why := r.session.container.translate(r.x, err)
 		if r.ended(err) != nil {
 			return fmt.Errorf("take %s to where it waits for work: %w", r.x.path, why)
@@ -313,6 +337,9 @@ func (r *recorder) run(ctx context.Context, i *guest) error {
 		if protocol == oci.ProtocolWizer && i.HasFunc("_start") {
 			r.out.Refused += "; a command that is not ready for wizer.initialize has to be a reactor (Go: -buildmode=c-shared, C: -mexec-model=reactor)"
 		}
+		return nil
+	}
+	if protocol == "" {
 		return nil
 	}
 	if r.refused != "" {
@@ -326,7 +353,14 @@ func (r *recorder) run(ctx context.Context, i *guest) error {
 }
 
 // prepare runs the guest up to its point.
-func (r *recorder) prepare(ctx context.Context, i *engine.Instance, protocol string) error {
+func (r *recorder) prepare(ctx context.Context, g *guest, protocol string) (err error) {
+	if d := r.p.Driver; d != nil {
+		if r.state, err = d.Begin(ctx, g.machine, nil); err == nil && len(r.state) > MaxState {
+			err = fmt.Errorf("driver %s: a state of %d bytes", d.Name(), len(r.state))
+		}
+		return err
+	}
+	i := g.Instance
 	if protocol == oci.ProtocolTurn {
 		request := newRequest(r.x, r.p, nil)
 		request.Guess = r.spec.Guess
@@ -343,7 +377,7 @@ func (r *recorder) prepare(ctx context.Context, i *engine.Instance, protocol str
 		return ruby.Start(ctx, i)
 	}
 	r.early = since(&r.observed)
-	_, err := i.Call(ctx, "wizer.initialize")
+	_, err = i.Call(ctx, "wizer.initialize")
 	return err
 }
 
@@ -379,6 +413,9 @@ func (r *recorder) take(i *engine.Instance, protocol string) {
 		Content: r.out.Content, Program: r.x.args, Protocol: protocol,
 		Memory: uint64(len(memory)), Globals: i.Globals(),
 		Realtime: c.clock.Now().UnixNano(), Monotonic: int64(c.clock.Monotonic()),
+	}
+	if d := r.p.Driver; d != nil {
+		s.Driver, s.State = d.Name(), r.state
 	}
 	if r.reads != nil {
 		s.Reads, s.Program = *r.reads, r.x.args[:r.fixed]

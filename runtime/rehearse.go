@@ -95,6 +95,15 @@ func (r *recorder) rehearse(ctx context.Context, image *engine.Image, run rehear
 			return nil
 		}
 	}
+	if d := r.p.Driver; d != nil {
+		if _, err = d.Begin(ctx, g.machine, r.out.Snapshot.State); err == nil {
+			if w, ok := d.(Rehearser); ok {
+				err = w.Rehearse(ctx, g.machine)
+			}
+		}
+		note(ran, g)
+		return r.worked(err)
+	}
 	err = r.ended(resume(ctx, g.Instance, r.out.Snapshot, &x, p, make([]byte, seedBytes)))
 	note(ran, g)
 	return err

@@ -76,6 +76,8 @@ type Runtime struct {
 	modules    map[string]*module
 	idle       []string // keys of modules that no process uses, oldest first
 	containers map[*Container]struct{}
+	images     map[string]*shared // memories that drivers have come to
+	surveys    map[string]survey  // of modules that an image says nothing about
 }
 
 // module is a compiled module and how many processes run it.
@@ -107,6 +109,8 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 		config: c, engine: e, account: account,
 		modules:    map[string]*module{},
 		containers: map[*Container]struct{}{},
+		images:     map[string]*shared{},
+		surveys:    map[string]survey{},
 	}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
@@ -25,6 +26,7 @@ type sitting struct {
 	host     *preview1.Host
 	meter    *meter
 	instance *engine.Instance
+	driven
 
 	owed  bool // it was restored, and does not know yet who it is
 	again bool // it was restored before, and has printed what it has to
@@ -95,6 +97,9 @@ func (w *Worker) failure(err error) error {
 // begin starts the program. When it was there before, it does not print again
 // what it printed while it was loaded for its snapshot.
 func (w *Worker) begin(ctx context.Context, again bool) error {
+	if w.process.Driver != nil {
+		return w.drive(ctx)
+	}
 	err := w.start(ctx, w.session.planWorker)
 	if errors.Is(err, engine.ErrImage) { // what is said about its memory is wrong
 		w.quit()
@@ -150,10 +155,20 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 		return err
 	}
 	w.plan, w.release = plan, release
-	if !takesTurns(module) {
+	d := w.process.Driver
+	if d == nil && !takesTurns(module) {
 		return &FormatError{w.x.path, noTurns}
 	}
-	if w.host, err = s.newHost(w.x, w.process, plan.clock(c.clock), nil); err != nil {
+	if d != nil {
+		if err := w.join(ctx); err != nil {
+			return err
+		}
+	}
+	clock := plan.clock(c.clock)
+	if d != nil {
+		clock = continued{c.clock, w.since}
+	}
+	if w.host, err = s.newHost(w.x, w.process, clock, nil); err != nil {
 		return err
 	}
 	began = time.Now()
@@ -161,7 +176,18 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 	w.meter.spends = w.out.now.Load().account
 	w.meter.work()
 	config := s.instanceConfig(w.host, w.meter, w.answer)
-	config.Image = w.image()
+	if d == nil {
+		config.Image = w.image()
+	} else {
+		var hosts []wasi.HostModule
+		if w.machine, hosts, err = s.machineFor(d, w.x, w.process, module, w.host, clock, nil); err != nil {
+			return err
+		}
+		for _, h := range hosts {
+			config.Imports = append(config.Imports, w.meter.watch(h))
+		}
+		config.Image = w.from
+	}
 	instance, err := c.rt.engine.Instantiate(ctx, module, config)
 	times.Start = time.Since(began)
 	if err != nil {
@@ -171,6 +197,9 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 		return err
 	}
 	w.instance = instance
+	if d != nil {
+		w.machine.instance = instance
+	}
 	return nil
 }
 
@@ -246,6 +275,9 @@ var errAnew = errors.New("it has to be started again")
 
 // restore puts the program back to its snapshot.
 func (w *Worker) restore(ctx context.Context) error {
+	if w.process.Driver != nil {
+		return w.putBack(ctx)
+	}
 	if w.instance == nil || w.plan.snapshot == nil {
 		return errAnew
 	}

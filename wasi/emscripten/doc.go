@@ -43,6 +43,9 @@ type Config struct {
 	Imports []wasi.Import
 	// WASI has the functions of preview 1, for this instance.
 	WASI wasi.HostModule
+	// Env is the environment; nil is WASI's, of which is known whether a program looked
+	// at it.
+	Env []string
 	// Clock is the program's time.
 	Clock wasi.Clock
 }

@@ -114,3 +114,33 @@ func (h *host) asm(ctx context.Context, g *wasi.Guest, stack []uint64) {
 	}
 	stack[0] = uint64(do(ctx, g, args))
 }
+
+// eFault is EFAULT, by WASI's numbers.
+const eFault = 21
+
+// environSizes is WASI's environ_sizes_get: how many variables there are, and how many
+// bytes they take with a zero behind each.
+func (h *host) environSizes(_ context.Context, g *wasi.Guest, stack []uint64) {
+	size := 0
+	for _, v := range h.Env {
+		size += len(v) + 1
+	}
+	m, at := g.Memory(), uint32(stack[0])
+	stack[0] = eFault
+	if m.WriteUint32Le(at, uint32(len(h.Env))) && m.WriteUint32Le(uint32(stack[1]), uint32(size)) {
+		stack[0] = 0
+	}
+}
+
+// environ is WASI's environ_get: the addresses of the variables, and their bytes.
+func (h *host) environ(_ context.Context, g *wasi.Guest, stack []uint64) {
+	m, list, at := g.Memory(), uint32(stack[0]), uint32(stack[1])
+	stack[0] = eFault
+	for _, v := range h.Env {
+		if !m.WriteUint32Le(list, at) || !m.WriteString(at, v+"\x00") {
+			return
+		}
+		list, at = list+4, at+uint32(len(v))+1
+	}
+	stack[0] = 0
+}

@@ -59,6 +59,14 @@ func (h *host) forms(name string) map[signature]call {
 		return map[signature]call{"iii:": copyMemory, "iii:i": copyMemory}
 	case "emscripten_asm_const_int", "emscripten_asm_const_ptr":
 		return map[signature]call{"iii:i": h.asm}
+	case "environ_get", "environ_sizes_get":
+		if h.Env == nil {
+			return nil
+		}
+		if name == "environ_get" {
+			return map[signature]call{"ii:i": h.environ}
+		}
+		return map[signature]call{"ii:i": h.environSizes}
 	}
 	if f := h.timeForms(name); f != nil {
 		return f

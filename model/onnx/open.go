@@ -1,0 +1,101 @@
+package onnx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/runtime"
+)
+
+// Options say how an instance is made.
+type Options struct {
+	// Module is the path of ONNX Runtime's module in the container; "" is the first word
+	// of the container's command.
+	Module string
+	// Model is the path of the model's file; "" is the second word of the container's
+	// command.
+	Model string
+	// Limits bound each request, and what the instance has.
+	Limits runtime.Limits
+	// Log gets what ONNX Runtime prints; nil discards it.
+	Log io.Writer
+}
+
+// An Instance is a model that is loaded, in a sandbox of its own.
+type Instance struct {
+	worker *runtime.Worker
+	driver *driver
+}
+
+// Open loads a model of a container. The file is checked as far as it must be to be
+// loaded; what it says wrong is a *model.ModelError with ONNX Runtime's words.
+func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, error) {
+	command := c.Command()
+	if o.Module == "" && len(command) > 0 {
+		o.Module = command[0]
+	}
+	if o.Model == "" && len(command) > 1 {
+		o.Model = command[1]
+	}
+	if o.Module == "" || o.Model == "" {
+		return nil, errors.New("open model: the image names no ONNX model; give it one with MODEL")
+	}
+	d, err := newDriver(c, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.Worker(ctx, runtime.Process{
+		Args: []string{o.Module, o.Model}, Driver: d, Limits: o.Limits, Streams: true, Stdout: o.Log, Stderr: o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", o.Model, err)
+	}
+	return &Instance{worker: w, driver: d}, nil
+}
+
+// Inputs and Outputs are the names that the model has for them, in its order.
+func (i *Instance) Inputs() []string { return texts(i.driver.session.Inputs) }
+
+// Outputs are the names of the model's outputs.
+func (i *Instance) Outputs() []string { return texts(i.driver.session.Outputs) }
+
+func texts(list []name) []string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = n.Name
+	}
+	return out
+}
+
+// Predict answers a request. After an *model.InputError and a *model.ModelError the
+// instance goes on; after any other error of the guest it is broken until Reset.
+func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
+	for n := range r.Inputs {
+		if err := r.Inputs[n].Check(); err != nil {
+			return nil, err
+		}
+	}
+	out := &model.Response{}
+	began := time.Now()
+	err := i.worker.Do(ctx, func(ctx context.Context, m *runtime.Machine) (err error) {
+		before := m.Fuel()
+		out.Outputs, err = newCalls(ctx, m, i.driver.build).run(i.driver.session, r.Inputs, r.Outputs)
+		out.Usage = model.Usage{Fuel: m.Fuel() - before, Memory: m.Memory().Size()}
+		return err
+	})
+	out.Usage.Compute = time.Since(began)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Reset makes it forget every request.
+func (i *Instance) Reset(ctx context.Context) error { return i.worker.Reset(ctx) }
+
+// Close frees it.
+func (i *Instance) Close(ctx context.Context) error { return i.worker.Close(ctx) }

@@ -1,0 +1,129 @@
+package onnx
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Levels of ONNX Runtime's optimizer and log.
+const (
+	optimizeAll = 99
+	logErrors   = 3
+)
+
+// Bounds of what a session may have.
+const (
+	maxNames = 4096 // inputs, and outputs
+	maxModel = 2 << 30
+)
+
+// session is a model that is loaded, and where the guest keeps what belongs to it. It
+// is what a snapshot has to know of the memory, as JSON.
+type session struct {
+	Session uint32 `json:"session,omitempty"` // 0: none is loaded
+	Options uint32 `json:"options,omitempty"` // of its runs
+	Inputs  []name `json:"inputs,omitempty"`
+	Outputs []name `json:"outputs,omitempty"`
+	// Model names what was loaded.
+	Model string `json:"model,omitempty"`
+}
+
+// name is the name of an input or output, and where it lies.
+type name struct {
+	Name string `json:"name"`
+	At   uint32 `json:"at"`
+}
+
+// Source is the file of a model.
+type Source interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// start has ONNX Runtime begin.
+func (c *calls) start() {
+	c.do("__wasm_call_ctors")
+	c.check("OrtInit", 1, logErrors)
+}
+
+// load makes a session of a model.
+func (c *calls) load(model Source) (s *session) {
+	size := model.Size()
+	if size > maxModel {
+		c.err = fmt.Errorf("a model of %d bytes, and %d are the most that fit the sandbox: keep its weights in files of their own (external data)", size, maxModel)
+		return nil
+	}
+	data := c.alloc(uint64(size))
+	if b := c.view(data, uint64(size)); b != nil {
+		if n, err := model.ReadAt(b, 0); n < len(b) {
+			c.err = fmt.Errorf("read the model: %w", errors.Join(err, io.ErrUnexpectedEOF))
+		}
+	}
+	id := c.cstring("wherry")
+	options := c.handle("OrtCreateSessionOptions", optimizeAll, 1, 1, 0, 0, 0, uint64(id), logErrors, 0, 0)
+	s = &session{Session: c.handle("OrtCreateSession", uint64(data), uint64(size), uint64(options))}
+	// What a snapshot keeps, it keeps as zeros.
+	clear(c.view(data, uint64(size)))
+	c.do("free", uint64(data))
+	c.do("OrtReleaseSessionOptions", uint64(options))
+	c.do("free", uint64(id))
+	c.describe(s)
+	s.Options = c.handle("OrtCreateRunOptions", logErrors, 0, 0, 0)
+	return s
+}
+
+// describe asks a session for its inputs and outputs.
+func (c *calls) describe(s *session) {
+	p := c.alloc(8)
+	c.check("OrtGetInputOutputCount", uint64(s.Session), uint64(p), uint64(p)+4)
+	inputs, outputs := c.word(p), c.word(p+4)
+	c.do("free", uint64(p))
+	if c.err == nil && (inputs > maxNames || outputs > maxNames) {
+		c.err = fmt.Errorf("a model with %d inputs and %d outputs, more than %d", inputs, outputs, maxNames)
+	}
+	s.Inputs, s.Outputs = c.names("OrtGetInputName", s.Session, inputs), c.names("OrtGetOutputName", s.Session, outputs)
+}
+
+func (c *calls) names(ask string, handle, n uint32) []name {
+	if c.err != nil {
+		return nil
+	}
+	list := make([]name, 0, n)
+	for i := range n {
+		at := c.handle(ask, uint64(handle), uint64(i))
+		list = append(list, name{c.text(at), at})
+	}
+	return list
+}
+
+// cstring copies a string to the guest, with a zero behind it.
+func (c *calls) cstring(s string) uint32 {
+	p := c.alloc(uint64(len(s)) + 1)
+	if b := c.view(p, uint64(len(s))+1); b != nil {
+		b[copy(b, s)] = 0
+	}
+	return p
+}
+
+// encode is the session as the state of a driver.
+func (s *session) encode() ([]byte, error) { return json.Marshal(s) }
+
+// decode reads a state; its numbers may be anything.
+func decode(state []byte) (*session, error) {
+	s := &session{}
+	if err := json.Unmarshal(state, s); err != nil {
+		return nil, fmt.Errorf("what the snapshot says of its session: %w", err)
+	}
+	if len(s.Inputs) > maxNames || len(s.Outputs) > maxNames {
+		return nil, errors.New("what the snapshot says of its session is too much")
+	}
+	return s, nil
+}
+
+// newCalls begins a row of calls.
+func newCalls(ctx context.Context, g Guest, b *build) *calls {
+	return &calls{ctx: ctx, guest: g, build: b}
+}

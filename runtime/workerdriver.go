@@ -1,0 +1,240 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/prepare"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/preview1"
+)
+
+// driven is what a Worker with a Driver has besides a sitting.
+type driven struct {
+	machine *Machine
+	shared  *shared // what Workers of the key begin with; nil: nothing
+	making  bool    // it is this Worker that makes it
+	// What the instance began with.
+	from  *engine.Image // nil: nothing
+	since time.Duration // the monotonic clock of that
+	state []byte
+}
+
+// Do has a Worker with a Driver do something: work calls exports of its module and
+// uses its memory, within the limits of one request. An error of work's own is
+// returned as it is, and the Worker goes on; when a call of the guest ended in
+// another way than by returning, it is broken. Do waits until what was asked before is
+// done, and no longer than ctx.
+func (w *Worker) Do(ctx context.Context, work func(ctx context.Context, m *Machine) error) error {
+	if w.process.Driver == nil {
+		return errors.New("a worker without a driver answers requests by Turn")
+	}
+	leave, err := w.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if w.broken != nil {
+		return &BrokenError{w.broken}
+	}
+	m := w.machine
+	err = w.call(ctx, func(ctx context.Context) error {
+		return w.instance.Watched(func() error { return work(ctx, m) })
+	})
+	if err != nil && m.failed {
+		w.broken = err
+	}
+	return err
+}
+
+// drives tells whether a snapshot is one that this driver can go on from, or with none
+// the host itself.
+func drives(d Driver, s *oci.Snapshot) bool {
+	if d == nil || s.Protocol != oci.ProtocolDriver {
+		return d == nil && s.Protocol != oci.ProtocolDriver
+	}
+	return s.Driver == d.Name()
+}
+
+// planDriver is planStart for a Driver: its module is loaded in parts even when
+// nothing was found out about it before, so that its memory can be kept.
+func (s *session) planDriver(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan {
+	out := s.planStart(ctx, x, p, ref, options)
+	if out.cutting == nil {
+		s.planCut(ctx, out, x, ref, options)
+	}
+	return out
+}
+
+// planAnew is planDriver for one whose snapshot has turned out wrong.
+func (s *session) planAnew(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan {
+	out := s.planWhole(ctx, x, p, ref, options)
+	s.planCut(ctx, out, x, ref, options)
+	return out
+}
+
+// planCut has a module loaded in parts of which an image says nothing.
+func (s *session) planCut(ctx context.Context, out *plan, x *executable, ref layer.Ref, options prepare.Options) {
+	c, key := s.container, keyOf(contentName(ref), options.SplitKey())
+	c.rt.mu.Lock()
+	found, known := c.rt.surveys[key]
+	c.rt.mu.Unlock()
+	if !known {
+		var err error
+		if found, err = s.surveyed(ctx, x, options); err != nil {
+			out.note("it cannot be loaded in parts: %v", err)
+			return
+		}
+		c.rt.mu.Lock()
+		if len(c.rt.surveys) >= maxSurveys {
+			clear(c.rt.surveys)
+		}
+		c.rt.surveys[key] = found
+		c.rt.mu.Unlock()
+	}
+	layers, encoded := c.layers, found.encoded
+	out.cutting = &cutting{content: contentName(ref), facts: keyOf(string(encoded)), open: func() (*prepare.Split, io.Closer, error) {
+		return openSplit(layers, ref, encoded, options)
+	}}
+}
+
+// maxSurveys bounds how many modules are remembered whose facts no image had.
+const maxSurveys = 16
+
+// drive is begin for a Worker with a Driver.
+func (w *Worker) drive(ctx context.Context) error {
+	err := w.start(ctx, w.session.planDriver)
+	if errors.Is(err, engine.ErrImage) {
+		w.quit()
+		err = w.start(ctx, w.session.planAnew)
+	}
+	if err == nil {
+		w.container.started(w.plan, 0)
+		err = w.settle(ctx)
+	}
+	w.yield()
+	return err
+}
+
+// yield lets another Worker make what this one has not made.
+func (w *Worker) yield() {
+	if w.making {
+		w.making = false
+		<-w.shared.turn
+	}
+}
+
+// join finds what the Worker begins with: what others of its key have come to, its
+// snapshot, or nothing.
+func (w *Worker) join(ctx context.Context) error {
+	w.from, w.since, w.state = nil, 0, nil
+	if s := w.plan.snapshot; s != nil {
+		w.from, w.since, w.state = w.plan.image(), time.Duration(s.Monotonic), s.State
+	}
+	d, c, rt := w.process.Driver, w.plan.cutting, w.container.rt
+	if d.Key() == "" || c == nil || w.container.spec.Deterministic {
+		return nil
+	}
+	if w.shared == nil {
+		s, slot := rt.share(keyOf("driver", c.content, d.Name(), d.Key())), w.slot
+		w.shared, w.slot = s, func() {
+			rt.leave(s)
+			slot()
+		}
+	}
+	if !w.making {
+		defer w.session.deadline.hold()() // another Worker's work is not this one's
+		making, err := w.shared.enter(ctx)
+		if err != nil {
+			return err
+		}
+		w.making = making
+	}
+	limit := w.session.limits.Memory
+	if s := w.shared; !w.making && s.image != nil && (limit == 0 || s.image.Size <= limit) {
+		w.from, w.since, w.state = s.image, s.since, s.state
+	}
+	return nil
+}
+
+// settle has the driver bring a new instance, or one that was put back, to where it
+// waits for work.
+func (w *Worker) settle(ctx context.Context) error {
+	d := w.process.Driver
+	state, err := d.Begin(ctx, w.machine, w.state)
+	if err != nil {
+		return err
+	}
+	if len(state) > MaxState {
+		return fmt.Errorf("driver %s: a state of %d bytes", d.Name(), len(state))
+	}
+	if !w.making {
+		return nil
+	}
+	s := w.shared
+	s.made = true
+	if w.from != nil && bytes.Equal(state, w.state) {
+		return nil // the snapshot has it all
+	}
+	if err := s.take(w.container.rt.imageDir(), w.instance, state); err != nil {
+		return nil // every Worker comes there by itself
+	}
+	s.since = w.machine.World.Clock.Monotonic()
+	w.from, w.since, w.state = s.image, s.since, s.state
+	if err := w.instance.Reset(w.from); err != nil { // its memory is theirs, too
+		return fmt.Errorf("share memory: %w", err)
+	}
+	return nil
+}
+
+// machineFor prepares the world of a driver and what it gives the module.
+func (s *session) machineFor(d Driver, x *executable, p Process, m *engine.Module, host *preview1.Host, clock wasi.Clock, opened func(string)) (*Machine, []wasi.HostModule, error) {
+	path, container := x.path, s.container
+	w := &World{
+		Args: x.args, Env: p.environ().list(), Stdout: p.Stdout, Stderr: p.Stderr, Clock: clock,
+		WASI: host.Module(), Imports: imported(m), container: container, opened: opened,
+		module: func() (string, error) {
+			f, err := container.Open(path)
+			if err != nil {
+				return "", err
+			}
+			defer f.Close()
+			return f.Digest()
+		},
+	}
+	hosts, err := d.Hosts(w)
+	if err != nil {
+		return nil, nil, &FormatError{x.path, err.Error()}
+	}
+	return &Machine{World: w}, hosts, nil
+}
+
+// imported are the module's own imports.
+func imported(m *engine.Module) []wasi.Import {
+	return slices.DeleteFunc(slices.Clone(m.Imports()), func(i wasi.Import) bool { return i.Module == prepare.ReservedModule })
+}
+
+// putBack is restore for a Worker with a Driver.
+func (w *Worker) putBack(ctx context.Context) error {
+	if w.instance == nil || w.from == nil {
+		return errAnew
+	}
+	began := time.Now()
+	if err := w.instance.Reset(w.from); err != nil {
+		return errAnew
+	}
+	if err := w.host.Reset(); err != nil {
+		return fmt.Errorf("open what the program begins with: %w", err)
+	}
+	w.machine.failed = false
+	w.container.book(Times{Start: time.Since(began)})
+	return w.settle(ctx)
+}
