@@ -8,11 +8,13 @@ type input struct {
 	tensor       *model.Tensor
 }
 
-// Check tells whether a model of this signature takes a request; see
-// Instance.Predict. The error is an *model.InputError.
-func Check(s *model.Signature, r *model.Request) error {
-	_, err := fit(s, r)
-	return err
+// Check is what tells whether a model of this signature takes a request, for
+// model.PoolConfig; see Instance.Predict. The errors are *model.InputError.
+func Check(s *model.Signature) func(*model.Request) error {
+	return func(r *model.Request) error {
+		_, err := fit(s, r)
+		return err
+	}
 }
 
 func (i *Instance) fit(r *model.Request) ([]input, error) { return fit(i.signature, r) }
