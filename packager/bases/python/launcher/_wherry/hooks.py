@@ -21,7 +21,8 @@ PATCHES = {
 
 
 # Modules that come with the launcher, for whoever has none of the name.
-MODULES = ("wherry",)
+MODULES = ("tokenizers", "wherry")
+PACKAGES = ("tokenizers",)  # those of MODULES that are folders
 
 
 def install():
@@ -84,7 +85,10 @@ class Own:
             return None
         from importlib import util
 
-        return util.spec_from_file_location(name, "/usr/local/lib/wherry/modules/%s.py" % name)
+        where = "/usr/local/lib/wherry/modules/" + name
+        if name in PACKAGES:
+            return util.spec_from_file_location(name, where + "/__init__.py", submodule_search_locations=[where])
+        return util.spec_from_file_location(name, where + ".py")
 
 
 class Loader:

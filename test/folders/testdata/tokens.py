@@ -1,0 +1,174 @@
+"""Holds the base's tokenizers against the native library of that name.
+
+    python tokens.py OURS [TOKENIZER.json...]     OURS: the folder that holds our package
+
+Tokenizers of every kind are trained on a text made here, and asked about
+thousands of strings: words, sentences, and characters from all over Unicode.
+"""
+import importlib
+import json
+import random
+import sys
+import unicodedata
+
+import tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+WORDS = ("the of and to in a is that boat river wherry ferry carries people goods cargo upstream Thames wind sail row rower "
+         "unbelievable antidisestablishmentarianism naïve café Ångström straße ΟΔΥΣΣΕΥΣ Привет мир 東京 日本語 한국어 مرحبا שלום "
+         "don't we'll I'm 3.14 42 1,000,000 e-mail http://example.org/a?b=c user@example.org C++ f(x) 10% $5 #tag @name "
+         "İstanbul ﬁne ½ ² Ⅷ １２３ ｆｕｌｌ é é ạ̈ 👍 👨‍👩‍👧 🇩🇪 ― “quoted” …").split()
+
+
+def corpus(r):
+    return [" ".join(r.choice(WORDS) for _ in range(r.randint(1, 25))) + r.choice([".", "!", "?", ""]) for _ in range(1500)]
+
+
+def known(c):
+    """Characters that every Unicode version of the last years has, and normalizes alike."""
+    return unicodedata.category(c) not in ("Cn", "Cs") and (
+        unicodedata.ucd_3_2_0.category(c) != "Cn" or unicodedata.normalize("NFKC", c) == c == c.lower())
+
+
+def strings(r, n):
+    """Strings to ask about."""
+    pool = [chr(c) for c in range(0x1F000) if not 0xD800 <= c < 0xE000 and known(chr(c))]
+    blocks = [[chr(c) for c in range(a, b) if known(chr(c))] for a, b in (
+        (0x20, 0x7F), (0, 0x20), (0xA0, 0x250), (0x300, 0x370), (0x370, 0x400), (0x400, 0x530), (0x5D0, 0x6F0),
+        (0x900, 0xE80), (0x1100, 0x1200), (0x1E00, 0x2000), (0x2000, 0x2070), (0x2070, 0x2C00), (0x3000, 0x3100),
+        (0x4E00, 0x4F00), (0xAC00, 0xAD00), (0xFB00, 0xFC00), (0xFE00, 0x10000))]
+    out = ["", " ", "  a  b  ", "\n\ta\r\nb", "[MASK] [CLS]x[SEP]", "<s>a</s> b <mask>  c", "a" * 250, "\u0000\ufffd\u200b", "Σς ΑΣ"]
+    while len(out) < n:
+        way = r.random()
+        if way < 0.35:
+            out.append(r.choice([" ", "  ", "\n", "\t", ""]).join(r.choice(WORDS) for _ in range(r.randint(1, 12))))
+        elif way < 0.6:
+            word = "".join(r.choice(r.choice(WORDS)) for _ in range(r.randint(1, 30)))
+            out.append(word + r.choice(["", " ", "'s", " 's", "\u3000", "--"]) + r.choice(WORDS).upper())
+        elif way < 0.85:
+            block = r.choice(blocks)
+            out.append("".join(r.choice(block) if r.random() < 0.8 else r.choice(" ab.'") for _ in range(r.randint(1, 20))))
+        else:
+            out.append("".join(r.choice(pool) for _ in range(r.randint(1, 12))))
+        if r.random() < 0.05:
+            out[-1] += r.choice(["<mask>", "[MASK]", " <extra> ", "Extra", "extra word"])
+    return out
+
+
+def trained(r):
+    """Name -> tokenizer of every kind."""
+    text = corpus(r)
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    made = {}
+
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = decoders.ByteLevel()
+    t.train_from_iterator(text, trainers.BpeTrainer(vocab_size=900, special_tokens=specials, show_progress=False,
+                                                    initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    t.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    t.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+    t.add_tokens([AddedToken("<extra>", rstrip=True), AddedToken("extra", single_word=True, normalized=True)])
+    made["bytes"] = t
+
+    t = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    t.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    t.train_from_iterator(text, trainers.BpeTrainer(vocab_size=700, show_progress=False, special_tokens=specials + [
+        "<0x%02X>" % b for b in range(256)]))
+    t.post_processor = processors.TemplateProcessing("<s> $A", "<s> $A <s>:1 $B:1", [("<s>", 0)])
+    made["fallback"] = t
+
+    t = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
+    t.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Digits(individual_digits=True)])
+    t.train_from_iterator(text, trainers.BpeTrainer(vocab_size=400, show_progress=False, special_tokens=specials,
+                                                    end_of_word_suffix="</w>"))
+    made["suffix"] = t
+
+    t = Tokenizer(models.BPE(ignore_merges=True))
+    t.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(tokenizers.Regex(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.train_from_iterator(text, trainers.BpeTrainer(vocab_size=800, special_tokens=specials, show_progress=False,
+                                                    initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    t.post_processor = processors.ByteLevel(trim_offsets=False)
+    made["splits"] = t
+
+    for name, scheme in (("unigram", "always"), ("first", "first")):
+        t = Tokenizer(models.Unigram())
+        t.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=scheme == "always")
+        t.train_from_iterator(text, trainers.UnigramTrainer(vocab_size=500, special_tokens=specials, unk_token="<unk>", show_progress=False))
+        t.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B:1 </s>:1", [("</s>", 2)])
+        made[name] = t
+
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer = normalizers.BertNormalizer(lowercase=True)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    t.train_from_iterator(text, trainers.WordPieceTrainer(vocab_size=800, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    t.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    t.enable_truncation(24)
+    made["wordpiece"] = t
+
+    t = Tokenizer.from_str(t.to_str())
+    t.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=True)
+    t.enable_truncation(16, strategy="only_first")
+    t.enable_padding(length=20, pad_id=0, pad_token="[PAD]")
+    made["cased"] = t
+
+    t = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["[UNK]", *WORDS])}, unk_token="[UNK]"))
+    t.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.NFD(), normalizers.StripAccents()])
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("contiguous")])
+    made["words"] = t
+    return made
+
+
+def asked(t, text, pair):
+    e = t.encode(text, pair) if pair is not None else t.encode(text)
+    return [e.ids, e.tokens, e.type_ids, e.attention_mask, e.special_tokens_mask]
+
+
+def main(ours, files, n):
+    r = random.Random(20)
+    made = {name: t.to_str() for name, t in trained(r).items()}
+    for path in files:
+        with open(path, encoding="utf-8") as f:
+            made[path] = f.read()
+    questions = [(s, None) for s in strings(r, n)]
+    questions += [(a, b) for (a, _), (b, _) in zip(questions[:n // 10], reversed(questions)) if a and b]
+    native = {}
+    for name, text in made.items():
+        t, native[name] = Tokenizer.from_str(text), []
+        for a, b in questions:
+            try:
+                native[name].append(asked(t, a, b))
+            except Exception as e:  # "only_first", and nothing to cut
+                native[name].append(type(e).__name__)
+    for name in [m for m in sys.modules if m.partition(".")[0] == "tokenizers"]:
+        del sys.modules[name]
+    sys.path.insert(0, ours)
+    mine = importlib.import_module("tokenizers")
+    if not mine.__file__.startswith(ours):
+        raise SystemExit("the package at %s was not taken, but %s" % (ours, mine.__file__))
+    bad = 0
+    for name, text in made.items():
+        t, wrong = mine.Tokenizer.from_str(text), 0
+        for (a, b), want in zip(questions, native[name]):
+            try:
+                got = asked(t, a, b)
+            except Exception as e:
+                got = type(e).__name__
+                if isinstance(want, str):
+                    continue
+            if got != want:
+                wrong += 1
+                if wrong <= 3:
+                    print("%s: %r, %r: got %.300r, want %.300r" % (name, a, b, got[1:2] if isinstance(got, list) else got, want[1:2]), file=sys.stderr)
+        print("%-24s %6d strings, %d differ" % (name.rpartition("/")[2], len(questions), wrong))
+        bad += wrong
+    raise SystemExit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:], 4000)
