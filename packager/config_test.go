@@ -182,7 +182,6 @@ func TestRefusedBuilds(t *testing.T) {
 		{"FROM toolchain:go\nRUN go build -o /x .", "--allow-toolchain"},
 		{"FROM scratch\nSNAPSHOT", "names no program"},
 		{"FROM scratch\nCMD [\"/x\"]\nSNAPSHOT", "no sandbox here"},
-		{"FROM scratch\nMODEL --golden=g m /", "no golden cases"},
 	}
 	for _, tt := range tests {
 		b := newBench(t, nil)

@@ -297,6 +297,10 @@ func TestRecognise(t *testing.T) {
 		{"wasm", "module app.wasm", `ENTRYPOINT ["app"]`, map[string]string{"app.wasm": "\x00asm", "README.md": ""}},
 		{"c", "C sources with the program main", "RUN clang -O3 -msimd128 -o /main lib.c main.c", map[string]string{"main.c": "int main(void) {}", "lib.c": "#include <wasm_simd128.h>", "lib.h": ""}},
 		{"predict", "predict.py with requirements.txt", `ENTRYPOINT ["predict", "predict.py"]`, map[string]string{"predict.py": "import x\ndef predict(a: float): ...", "requirements.txt": "x", "train.py": ""}},
+		{"onnx", "ONNX model iris.onnx", "MODEL iris.onnx /models/", map[string]string{"iris.onnx": "", "iris.onnx.data": "", "train.py": "fit()"}},
+		{"onnx of several", "ONNX model model.onnx", "MODEL --golden=cases.json model.onnx /models/", map[string]string{"model.onnx": "", "encoder.onnx": "", "cases.json": "{}"}},
+		{"onnx as on hubs", "ONNX model onnx/model.onnx", "MODEL onnx/model.onnx /models/", map[string]string{"onnx/model.onnx": "", "onnx/model_int8.onnx": "", "config.json": ""}},
+		{"predict around onnx", "program predict.py", `ENTRYPOINT ["predict", "predict.py"]`, map[string]string{"model.onnx": "", "predict.py": "def predict(x: str): ..."}},
 		{"python", "program main.py", `ENTRYPOINT ["python", "main.py"]`, map[string]string{"main.py": "print(1)", "other.py": ""}},
 	}
 	for _, tt := range tests {
@@ -312,6 +316,7 @@ func TestRecognise(t *testing.T) {
 	}
 	for want, files := range map[string]map[string]string{
 		"nothing in the folder":  {"README.md": "x", ".hidden.py": ""},
+		"several ONNX models":    {"a.onnx": "", "b.onnx": ""},
 		"several .wasm":          {"a.wasm": "", "b.wasm": ""},
 		"no package main":        {"go.mod": "module x", "a.go": "package x"},
 		"several programs":       {"go.mod": "module x", "cmd/a/a.go": "package main", "cmd/b/b.go": "package main"},

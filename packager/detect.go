@@ -23,11 +23,11 @@ type Guess struct {
 type NotRecognisedError struct{ Reason string }
 
 func (e *NotRecognisedError) Error() string {
-	return e.Reason + "\nlooked for: go.mod with a main package, one .wasm, C sources, a Python file with requirements.txt\nwrite a Wasmfile; the shortest is: FROM scratch, COPY app.wasm /, ENTRYPOINT [\"/app.wasm\"]"
+	return e.Reason + "\nlooked for: go.mod with a main package, one .wasm, an ONNX model, C sources, a Python file with requirements.txt\nwrite a Wasmfile; the shortest is: FROM scratch, COPY app.wasm /, ENTRYPOINT [\"/app.wasm\"]"
 }
 
 // Recognise says what a folder without a Wasmfile holds: a Go module, a .wasm,
-// C sources, or Python with its requirements.
+// an ONNX model, C sources, or Python with its requirements.
 func Recognise(files fs.FS) (Guess, error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
@@ -49,12 +49,49 @@ func Recognise(files fs.FS) (Guess, error) {
 		return recogniseWasm(byExt[".wasm"][0])
 	case len(byExt[".wasm"]) > 1:
 		return Guess{}, &NotRecognisedError{"there are several .wasm files: " + strings.Join(byExt[".wasm"], ", ")}
+	case len(byExt[".onnx"]) > 0 && !answers(files, byExt[".py"]):
+		return recogniseONNX(byExt[".onnx"], names)
 	case len(byExt[".py"]) > 0:
 		return recognisePython(files, byExt[".py"], names["requirements.txt"])
 	case len(byExt[".c"]) > 0:
 		return recogniseC(files, byExt[".c"])
 	}
+	if found, err := fs.Glob(files, "onnx/*.onnx"); err == nil && len(found) > 0 { // as on model hubs
+		return recogniseONNX(found, names)
+	}
 	return Guess{}, &NotRecognisedError{"nothing in the folder looks like a program"}
+}
+
+// recogniseONNX takes the one model, or that which is called model.onnx.
+func recogniseONNX(found []string, names map[string]bool) (Guess, error) {
+	file := found[0]
+	if len(found) > 1 {
+		i := slices.IndexFunc(found, func(name string) bool { return path.Base(name) == "model.onnx" })
+		if i < 0 {
+			return Guess{}, &NotRecognisedError{fmt.Sprintf("there are several ONNX models: %s; an image answers with one of them: FROM onnx, MODEL %s /", strings.Join(found, ", "), found[0])}
+		}
+		file = found[i]
+	}
+	if !plainName.MatchString(path.Base(file)) {
+		return Guess{}, &NotRecognisedError{fmt.Sprintf("the name %q is no name for a model", file)}
+	}
+	golden := ""
+	if names["cases.json"] {
+		golden = "--golden=cases.json "
+	}
+	return Guess{
+		Why:    "found the ONNX model " + file,
+		Recipe: fmt.Sprintf("FROM onnx\nMODEL %s%s /models/\n", golden, file),
+	}, nil
+}
+
+// answers tells whether one of the Python files is a model: what it does around
+// an ONNX model belongs to it.
+func answers(files fs.FS, sources []string) bool {
+	return slices.ContainsFunc(sources, func(name string) bool {
+		text, err := readHead(files, name)
+		return err == nil && pythonPredict.MatchString(text)
+	})
 }
 
 var mainPackage = regexp.MustCompile(`(?m)^package main\b`)

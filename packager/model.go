@@ -46,6 +46,16 @@ func (b *builder) model(ctx context.Context, s *state, step recipe.Step, m *reci
 	if len(weights) == 0 {
 		return false, fmt.Errorf("%s: there is no file in it", m.Source)
 	}
+	var onnx *onnxModel
+	switch {
+	case onONNX(s):
+		weights, onnx, err = cp.readONNX(s, weights)
+	case s.config.Config.Labels["run.wherry.python"] != "":
+		weights, err = cp.lowerBeside(s, weights)
+	}
+	if err != nil {
+		return false, err
+	}
 	all := true
 	for i, w := range weights {
 		createdBy := step.Code
@@ -60,6 +70,16 @@ func (b *builder) model(ctx context.Context, s *state, step recipe.Step, m *reci
 			return false, fmt.Errorf("%s: %w", w.source, err)
 		}
 		all = all && cached
+	}
+	if onnx != nil {
+		if err := b.describeONNX(s, onnx); err != nil {
+			return false, fmt.Errorf("%s: %w", m.Source, err)
+		}
+	}
+	if m.Golden != "" {
+		if err := b.golden(ctx, s, m.Golden, weights, onnx); err != nil {
+			return false, fmt.Errorf("--golden=%s: %w", m.Golden, err)
+		}
 	}
 	return all, nil
 }

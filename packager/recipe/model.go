@@ -9,12 +9,12 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// Model is the instruction MODEL [--from=STAGE|IMAGE] SRC [DEST]: files that are
-// weights, each in an uncompressed layer of its own.
+// Model is the instruction MODEL [--from=STAGE|IMAGE] [--golden=FILE] SRC [DEST]:
+// files that are weights, each in an uncompressed layer of its own.
 type Model struct {
 	// From is a stage or an image; empty means the build context.
 	From string
-	// Golden is the value of --golden, which this version refuses.
+	// Golden is a file of the build context with golden cases; empty means none.
 	Golden string
 	// Source is the file, folder or pattern that holds the weights.
 	Source string
@@ -28,7 +28,10 @@ func (m *Model) Expand(expand instructions.SingleWordExpander) error {
 	if m.Source, err = expand(m.Source); err != nil {
 		return err
 	}
-	m.Dest, err = expand(m.Dest)
+	if m.Dest, err = expand(m.Dest); err != nil {
+		return err
+	}
+	m.Golden, err = expand(m.Golden)
 	return err
 }
 
@@ -64,7 +67,7 @@ func parseModel(n *parser.Node, escape rune) (*Model, error) {
 		case "--golden":
 			m.Golden = value
 		default:
-			return nil, fmt.Errorf("MODEL has no flag %s; it has --from", name)
+			return nil, fmt.Errorf("MODEL has no flag %s; it has --from and --golden", name)
 		}
 		if value == "" {
 			return nil, fmt.Errorf("MODEL %s needs a value", name)
@@ -75,7 +78,7 @@ func parseModel(n *parser.Node, escape rune) (*Model, error) {
 		args = append(args, arg.Value)
 	}
 	if len(args) < 1 || len(args) > 2 || args[0] == "" {
-		return nil, errors.New("MODEL wants one source and at most one destination: MODEL [--from=STAGE|IMAGE] SRC [DEST]")
+		return nil, errors.New("MODEL wants one source and at most one destination: MODEL [--from=STAGE|IMAGE] [--golden=FILE] SRC [DEST]")
 	}
 	m.Source = args[0]
 	if len(args) == 2 {
