@@ -9,12 +9,13 @@ import (
 func TestLookup(t *testing.T) {
 	for ref, found := range map[string]bool{
 		"python": true, "python:3.15": true, "python:3": true,
+		"onnx": true, "onnx:1.18": true, "onnx:1.30": false,
 		"python:3.11": false, "python:3.15-slim": false, "postgres": false, "": false,
 	} {
 		if _, ok := Lookup(ref); ok != found {
 			t.Errorf("Lookup(%q) found %v, want %v", ref, ok, found)
 		}
-		if _, wrong := Unknown(ref); wrong != (!found && strings.HasPrefix(ref, "python:")) {
+		if _, wrong := Unknown(ref); wrong != (!found && (strings.HasPrefix(ref, "python:") || strings.HasPrefix(ref, "onnx:"))) {
 			t.Errorf("Unknown(%q) is %v", ref, wrong)
 		}
 	}

@@ -48,12 +48,12 @@ func (e *BaseError) Error() string {
 
 // ourBases maps the short names of our bases to their one tag.
 var ourBases = map[string]string{
+	"onnx":   "1.18",
 	"python": "3.15",
 }
 
 // plannedBases are short names that are ours, but not in this version.
 var plannedBases = map[string]string{
-	"onnx":     "start from a Wasmfile with FROM python and a scikit-learn model, or use a later wherry",
 	"static":   "use FROM scratch and COPY the files",
 	"postgres": "to use the native one elsewhere, write its full name: FROM docker.io/library/postgres:TAG",
 }

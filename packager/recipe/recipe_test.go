@@ -156,7 +156,9 @@ func TestResolveFrom(t *testing.T) {
 		{"node:20", nil, From{}, "WebAssembly"},
 		{"golang:1.24-alpine", nil, From{}, "FROM toolchain:go"},
 		{"gcc", nil, From{}, "FROM toolchain:c"},
-		{"onnx", nil, From{}, "later"},
+		{"onnx", nil, From{Kind: Base, Name: "onnx:1.18"}, ""},
+		{"onnx:1.18.0", nil, From{Kind: Base, Name: "onnx:1.18"}, ""},
+		{"onnx:1.30", nil, From{}, "FROM onnx:1.18"},
 		{"ubuntu", nil, From{}, "FROM scratch"},
 		{"", nil, From{}, "--build-arg"},
 	}
