@@ -104,7 +104,7 @@ func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (
 	}
 	k := newKey(deriveVersion)
 	k.add(s.digest(), string(config))
-	if !s.snapshot && !isPythonModel(s) || b.Recorder == nil {
+	if !s.snapshot && !isPythonModel(s) && !isONNXModel(s) || b.Recorder == nil {
 		return b.addHot(ctx, s, rec, k.sum())
 	}
 	if s.secret {
@@ -146,6 +146,11 @@ func (b *builder) hasAll(ctx context.Context, layers []ispec.Descriptor) bool {
 func isPythonModel(s *state) bool {
 	c := s.config.Config
 	return c.Labels["run.wherry.python"] != "" && len(c.Entrypoint) > 1 && path.Base(c.Entrypoint[0]) == "predict"
+}
+
+// isONNXModel recognises the images with a model on the base onnx.
+func isONNXModel(s *state) bool {
+	return onONNX(s) && s.config.Config.Labels[LabelModel] == modelONNX
 }
 
 // record runs the program of the stage.

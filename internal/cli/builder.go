@@ -17,6 +17,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/model/onnx"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
@@ -201,7 +202,13 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 	if spec.Survey {
 		return c.Survey(ctx, runtime.Process{Args: c.Command()})
 	}
-	return c.Record(ctx, runtime.RecordSpec{Process: runtime.Process{Args: c.Command()}, Snapshot: true, Guess: guess})
+	process := runtime.Process{Args: c.Command()}
+	if spec.Config.Labels[packager.LabelONNX] != "" {
+		if process, err = onnx.Process(c, spec.Config.ImageConfig); err != nil {
+			return nil, err
+		}
+	}
+	return c.Record(ctx, runtime.RecordSpec{Process: process, Snapshot: true, Guess: guess})
 }
 
 // Describe asks the program of an image, a model, for its signature.
