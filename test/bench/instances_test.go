@@ -42,7 +42,7 @@ func BenchmarkInstances(b *testing.B) {
 		before := resident(b)
 		var all []*runtime.Worker
 		started := each(instances, func(int) { all = append(all, crowd.start()) })
-		each(instances, func(i int) { crowd.answer(all[i], request, m.want) })
+		greeted := each(instances, func(i int) { crowd.answer(all[i], request, m.want) })
 		goruntime.GC()
 		after := resident(b)
 		var plain, reset, fresh series
@@ -53,7 +53,7 @@ func BenchmarkInstances(b *testing.B) {
 				fresh = append(fresh, inProcess(func() { crowd.answer(w, request, m.want) })())
 			}
 		}
-		for side, s := range map[string]series{"start": started, "reset": reset, "request": plain, "request-after-reset": fresh} {
+		for side, s := range map[string]series{"start": started, "first-request": greeted, "reset": reset, "request": plain, "request-after-reset": fresh} {
 			report(b, side+"-min-ms", least(s.wall()), time.Millisecond)
 			report(b, side+"-median-ms", median(s.wall()), time.Millisecond)
 			report(b, side+"-cpu-ms", median(s.cpu()), time.Millisecond)
