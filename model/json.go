@@ -408,16 +408,21 @@ func (w *writer) element(b []byte) []byte {
 	w.next++
 	switch class, _ := t.Type.class(); {
 	case t.Type == Bytes:
-		n := int(binary.LittleEndian.Uint32(t.Data[w.offset:]))
-		e := t.Data[w.offset+4:][:n]
-		w.offset += 4 + n
-		return w.bytes(b, e)
+		return w.bytes(b, w.raw())
 	case t.Type == Bool:
 		return strconv.AppendBool(b, t.Data[i] != 0)
 	case class == floating:
 		return appendFloat(b, t.number(i), t.Type)
 	}
 	return append(b, t.text(i)...)
+}
+
+// raw is the next element of Bytes.
+func (w *writer) raw() []byte {
+	n := int(binary.LittleEndian.Uint32(w.tensor.Data[w.offset:]))
+	e := w.tensor.Data[w.offset+4:][:n]
+	w.offset += 4 + n
+	return e
 }
 
 func (w *writer) bytes(b, e []byte) []byte {

@@ -39,6 +39,8 @@ var ErrBusy = errors.New("the model is busy: too many requests wait for it")
 type PoolConfig struct {
 	// Signature is what requests are checked against.
 	Signature *Signature
+	// Check says in which way a request does not fit; nil means Signature.Check.
+	Check func(r *Request) error
 	// New makes an instance. ctx ends with the pool, not with the request that the
 	// instance is made for.
 	New func(ctx context.Context) (Instance, error)
@@ -104,6 +106,9 @@ func NewPool(ctx context.Context, c PoolConfig) (*Pool, error) {
 	default:
 		return nil, fmt.Errorf("reuse %q: it is always, reset or never", string(c.Reuse))
 	}
+	if c.Check == nil {
+		c.Check = c.Signature.Check
+	}
 	c.Instances = max(c.Instances, 1)
 	p := &Pool{config: c}
 	p.life, p.end = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -148,7 +153,7 @@ func (p *Pool) Warm(ctx context.Context, n int) error {
 // Predict checks a request and has an instance answer it, waiting for one no
 // longer than ctx.
 func (p *Pool) Predict(ctx context.Context, r *Request) (*Response, error) {
-	if err := p.config.Signature.Check(r); err != nil {
+	if err := p.config.Check(r); err != nil {
 		return nil, err
 	}
 	if !p.enter() {

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,11 +11,12 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/places"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager"
 )
 
-func moduleCache(p places) string { return filepath.Join(p.Cache, "modules") }
+func moduleCache(p places.Places) string { return p.Modules() }
 
 // transfers shows blobs that move or are unpacked, one bar each.
 type transfers struct {
