@@ -91,3 +91,41 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestParseTensor(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		data  *Blob
+		typ   string
+		bytes string
+	}{
+		{"raw", msg(num(1, 2), num(2, 1), str(9, "12345678")), "FP32", "12345678"},
+		{"int64, packed", msg(num(1, 2), num(2, 7), str(7, "\x01\x02")), "INT64", "\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00"},
+		{"int8 in int32", msg(num(1, 1), num(2, 3), num(5, -1)), "INT8", "\xff"},
+		{"half in int32", msg(num(2, 10), num(5, 0x3c00)), "FP16", "\x00\x3c"},
+		{"strings", msg(num(1, 2), num(2, 8), str(6, "a"), str(6, "")), "BYTES", "\x01\x00\x00\x00a\x00\x00\x00\x00"},
+		{"too few", msg(num(1, 3), num(2, 1), str(9, "12345678")), "", ""},
+		{"complex", msg(num(1, 1), num(2, 14), str(9, "12345678")), "", ""},
+	} {
+		v, err := ParseTensor(c.data.Bytes())
+		if c.typ == "" {
+			if err == nil {
+				t.Errorf("%s: %+v", c.name, v)
+			}
+			continue
+		}
+		if err != nil || string(v.Type) != c.typ || string(v.Data) != c.bytes {
+			t.Errorf("%s: %+v, %v", c.name, v, err)
+		}
+	}
+}
+
+func FuzzParseTensor(f *testing.F) {
+	f.Add(msg(num(1, 2), num(2, 7), str(7, "\x01\x02")).Bytes())
+	f.Add(msg(num(1, 2), num(2, 8), str(6, "a"), str(6, "")).Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if v, err := ParseTensor(data); err == nil && v.Check() != nil {
+			t.Fatalf("%+v", v)
+		}
+	})
+}
