@@ -8,10 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/model/onnx"
+	"github.com/wherry-run/wherry/model/onnx/graph"
 	"github.com/wherry-run/wherry/packager/bases"
 	"github.com/wherry-run/wherry/packager/scaffold"
 	"github.com/wherry-run/wherry/runtime"
@@ -28,6 +32,8 @@ func modelKind(name string) string {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".pkl", ".pickle", ".joblib", ".sav":
 		return "pickle"
+	case ".onnx":
+		return "onnx"
 	}
 	return ""
 }
@@ -64,23 +70,19 @@ func findModel(what, source string) (*initTarget, error) {
 
 // initModel writes what an image of a model needs.
 func (a *app) initModel(ctx context.Context, t initTarget, o initOptions) error {
-	base, _ := bases.Lookup("python")
-	image, done, err := a.openBase(ctx, base)
-	if err != nil {
-		return err
-	}
-	defer done()
 	rt, err := a.runtime(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeRuntime(ctx, rt)
-	options := scaffold.Options{Folder: t.folder, Model: t.model, Source: t.source, Sandbox: pythonSandbox{rt, image}}
+	host := &initHost{app: a, rt: rt}
+	defer host.close()
+	options := scaffold.Options{Folder: t.folder, Model: t.model, Source: t.source, Sandbox: host, Engine: host}
 	if o.native {
 		options.Native = hostPython{}
 	}
 	a.talk().Line("reading %s in the sandbox", t.model)
-	d, err := scaffold.Pickle(ctx, options)
+	d, err := t.draft(ctx, options)
 	a.compiling.hush()
 	a.talk().Clear()
 	var refused *scaffold.RefusedError
@@ -91,6 +93,15 @@ func (a *app) initModel(ctx context.Context, t initTarget, o initOptions) error 
 		return err
 	}
 	return a.finishInit(t.folder, d, o)
+}
+
+// draft asks the room that knows the kind of model.
+func (t initTarget) draft(ctx context.Context, o scaffold.Options) (*scaffold.Draft, error) {
+	switch t.kind {
+	case "onnx":
+		return scaffold.ONNX(ctx, o)
+	}
+	return scaffold.Pickle(ctx, o)
 }
 
 // finishInit writes the files, and says what there is to know about them.
@@ -124,19 +135,108 @@ func (a *app) finishInit(folder string, d *scaffold.Draft, o initOptions) error 
 	for _, n := range d.Notes {
 		fmt.Fprintln(a.Err, "note: "+n)
 	}
-	name := folderName(folder)
+	name := imageName(folder)
 	fmt.Fprintf(a.Err, "next: wherry build -t %s %s && wherry test %s\n", name, folder, name)
 	return nil
 }
 
-// pythonSandbox runs Python in containers of the base.
-type pythonSandbox struct {
-	rt    *runtime.Runtime
-	image runtime.Image
+// imageName is a name for the image of a folder: the folder's, as far as it is
+// one.
+func imageName(folder string) string {
+	full, err := filepath.Abs(folder)
+	if err != nil {
+		full = folder
+	}
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		}
+		return '-'
+	}, filepath.Base(full))
+	if name = strings.Trim(name, "-"); name == "" {
+		return "model"
+	}
+	return name
+}
+
+// initHost runs what reads models: Python and ONNX Runtime, in containers of the
+// bases, which are opened when they are first needed.
+type initHost struct {
+	app    *app
+	rt     *runtime.Runtime
+	images map[string]runtime.Image
+	done   []func()
+}
+
+func (h *initHost) close() {
+	for _, done := range h.done {
+		done()
+	}
+}
+
+// base opens one of our images.
+func (h *initHost) base(ctx context.Context, name string) (runtime.Image, error) {
+	if image := h.images[name]; image != nil {
+		return image, nil
+	}
+	base, ok := bases.Lookup(name)
+	if !ok {
+		return nil, fmt.Errorf("there is no base %s", name)
+	}
+	image, done, err := h.app.openBase(ctx, base)
+	if err != nil {
+		return nil, err
+	}
+	if h.images == nil {
+		h.images = map[string]runtime.Image{}
+	}
+	h.images[name], h.done = image, append(h.done, done)
+	return image, nil
+}
+
+// ONNX answers requests with the model of a folder.
+func (h *initHost) ONNX(ctx context.Context, folder, name string, m *graph.Lowered, requests []*model.Request) ([]*model.Response, string, error) {
+	image, err := h.base(ctx, "onnx")
+	if err != nil {
+		return nil, "", err
+	}
+	at := scaffold.Work + "/" + name
+	spec := runtime.Spec{Mounts: []runtime.Mount{{Target: at, Data: m.Bytes.Bytes(), Mode: 0o644}}}
+	for _, file := range m.ExternalFiles() {
+		spec.Mounts = append(spec.Mounts, runtime.Mount{
+			Source: filepath.Join(folder, filepath.FromSlash(path.Join(path.Dir(name), file))), Target: path.Join(path.Dir(at), file), ReadOnly: true,
+		})
+	}
+	c, err := h.rt.Create(ctx, image, spec)
+	if err != nil {
+		return nil, "", err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	instance, err := onnx.Open(ctx, c, onnx.Options{Model: at})
+	if err != nil {
+		return nil, "", err
+	}
+	defer instance.Close(context.WithoutCancel(ctx))
+	var answers []*model.Response
+	for _, r := range requests {
+		answer, err := instance.Predict(ctx, r)
+		if err != nil {
+			return nil, "", err
+		}
+		answers = append(answers, answer)
+	}
+	return answers, "ONNX Runtime " + onnx.Version + ", in the sandbox", nil
 }
 
 // Python runs one program to its end.
-func (s pythonSandbox) Python(ctx context.Context, p scaffold.Program) ([]byte, error) {
+func (h *initHost) Python(ctx context.Context, p scaffold.Program) ([]byte, error) {
+	image, err := h.base(ctx, "python")
+	if err != nil {
+		return nil, err
+	}
 	var out, talk bounded
 	spec := runtime.Spec{
 		Entrypoint: []string{"python"}, Args: p.Args, WorkingDir: "/", Stdout: &out, Stderr: &talk,
@@ -147,7 +247,7 @@ func (s pythonSandbox) Python(ctx context.Context, p scaffold.Program) ([]byte, 
 	for name, data := range p.Files {
 		spec.Mounts = append(spec.Mounts, runtime.Mount{Target: name, Data: data, Mode: 0o644})
 	}
-	c, err := s.rt.Create(ctx, s.image, spec)
+	c, err := h.rt.Create(ctx, image, spec)
 	if err != nil {
 		return nil, err
 	}

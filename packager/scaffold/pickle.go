@@ -24,6 +24,8 @@ type Options struct {
 	// Native, when given, answers golden cases with the Python of this machine.
 	// That is for models that their user trusts: it runs what is in a pickle.
 	Native Sandbox
+	// Engine answers with ONNX models; nil leaves golden cases of them out.
+	Engine Engine
 }
 
 // Pickle looks at a pickled model and drafts what its image needs.
