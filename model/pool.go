@@ -44,6 +44,8 @@ type PoolConfig struct {
 	// New makes an instance. ctx ends with the pool, not with the request that the
 	// instance is made for.
 	New func(ctx context.Context) (Instance, error)
+	// First is an instance that was made already; nil is none.
+	First Instance
 	// Instances is how many there may be at once; 0 means 1.
 	Instances int
 	// Waiting is how many requests may wait for others to be done; 0 means as many as
@@ -111,6 +113,9 @@ func NewPool(ctx context.Context, c PoolConfig) (*Pool, error) {
 	}
 	c.Instances = max(c.Instances, 1)
 	p := &Pool{config: c}
+	if c.First != nil {
+		p.idle, p.live, p.counts.Made = []Instance{c.First}, 1, 1
+	}
 	p.life, p.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	return p, nil
 }

@@ -1,5 +1,11 @@
 package model
 
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
 // A Signature says what a model takes and gives: the metadata document of the
 // Open Inference Protocol ("Model Metadata"), which is its JSON.
 type Signature struct {
@@ -75,6 +81,50 @@ func find(list []Field, name string) *Field {
 	for i := range list {
 		if list[i].Name == name {
 			return &list[i]
+		}
+	}
+	return nil
+}
+
+// MaxFields bounds the inputs, and the outputs, of a signature.
+const MaxFields = 4096
+
+// ParseSignature reads a signature in JSON and checks it.
+func ParseSignature(text []byte) (*Signature, error) {
+	var s Signature
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("read signature: %w", err)
+	}
+	if err := s.Validate(); err != nil {
+		return nil, fmt.Errorf("read signature: %w", err)
+	}
+	return &s, nil
+}
+
+// Validate tells in which way a signature is none: fields without a name or with
+// that of another, of no type or shape, or no outputs.
+func (s *Signature) Validate() error {
+	if len(s.Outputs) == 0 {
+		return errors.New("it has no output")
+	}
+	for _, list := range [][]Field{s.Inputs, s.Outputs} {
+		if len(list) > MaxFields {
+			return fmt.Errorf("it has more than %d inputs or outputs", MaxFields)
+		}
+		seen := make(map[string]bool, len(list))
+		for i := range list {
+			f := &list[i]
+			switch {
+			case f.Name == "":
+				return errors.New("a field has no name")
+			case seen[f.Name]:
+				return fmt.Errorf("%q is there twice", f.Name)
+			case !f.Type.Valid():
+				return fmt.Errorf("%q: %q is no type of elements", f.Name, string(f.Type))
+			case len(f.Shape) > MaxDims:
+				return fmt.Errorf("%q has more than %d dimensions", f.Name, MaxDims)
+			}
+			seen[f.Name] = true
 		}
 	}
 	return nil
