@@ -47,6 +47,9 @@ type RecordSpec struct {
 	// Snapshot asks for a snapshot at the point where the program waits for work;
 	// otherwise the program runs to its end.
 	Snapshot bool
+	// Cases names a file of golden cases, which a program may do before its snapshot
+	// is taken; "" is none.
+	Cases string
 	// Guess lets a program that knows no cases of its work do some before its
 	// snapshot, with values of its own invention. When that leads to no snapshot,
 	// it may be for the guess, and another Container may record it without.
@@ -363,7 +366,7 @@ func (r *recorder) prepare(ctx context.Context, g *guest, protocol string) (err 
 	i := g.Instance
 	if protocol == oci.ProtocolTurn {
 		request := newRequest(r.x, r.p, nil)
-		request.Guess = r.spec.Guess
+		request.Guess, request.Cases = r.spec.Guess, r.spec.Cases
 		source, err := turnSource(turnLoad, request)
 		if err != nil {
 			return err

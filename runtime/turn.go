@@ -24,6 +24,8 @@ type request struct {
 	Seed []byte `json:"seed,omitempty"`
 	// Guess lets it be called with plain values before its snapshot is taken.
 	Guess bool `json:"guess,omitempty"`
+	// Cases is a file of golden cases that it may do before its snapshot is taken.
+	Cases string `json:"cases,omitempty"`
 	// Again says that it was restored before, and has said what there is to say.
 	Again bool `json:"again,omitempty"`
 }

@@ -208,7 +208,9 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 			return nil, err
 		}
 	}
-	return c.Record(ctx, runtime.RecordSpec{Process: process, Snapshot: true, Guess: guess})
+	return c.Record(ctx, runtime.RecordSpec{
+		Process: process, Snapshot: true, Guess: guess, Cases: spec.Config.Labels[packager.LabelGolden],
+	})
 }
 
 // Describe asks the program of an image, a model, for its signature.

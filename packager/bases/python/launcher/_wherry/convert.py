@@ -5,6 +5,7 @@ import typing
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "1": True,
             "false": False, "no": False, "off": False, "0": False}
+_ALIAS = getattr(typing, "TypeAliasType", ())
 _LISTS = (list, tuple, set, frozenset)
 
 
@@ -16,7 +17,19 @@ def hints(function, signature):
         found = {n: p.annotation for n, p in signature.parameters.items()
                  if p.annotation is not p.empty and not isinstance(p.annotation, str)}
     found.pop("return", None)
-    return found
+    return {n: unalias(h) for n, h in found.items()}
+
+
+def unalias(hint):
+    """What a name made by the statement "type" stands for."""
+    while True:
+        origin = typing.get_origin(hint)
+        if isinstance(hint, _ALIAS):
+            hint = hint.__value__
+        elif isinstance(origin, _ALIAS):
+            hint = origin.__value__[typing.get_args(hint)]
+        else:
+            return hint
 
 
 def is_list(hint):

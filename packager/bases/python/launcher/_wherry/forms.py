@@ -5,6 +5,7 @@ decode, from a tensor to what predict gets, and encode, from what it gives to a
 tensor. The table of types is in docs/models.md.
 """
 import json
+import math
 import struct
 import types
 import typing
@@ -44,6 +45,14 @@ class Form:
         """The tensor of what predict gave."""
         return tensors.of_text(convert.line(value))
 
+    def parse(self, value):
+        """The tensor of a value as cases in JSON have it."""
+        return tensors.of_text(json.dumps(value))
+
+    def example(self, said):
+        """A plain value, as JSON has it, within what the field's parameters say; None when there is none."""
+        return None
+
 
 class Number(Form):
     """One number, or truth."""
@@ -62,16 +71,29 @@ class Number(Form):
     def encode(self, value):
         if hasattr(value, "item"):
             value = value.item()
-        if self.make is int and isinstance(value, float) and value % 1 != 0:
-            raise TypeError("%r is no whole number" % value)
         return tensors.Tensor(self.datatype, [1], self.unpack.pack(_cast(self.datatype, value)))
+
+    def parse(self, value):
+        return self.encode(_sole(value))
+
+    def example(self, said):
+        if said.get("choices"):
+            return said["choices"][0]
+        if self.datatype == "BOOL":
+            return True
+        one = min(max(1, said.get("minimum", 1)), said.get("maximum", math.inf))
+        return float(one) if self.datatype[:2] == "FP" else int(one)
 
 
 def _cast(datatype, value):
-    """A value as what struct wants for a type."""
+    """A value as what struct wants for a type: one that would become another is none."""
     if datatype == "BOOL":
-        return bool(value)
-    return float(value) if datatype[:2] == "FP" else int(value)
+        made = bool(value)
+    else:
+        made = float(value) if datatype[:2] == "FP" else int(value)
+    if datatype[:2] != "FP" and made != value:
+        raise TypeError("%r is no %s" % (value, datatype))
+    return made
 
 
 class Text(Form):
@@ -89,6 +111,19 @@ class Text(Form):
     def encode(self, value):
         value = convert.plain(value)
         return tensors.of_text(value if isinstance(value, str) else json.dumps(value))
+
+    def parse(self, value):
+        return self.encode(_sole(value))
+
+    def example(self, said):
+        return said["choices"][0] if said.get("choices") else "a" if self.make is None else None
+
+
+def _sole(value):
+    """The one value in lists of one."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
 
 
 class List(Form):
@@ -132,6 +167,31 @@ class List(Form):
             return tensors.of_bytes(shape, [str(convert.plain(v)).encode() for v in flat])
         return tensors.of_numbers(self.datatype, shape, [_cast(self.datatype, v) for v in flat])
 
+    def parse(self, value):
+        for _ in range(len(self.shape) - _depth(value)):
+            value = [value]
+        return self.encode(value)
+
+    def example(self, said):
+        return _filled(self.element.example(said), self.shape)
+
+
+def _depth(value):
+    """How many lists a value is in."""
+    n = 0
+    while isinstance(value, list):
+        n, value = n + 1, value[0] if value else None
+    return n
+
+
+def _filled(one, shape):
+    """Nested lists of one value; a dimension of any length has 1."""
+    if one is None or math.prod(max(d, 1) for d in shape) > 1 << 16:
+        return None
+    for d in reversed(shape):
+        one = [one] * (1 if d < 0 else d)
+    return one
+
 
 class Array(Form):
     """An array of numpy; sure is False when the hint does not say the type of its elements."""
@@ -150,6 +210,19 @@ class Array(Form):
 
     def encode(self, value):
         return tensors.of_array(_array(value), self.datatype)
+
+    def parse(self, value):
+        import numpy
+
+        if self.datatype == "BYTES":
+            return tensors.of_array(numpy.asarray(value, object))
+        return tensors.of_array(numpy.asarray(value, tensors.NUMBERS[self.datatype][1]))
+
+    def example(self, said):
+        return None if self.shape is None else _filled(_ONE.get(self.datatype, 1.0), self.shape)
+
+
+_ONE = {"BYTES": "a", "BOOL": True, **{"%sINT%d" % (u, n): 1 for u in ("", "U") for n in (8, 16, 32, 64)}}
 
 
 class Frame(Form):
@@ -216,6 +289,12 @@ class Frame(Form):
             return Form.encode(self, value)
         return tensors.of_text(value.to_json(orient="records", date_format="iso", double_precision=15))
 
+    def parse(self, value):
+        return tensors.of_text(value if isinstance(value, str) else json.dumps(value))
+
+    def example(self, said):
+        return self.columns and [{n: _ONE.get(d, 1.0) for n, d in self.columns.items()}]
+
 
 def _is_split(told):
     return isinstance(told, dict) and set(told) >= {"columns", "data"} and isinstance(told["data"], list) \
@@ -245,6 +324,14 @@ class Content(Form):
         if isinstance(value, str):
             value = value.encode()
         return tensors.of_bytes([1], [bytes(value)])
+
+    def parse(self, value):
+        import base64
+
+        value = _sole(value)
+        if isinstance(value, dict) and set(value) == {"base64"}:
+            return tensors.of_bytes([1], [base64.b64decode(value["base64"])])
+        return tensors.of_text(value)
 
 
 def _picture(data):
@@ -401,8 +488,8 @@ def _note(notes, kind, attribute):
 
 def bare(hint):
     """A hint without Annotated, and what Annotated says."""
-    notes = ()
+    notes, hint = (), convert.unalias(hint)
     while typing.get_origin(hint) is typing.Annotated:
         notes = (*hint.__metadata__, *notes)
-        hint = typing.get_args(hint)[0]
+        hint = convert.unalias(typing.get_args(hint)[0])
     return hint, notes

@@ -12,9 +12,10 @@ class Model(Program):
 
     fixed = 4  # the same, predict, and the file
 
-    def __init__(self, argv, guess):
+    def __init__(self, argv, guess, golden=""):
         super().__init__()
         self.path = argv[1]
+        self.golden = golden  # a file of cases with what they should give
         self.may_guess = guess
         self.words, self.line = [], []  # sys.argv and sys.orig_argv
         self.kept = None  # the sys.argv that the program made for itself
@@ -98,7 +99,7 @@ class Model(Program):
             try:
                 self._call(case)
             except BaseException as e:
-                raise Unfit("warmup.json, case %d: %s: %s" % (at, type(e).__name__, e)) from e
+                raise Unfit("case %d: %s: %s" % (at, type(e).__name__, e)) from e
         run._flush()
         for call in back:
             call()
@@ -128,39 +129,31 @@ class Model(Program):
             call()
 
     def _cases(self):
-        """The cases of warmup.json beside the program: lists of words, or objects."""
-        try:
-            with open(os.path.join(os.path.dirname(os.path.abspath(self.path)), "warmup.json")) as f:
-                cases = json.load(f)
-        except FileNotFoundError:
-            return []
-        except ValueError as e:
-            raise Unfit("warmup.json is no JSON: %s" % e) from None
+        """The cases of warmup.json beside the program, lists of words or objects, and the golden cases."""
+        cases = _read(os.path.join(os.path.dirname(os.path.abspath(self.path)), "warmup.json")) or []
         if not isinstance(cases, list) or not all(isinstance(c, (list, dict)) for c in cases):
             raise Unfit("warmup.json: a list of cases is wanted, each a list of words or an object")
+        golden = _read(self.golden) if self.golden else None
+        try:
+            cases = cases + [c["inputs"] for c in (golden or {"cases": []})["cases"]]
+        except (KeyError, TypeError):
+            raise Unfit("%s: no golden cases" % self.golden) from None
         return cases[:100]
 
     def _guess(self):
         """Plain values of the right types, for want of cases."""
-        words = []
-        for name, p in self.predictor.signature.parameters.items():
-            if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) or p.default is not p.empty:
-                continue
-            word = {float: "1.0", int: "1", bool: "true", str: "a"}.get(self.predictor.hints.get(name))
-            if word is None:
-                return []
-            words.append(word)
-        return [words]
+        found = self.predictor.form.example()
+        return [] if found is None else [found]
 
     def _call(self, case):
         """One case."""
-        from . import predict
-
+        form = self.predictor.form
         if isinstance(case, dict):
-            result = predict.awaited(self.predictor.invoke(case))
+            positional, named = form.arguments(form.parse(case), {})
         else:
-            result = predict.awaited(self.predictor.call([str(w) for w in case]))
-        self.predictor.form.observe(result)
+            positional, named = self.predictor.bind([str(w) for w in case])
+        result = self.predictor.called(positional, named)
+        form.observe(result)
         return result
 
     def go(self, argv):
@@ -170,13 +163,19 @@ class Model(Program):
         return run.guard(lambda: predict.one(self.predictor, argv[2:]))
 
     def _serve(self, case):
-        """One case, as the request of a worker."""
+        """One case, as the requests of a worker."""
         import _host
         from . import work
 
         request = case if isinstance(case, dict) else [str(w) for w in case]
-        _host.call(work.HEAD + work.NEXT)
-        work.serve(self, lambda _: work.frame(work.REQUEST, json.dumps(request).encode()))
+        frames = [work.frame(work.REQUEST, json.dumps(request).encode())]
+        try:
+            frames.append(work.message(self.predictor, case))
+        except Exception:
+            pass  # words are no tensors
+        for frame in frames:
+            _host.call(work.HEAD + work.NEXT)
+            work.serve(self, lambda _, frame=frame: frame)
 
     def rehearse(self, argv):
         """Every case twice, and what the program did not expect."""
@@ -194,6 +193,17 @@ class Model(Program):
         strange = [[_nan(word) for word in words] for words in cases[:1]]
         words = [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]
         return [(w, "", False) for w in words] + [(w, "", False, ["REHEARSAL=1"], "/") for w in cases[:1]]
+
+
+def _read(path):
+    """What a file of JSON says; None when there is no file."""
+    try:
+        with open(path) as f:
+            return json.load(f)
+    except FileNotFoundError:
+        return None
+    except ValueError as e:
+        raise Unfit("%s is no JSON: %s" % (os.path.basename(path), e)) from None
 
 
 _SHOWN = 20  # cases that are run at build time

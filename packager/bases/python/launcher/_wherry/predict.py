@@ -38,10 +38,6 @@ class Predictor:
         positional, named = self.bind(words)
         return self.function(*positional, **named)
 
-    def invoke(self, values):
-        """Call with a dictionary of values; returns what predict returns."""
-        return self.function(**values)
-
     def document(self):
         """The signature, as JSON has it."""
         return self.form.document(self.module.__name__)

@@ -5,7 +5,9 @@ Range(0, 10), is read here.
 """
 import enum
 import inspect
+import json
 import math
+import struct
 import types
 import typing
 
@@ -34,6 +36,7 @@ class Signature:
         self.hinted = "return" in hints and hints["return"] is not typing.Any
         self.result = []  # the fields of the outputs
         self._outputs(hints.get("return"))
+        self.quoted = {name: json.dumps(name) for name in self.outputs}  # as in JSON
 
     def observe(self, value):
         """Without a hint the result is what it was when predict was tried."""
@@ -76,6 +79,28 @@ class Signature:
             except (ValueError, TypeError, KeyError, AttributeError) as e:
                 raise Unfit(name, str(e)) from None
         return [named.pop(n) for n in self.positional if n in named], named
+
+    def parse(self, values):
+        """Values as cases in JSON have them, as tensors."""
+        given = {}
+        for name, value in values.items():
+            form = self.inputs.get(name)
+            if form is None:
+                raise Unfit(name, "there is no such parameter")
+            given[name] = form.parse(value)
+        return given
+
+    def example(self):
+        """Plain values for the parameters that need any; None when there are none that are plain."""
+        found = {}
+        for field in self.documents:
+            said = field.get("parameters", {})
+            if not said.get("optional"):
+                value = self.inputs[field["name"]].example(said)
+                if value is None:
+                    return None
+                found[field["name"]] = value
+        return found
 
     def answers(self, result, wanted, like):
         """The outputs that are wanted, as name and tensor."""
@@ -147,8 +172,6 @@ def _json(value):
         return None
     if len(text) > 4096:
         return None
-    import json
-
     return json.loads(text)
 
 
@@ -319,17 +342,24 @@ class _Like(forms.Array):
         super().__init__(datatype, shape, True)
 
     def encode(self, value):
-        """By what the value is, of the type that the signature has where it can be."""
-        if self.shape == [1] and not isinstance(value, (list, tuple)) and getattr(value, "ndim", 0) == 0:
-            one = forms.Text() if self.datatype == "BYTES" else forms.Number(self.datatype, None)
-            return one.encode(value)
-        if isinstance(value, (list, tuple)):
-            hint = forms.Number(self.datatype, None) if self.datatype != "BYTES" else forms.Text()
-            depth, inner = 1, value
-            while inner and isinstance(inner[0], (list, tuple)):
-                depth, inner = depth + 1, inner[0]
-            return forms.List(hint, [list] * depth, [-1] * depth).encode(value)
-        return super().encode(value)
+        """As what the signature has, else as what the value is."""
+        one = getattr(value, "ndim", 0) == 0 and not isinstance(value, (list, tuple))
+        try:
+            if one and self.shape == [1]:
+                return self._element().encode(value)
+            if isinstance(value, (list, tuple)):
+                depth, inner = 1, value
+                while inner and isinstance(inner[0], (list, tuple)):
+                    depth, inner = depth + 1, inner[0]
+                return forms.List(self._element(), [list] * depth, [-1] * depth).encode(value)
+            if not one:
+                return super().encode(value)
+        except (TypeError, ValueError, struct.error):
+            pass
+        return alike_value(value).encode(value)
+
+    def _element(self):
+        return forms.Text() if self.datatype == "BYTES" else forms.Number(self.datatype, None)
 
 
 def of(function):

@@ -67,7 +67,21 @@ class Tensor:
             made = (numpy.frombuffer(self.data, "<u2").astype("<u4") << 16).view("<f4")
         else:
             made = numpy.frombuffer(self.data, NUMBERS[self.type][1])
+            if made.size:
+                made = numpy.asarray(_Writable(made))
         return made.reshape(self.shape)
+
+
+class _Writable:
+    """An array over memory that says it is read-only, as an array that may be written to.
+
+    The memory is that of a message, which nobody else has.
+    """
+
+    def __init__(self, array):
+        self.array = array
+        self.__array_interface__ = told = array.__array_interface__
+        told["data"] = (told["data"][0], False)
 
 
 def of_numbers(type, shape, values):

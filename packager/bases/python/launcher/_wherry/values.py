@@ -7,6 +7,7 @@ from . import convert
 
 def build(value, hint):
     """The value as the type; whatever no rule is about stays as it is."""
+    hint = convert.unalias(hint)
     if hint is None or hint in (typing.Any, object):
         return value
     origin, args = typing.get_origin(hint), typing.get_args(hint)

@@ -8,6 +8,7 @@ from . import convert, predict, run, tensors
 
 HEAD = b"\0wherry\1"  # of a message of ours, with its version
 NEXT, REQUEST, ANSWER, ERROR, MESSAGE = b"n", b"r", b"a", b"e", b"m"
+_last = [b"", None]  # the JSON of the last request, as text and as what it says
 TRACEBACK = 16 << 10  # characters of a traceback that are told
 
 
@@ -29,19 +30,18 @@ def serve(state, call):
 
 def received(call):
     """What the host wants done: its kind, JSON, and the memory behind it."""
-    import io
-
-    # BytesIO hands out the memory of bytes that nobody else has: arrays over it
-    # can be written to, and nothing is copied.
-    message = io.BytesIO(call(HEAD + NEXT)).getbuffer()
+    message = call(HEAD + NEXT)
     start = len(HEAD) + 5
     end = start + int.from_bytes(message[start - 4:start], "little")
-    kind = bytes(message[start - 5:start - 4])
-    if message[:start - 5] != HEAD or end > len(message) or kind not in (REQUEST, MESSAGE) \
+    kind = message[start - 5:start - 4]
+    if not message.startswith(HEAD) or end > len(message) or kind not in (REQUEST, MESSAGE) \
             or kind == REQUEST and end != len(message):
         raise predict.Misuse("a request of another version")
+    text = message[start:end]
     try:
-        return kind, json.loads(bytes(message[start:end])), message[end:]
+        if text != _last[0]:  # requests of one kind have one head
+            _last[:] = text, json.loads(text.decode())
+        return kind, _last[1], memoryview(message)[end:]
     except ValueError as e:
         raise predict.Misuse("the request is no JSON: %s" % e) from None
 
@@ -57,8 +57,20 @@ def reply(p, request, memory):
         else:
             given[spec["name"]] = t
     answers = p.answer(given, tables, request.get("outputs"), request.get("like"))
-    specs = [{"name": name, "datatype": t.type, "shape": t.shape, "size": tensors.size(t.data)} for name, t in answers]
-    return json.dumps({"outputs": specs}, separators=(",", ":")).encode(), [t.data for _, t in answers]
+    told = ",".join(['{"name":%s,"datatype":"%s","shape":[%s],"size":%d}' % (
+        p.form.quoted[name], t.type, ",".join(map(str, t.shape)), tensors.size(t.data)) for name, t in answers])
+    return ('{"outputs":[%s]}' % told).encode(), [t.data for _, t in answers]
+
+
+def message(p, case):
+    """The message of a case, an object of values, as the host would send it."""
+    specs, pieces = [], []
+    for name, t in p.form.parse(case).items():
+        data = bytes(t.data)
+        specs.append({"name": name, "datatype": t.type, "shape": t.shape, "size": len(data)})
+        pieces += [data, bytes(-len(data) % tensors.ALIGN)]
+    head = json.dumps({"inputs": specs}).encode()
+    return frame(MESSAGE, head + b" " * (-(len(HEAD) + 5 + len(head)) % tensors.ALIGN), pieces)
 
 
 def answer(p, request):
