@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
@@ -79,7 +77,11 @@ func (a *app) initModel(ctx context.Context, t initTarget, o initOptions) error 
 	defer host.close()
 	options := scaffold.Options{Folder: t.folder, Model: t.model, Source: t.source, Sandbox: host, Engine: host}
 	if o.native {
-		options.Native = hostPython{}
+		native, err := scaffold.NewHost()
+		if err != nil {
+			return err
+		}
+		options.Native = native
 	}
 	a.talk().Line("reading %s in the sandbox", t.model)
 	d, err := t.draft(ctx, options)
@@ -92,7 +94,8 @@ func (a *app) initModel(ctx context.Context, t initTarget, o initOptions) error 
 	if err != nil {
 		return err
 	}
-	return a.finishInit(t.folder, d, o)
+	name := imageName(t.folder)
+	return a.finishInit(t.folder, d, o.force, fmt.Sprintf("wherry build -t %s %s && wherry test %s", name, t.folder, name))
 }
 
 // draft asks the room that knows the kind of model.
@@ -105,16 +108,16 @@ func (t initTarget) draft(ctx context.Context, o scaffold.Options) (*scaffold.Dr
 }
 
 // finishInit writes the files, and says what there is to know about them.
-func (a *app) finishInit(folder string, d *scaffold.Draft, o initOptions) error {
+func (a *app) finishInit(folder string, d *scaffold.Draft, force bool, next string) error {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if !o.force {
+	if !force {
 		for _, f := range d.Files {
 			if _, err := root.Stat(f.Name); err == nil {
-				return &hinted{fmt.Errorf("%s is there already: nothing was written", filepath.Join(folder, f.Name)), "to replace it: wherry init --force ..."}
+				return &hinted{fmt.Errorf("%s is there already: nothing was written", filepath.Join(folder, f.Name)), "to replace it: --force"}
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -135,8 +138,7 @@ func (a *app) finishInit(folder string, d *scaffold.Draft, o initOptions) error 
 	for _, n := range d.Notes {
 		fmt.Fprintln(a.Err, "note: "+n)
 	}
-	name := imageName(folder)
-	fmt.Fprintf(a.Err, "next: wherry build -t %s %s && wherry test %s\n", name, folder, name)
+	fmt.Fprintln(a.Err, "next: "+next)
 	return nil
 }
 
@@ -237,7 +239,7 @@ func (h *initHost) Python(ctx context.Context, p scaffold.Program) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	var out, talk bounded
+	var out, talk scaffold.Tail
 	spec := runtime.Spec{
 		Entrypoint: []string{"python"}, Args: p.Args, WorkingDir: "/", Stdout: &out, Stderr: &talk,
 	}
@@ -253,83 +255,7 @@ func (h *initHost) Python(ctx context.Context, p scaffold.Program) ([]byte, erro
 	}
 	defer c.Close(context.WithoutCancel(ctx))
 	if err := c.Run(ctx); err != nil {
-		return nil, said(err, talk.Bytes())
+		return nil, talk.Explain(err)
 	}
 	return out.Bytes(), nil
-}
-
-// hostPython runs programs with this machine's own Python: only when it was
-// asked for.
-type hostPython struct{}
-
-// Python runs one program to its end, in the folder itself.
-func (hostPython) Python(ctx context.Context, p scaffold.Program) ([]byte, error) {
-	python, err := findPython()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "wherry-init-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	folder, err := filepath.Abs(p.Folder)
-	if err != nil {
-		return nil, err
-	}
-	for name, data := range p.Files {
-		if strings.HasSuffix(name, ".json") {
-			// The program sees the folder where it is.
-			here, err := scaffold.Relocated(data, folder)
-			if err != nil {
-				return nil, err
-			}
-			data = here
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), data, 0o600); err != nil {
-			return nil, err
-		}
-	}
-	args := []string{"-B"}
-	for _, arg := range p.Args {
-		args = append(args, filepath.Join(dir, filepath.Base(arg)))
-	}
-	var out, talk bounded
-	cmd := exec.CommandContext(ctx, python, args...)
-	cmd.Stdout, cmd.Stderr = &out, &talk
-	if err := cmd.Run(); err != nil {
-		return nil, said(err, talk.Bytes())
-	}
-	return out.Bytes(), nil
-}
-
-// findPython finds the Python of this machine.
-func findPython() (string, error) {
-	for _, name := range []string{"python3", "python"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("there is no python3 on this machine")
-}
-
-// said puts the last line that a program said to its error.
-func said(err error, talk []byte) error {
-	text := strings.TrimSpace(string(talk))
-	if text = text[strings.LastIndexByte(text, '\n')+1:]; text != "" {
-		return fmt.Errorf("%w: %s", err, strings.ToValidUTF8(text, ""))
-	}
-	return err
-}
-
-// bounded keeps the last part of what a program prints.
-type bounded struct{ bytes.Buffer }
-
-const keptOutput = 16 << 20
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len() > keptOutput {
-		b.Next(b.Len() - keptOutput/2)
-	}
-	return b.Buffer.Write(p)
 }

@@ -34,6 +34,15 @@ func ONNX(ctx context.Context, o Options) (*Draft, error) {
 	for _, n := range lowered.Notes {
 		d.Notes = append(d.Notes, comment(n))
 	}
+	kept, err := has(o.Folder, "cases.json")
+	if err != nil {
+		return nil, err
+	}
+	if kept {
+		d.Notes = append(d.Notes, "the golden cases of cases.json stay as they are")
+		d.Files = append(d.Files, File{"Wasmfile", []byte(onnxRecipe(o.Model, true))})
+		return d, nil
+	}
 	cases, err := onnxCases(ctx, o, m, lowered)
 	if err != nil {
 		d.Notes = append(d.Notes, "no golden cases: with random inputs the model says: "+comment(err.Error()))
@@ -84,6 +93,20 @@ func readONNX(folder, name string) (*graph.Model, *graph.Lowered, error) {
 		return nil, nil, refusedONNX(name, err)
 	}
 	return m, lowered, nil
+}
+
+// has tells whether a folder has a file.
+func has(folder, name string) (bool, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return false, err
+	}
+	defer root.Close()
+	_, err = root.Stat(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func refusedONNX(name string, err error) error {

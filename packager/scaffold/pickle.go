@@ -291,8 +291,8 @@ func golden(ctx context.Context, o Options, text string, cases []goldenCase, d *
 	return writeCases(cases, comment(said.Made)+", "+where)
 }
 
-// writeCases is cases.json.
-func writeCases(cases []goldenCase, by string) (*File, error) {
+// writeCases is cases.json. A tolerance is a piece of it, as toleranceFP32.
+func writeCases(cases []goldenCase, by string, tolerance ...string) (*File, error) {
 	var b bytes.Buffer
 	b.WriteString("{\"cases\": [\n")
 	for i, c := range cases {
@@ -318,9 +318,12 @@ func writeCases(cases []goldenCase, by string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(&b, "], \"made\": {\"by\": %s}}\n", made)
+	fmt.Fprintf(&b, "],%s \"made\": {\"by\": %s}}\n", strings.Join(tolerance, ""), made)
 	return &File{"cases.json", b.Bytes()}, nil
 }
+
+// toleranceFP32 is for answers in numbers of 64 bits to a model of 32.
+const toleranceFP32 = ` "rtol": 1e-5, "atol": 1e-6,`
 
 func compact(v any) (string, error) {
 	var b bytes.Buffer

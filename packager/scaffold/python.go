@@ -117,16 +117,16 @@ func (n *names) make(text string) string {
 	return name
 }
 
-// Relocated is the job of a program with its paths below another folder than
+// relocated is the job of a program with its paths below another folder than
 // Work, for a Python that sees the folder where it is.
-func Relocated(job []byte, folder string) ([]byte, error) {
+func relocated(job []byte, folder string) ([]byte, error) {
 	var values map[string]any
 	d := json.NewDecoder(bytes.NewReader(job))
 	d.UseNumber()
 	if err := d.Decode(&values); err != nil {
 		return nil, fmt.Errorf("read job: %w", err)
 	}
-	for _, key := range []string{"path", "model", "source"} {
+	for _, key := range []string{"path", "model", "source", "output"} {
 		if text, ok := values[key].(string); ok && strings.HasPrefix(text, Work+"/") {
 			values[key] = filepath.Join(folder, filepath.FromSlash(strings.TrimPrefix(text, Work+"/")))
 		}

@@ -113,7 +113,7 @@ func marked(files []File) int {
 	n := 0
 	for _, f := range files {
 		for line := range strings.Lines(string(f.Data)) {
-			if strings.Contains(line, "EDIT") {
+			if strings.Contains(line, Mark) && !strings.Contains(line, quoted(Mark)) || strings.Contains(line, `"EDIT: `) {
 				n++
 			}
 		}

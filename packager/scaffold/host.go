@@ -1,0 +1,188 @@
+package scaffold
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Host is this machine's own Python, which runs what it is given as the user.
+// Nothing goes there unless the user has asked for that.
+type Host struct {
+	python []string // the command
+	dir    string   // an environment that Close throws away
+}
+
+// NewHost finds the Python of this machine.
+func NewHost() (*Host, error) {
+	python, err := findPython()
+	if err != nil {
+		return nil, err
+	}
+	return &Host{python: []string{python}}, nil
+}
+
+// NewEnvironment makes a throw-away environment with packages, by uv or by the
+// host's Python with its pip. What these say goes to talk. version is the Python
+// wanted, which uv alone can give; "" is any.
+func NewEnvironment(ctx context.Context, packages []string, version string, talk io.Writer) (*Host, error) {
+	dir, err := os.MkdirTemp("", "wherry-environment-")
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{dir: dir}
+	if err := h.fill(ctx, packages, version, talk); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+func (h *Host) fill(ctx context.Context, packages []string, version string, talk io.Writer) error {
+	env := filepath.Join(h.dir, "env")
+	inside := filepath.Join(env, "bin", "python")
+	if runtime.GOOS == "windows" {
+		inside = filepath.Join(env, "Scripts", "python.exe")
+	}
+	uv, err := exec.LookPath("uv")
+	if err == nil {
+		args := []string{"venv", "--quiet", env}
+		if version != "" {
+			args = append(args, "--python", version)
+		}
+		if err := command(ctx, talk, uv, args...); err != nil {
+			return fmt.Errorf("make an environment: %w", err)
+		}
+		h.python = []string{inside}
+		if err := command(ctx, talk, uv, append([]string{"pip", "install", "--quiet", "--python", inside}, packages...)...); err != nil {
+			return &InstallError{packages, err}
+		}
+		return nil
+	}
+	if version != "" {
+		return errors.New("uv is not installed, and nothing else brings another Python: install uv, or leave --python away")
+	}
+	python, err := findPython()
+	if err != nil {
+		return err
+	}
+	if err := command(ctx, talk, python, "-m", "venv", env); err != nil {
+		return fmt.Errorf("make an environment: %w", err)
+	}
+	h.python = []string{inside}
+	install := append([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"}, packages...)
+	if err := command(ctx, talk, inside, install...); err != nil {
+		return &InstallError{packages, err}
+	}
+	return nil
+}
+
+// An InstallError says that packages could not be had.
+type InstallError struct {
+	Packages []string
+	Err      error
+}
+
+func (e *InstallError) Error() string {
+	return fmt.Sprintf("install %s: %v", strings.Join(e.Packages, " "), e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *InstallError) Unwrap() error { return e.Err }
+
+func command(ctx context.Context, talk io.Writer, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = talk, talk
+	return cmd.Run()
+}
+
+// Close throws the environment away.
+func (h *Host) Close() error {
+	if h.dir == "" {
+		return nil
+	}
+	return os.RemoveAll(h.dir)
+}
+
+// Python runs one program to its end, over the folder where it is.
+func (h *Host) Python(ctx context.Context, p Program) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "wherry-program-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	folder, err := filepath.Abs(p.Folder)
+	if err != nil {
+		return nil, err
+	}
+	for name, data := range p.Files {
+		if strings.HasSuffix(name, ".json") {
+			if data, err = relocated(data, folder); err != nil {
+				return nil, err
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), data, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	args := append([]string{}, h.python[1:]...)
+	args = append(args, "-B")
+	for _, arg := range p.Args {
+		args = append(args, filepath.Join(dir, filepath.Base(arg)))
+	}
+	var out, talk Tail
+	cmd := exec.CommandContext(ctx, h.python[0], args...)
+	cmd.Stdout, cmd.Stderr = &out, &talk
+	cmd.Env = append(os.Environ(), "PYTHONIOENCODING=utf-8")
+	if err := cmd.Run(); err != nil {
+		return nil, talk.Explain(err)
+	}
+	return out.Bytes(), nil
+}
+
+// findPython finds the Python of this machine.
+func findPython() (string, error) {
+	for _, name := range []string{"python3", "python"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("there is no python3 on this machine")
+}
+
+// A Tail keeps the last part of what a program prints.
+type Tail struct{ buffer bytes.Buffer }
+
+// maxTail bounds it.
+const maxTail = 2 * maxAnswer
+
+// Write keeps p, and forgets what was written long before.
+func (t *Tail) Write(p []byte) (int, error) {
+	n := len(p)
+	if len(p) > maxTail/2 {
+		p = p[len(p)-maxTail/2:]
+	}
+	if t.buffer.Len()+len(p) > maxTail {
+		t.buffer.Next(t.buffer.Len() - maxTail/2)
+	}
+	t.buffer.Write(p)
+	return n, nil
+}
+
+// Bytes are what was kept.
+func (t *Tail) Bytes() []byte { return t.buffer.Bytes() }
+
+// Explain puts the last line that a program said to its error.
+func (t *Tail) Explain(err error) error {
+	text := strings.TrimSpace(t.buffer.String())
+	if text = text[strings.LastIndexByte(text, '\n')+1:]; text != "" {
+		return fmt.Errorf("%w: %s", err, comment(text))
+	}
+	return err
+}
