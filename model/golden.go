@@ -89,6 +89,41 @@ func (g *Golden) check(c *Case) error {
 	return nil
 }
 
+// Text writes the cases as ParseGolden reads them, each on a line of its own.
+func (g *Golden) Text() ([]byte, error) {
+	head := *g
+	head.Cases = nil
+	rest, err := marshalLine(head)
+	if err != nil {
+		return nil, err
+	}
+	out := []byte(`{"cases": [`)
+	for i, c := range g.Cases {
+		line, err := marshalLine(c)
+		if err != nil {
+			return nil, fmt.Errorf("write golden cases: %s: %w", g.Name(i), err)
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(out, "\n "...), line...)
+	}
+	out = append(out, "\n]"...)
+	if rest = bytes.TrimPrefix(rest, []byte(`{"cases":null`)); len(rest) > 1 {
+		out = append(out, ",\n"...)
+		rest = rest[1:]
+	}
+	return append(append(out, rest...), '\n'), nil
+}
+
+func marshalLine(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 // Name is what case i is called: its name, or its number from 1.
 func (g *Golden) Name(i int) string {
 	if n := g.Cases[i].Name; n != "" {

@@ -92,6 +92,8 @@ func TestParseGolden(t *testing.T) {
 	}
 }
 
+const oneCase = `{"name":"one","inputs":{"x":[[1,2]]},"outputs":{"j":{"a":1},"y":[0.1]}}`
+
 func TestNewCase(t *testing.T) {
 	request := &model.Request{Inputs: []model.Tensor{model.Of("x", []float32{1, 2}, 1, 2)}}
 	answer := &model.Response{Outputs: []model.Tensor{model.Of("y", []float32{0.1}), model.Of("j", []string{`{"a": 1}`})}}
@@ -99,9 +101,25 @@ func TestNewCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(model.Golden{Cases: []model.Case{c}})
-	if err != nil || string(text) != `{"cases":[{"name":"one","inputs":{"x":[[1,2]]},"outputs":{"j":{"a":1},"y":[0.1]}}]}` {
-		t.Errorf("got %s, %v", text, err)
+	for _, made := range []map[string]any{nil, {"by": "<me>"}} {
+		text, err := (&model.Golden{Cases: []model.Case{c, c}, Made: made}).Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "{\"cases\": [\n " + oneCase + ",\n " + oneCase + "\n]"
+		if made != nil {
+			want += ",\n\"made\":{\"by\":\"<me>\"}"
+		}
+		if string(text) != want+"}\n" {
+			t.Errorf("got %s, want %s", text, want)
+		}
+		if g, err := model.ParseGolden(text); err != nil || len(g.Cases) != 2 || len(g.Made) != len(made) {
+			t.Errorf("%s: got %+v, %v", text, g, err)
+		}
+	}
+	text, err := (&model.Golden{Cases: []model.Case{c}}).Text()
+	if err != nil {
+		t.Fatal(err)
 	}
 	g, err := model.ParseGolden(text)
 	if err != nil {

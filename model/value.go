@@ -215,9 +215,9 @@ func pad(shape []int64, n int) []int64 {
 }
 
 // AppendValue appends the tensor as a JSON value: lists nested as its shape, a
-// scalar as itself. Where f, the field that it is of, says that its element is a
-// JSON document, that is the value; f may be nil. Bytes that are no text are
-// {"base64": "..."}.
+// scalar as itself. The field that it is of, f, may be nil; where it always has one
+// element, that is the value, and where the element is a JSON document, that is it.
+// Bytes that are no text are {"base64": "..."}.
 func (t *Tensor) AppendValue(b []byte, f *Field) ([]byte, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
@@ -230,7 +230,7 @@ func (t *Tensor) AppendValue(b []byte, f *Field) ([]byte, error) {
 		return append(b, c.Bytes()...), nil
 	}
 	shape := t.Shape
-	if f != nil && f.single() && countOf(shape) == 1 {
+	if f != nil && (f.single() || slices.Equal(f.Shape, []int64{1})) && countOf(shape) == 1 {
 		shape = nil
 	}
 	if countOf(shape) == 0 && hollow(shape) {

@@ -393,3 +393,19 @@ func appendNumber(b []byte, to DataType, v scalar) ([]byte, bool) {
 	}
 	return le.AppendUint64(b, v.integer), true
 }
+
+// Strings gives every element as text: numbers in as few digits as their type
+// needs, truths as true and false.
+func (t *Tensor) Strings() ([]string, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	if t.Type == Bytes {
+		return Values[string](*t)
+	}
+	list := make([]string, len(t.Data)/t.Type.Size())
+	for i := range list {
+		list[i] = t.text(i)
+	}
+	return list, nil
+}

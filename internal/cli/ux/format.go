@@ -163,6 +163,26 @@ func cell(v any) string {
 	return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(fmt.Sprint(v)))
 }
 
+// Line prints a line of text, some of which may be other people's.
+func Line(w io.Writer, text string) {
+	fmt.Fprintln(w, cell(text))
+}
+
+// Table prints rows of cells below their headings.
+func Table(w io.Writer, head []string, rows [][]string) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, row := range append([][]string{head}, rows...) {
+		for i, c := range row {
+			if i > 0 {
+				fmt.Fprint(tw, "\t")
+			}
+			fmt.Fprint(tw, cell(c))
+		}
+		fmt.Fprintln(tw)
+	}
+	return tw.Flush()
+}
+
 func headings(columns []Column) map[string]string {
 	m := make(map[string]string, len(columns))
 	for _, c := range columns {
