@@ -97,11 +97,13 @@ func (i *Instance) Close(ctx context.Context) error { return i.worker.Close(ctx)
 func translate(err error) error {
 	var e *runtime.ExceptionError
 	switch {
+	case errors.As(err, new(*runtime.BrokenError)): // its exception was another request's
 	case errors.As(err, &e) && e.Misuse:
 		return &model.InputError{Tensor: e.Argument, Reason: e.Message}
 	case errors.As(err, &e):
 		return &model.ModelError{Type: e.Type, Message: e.Message, Traceback: e.Traceback}
-	case errors.Is(err, runtime.ErrClosed):
+	}
+	if errors.Is(err, runtime.ErrClosed) {
 		return fmt.Errorf("%w: %w", model.ErrClosed, err)
 	}
 	return err

@@ -132,30 +132,9 @@ func ParseSignature(text []byte) (*model.Signature, error) {
 	if len(text) > MaxSignature {
 		return nil, fmt.Errorf("the signature has more than %d bytes", MaxSignature)
 	}
-	var s model.Signature
-	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, fmt.Errorf("the signature is not what is expected: %w", err)
+	s, err := model.ParseSignature(text)
+	if err == nil && s.Platform != model.PlatformPython {
+		err = fmt.Errorf("the signature is of %q, no Python model", s.Platform)
 	}
-	if s.Platform != model.PlatformPython {
-		return nil, fmt.Errorf("the signature is of %q, no Python model", s.Platform)
-	}
-	for _, list := range [][]model.Field{s.Inputs, s.Outputs} {
-		seen := map[string]bool{}
-		for i := range list {
-			f := &list[i]
-			switch {
-			case f.Name == "" || seen[f.Name]:
-				return nil, fmt.Errorf("the signature has the name %q twice, or none", f.Name)
-			case !f.Type.Valid():
-				return nil, fmt.Errorf("%s: %q is no type of elements", f.Name, string(f.Type))
-			case len(f.Shape) > model.MaxDims:
-				return nil, fmt.Errorf("%s: more than %d dimensions", f.Name, model.MaxDims)
-			}
-			seen[f.Name] = true
-		}
-	}
-	if len(s.Outputs) == 0 {
-		return nil, errors.New("the signature has no output")
-	}
-	return &s, nil
+	return s, err
 }
