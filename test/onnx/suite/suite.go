@@ -1,0 +1,221 @@
+// Package suite holds the ONNX backend tests as Debian packs them: models of one
+// operator or a few, with inputs and the outputs that ONNX's reference has for
+// them. It also fetches the build of ONNX Runtime that the base onnx has.
+package suite
+
+import (
+	"archive/tar"
+	"cmp"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/model/onnx/graph"
+	"github.com/wherry-run/wherry/packager"
+	"github.com/wherry-run/wherry/packager/source"
+	"github.com/wherry-run/wherry/test/dock"
+)
+
+// The package with the tests, and how many models it has.
+const (
+	debian   = "libonnx-testdata"
+	version  = "1.12.0-2"
+	checksum = "7dc0912e02f79ece102331411a751b091bc0e191c9fb1287f8cdfbe5530f6027"
+	Models   = 1072
+)
+
+// A Case is a model with one request and its answer.
+type Case struct {
+	Name string // of its folder, as node/test_abs
+	Dir  string // of its files
+}
+
+// Load gives all cases, by name.
+func Load(t testing.TB) []Case {
+	t.Helper()
+	root := filepath.Join(data(t), "usr", "share", debian, "data")
+	found, err := fs.Glob(os.DirFS(root), "*/*/model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []Case
+	for _, name := range found {
+		dir := path.Dir(name)
+		list = append(list, Case{Name: dir, Dir: filepath.Join(root, filepath.FromSlash(dir))})
+	}
+	slices.SortFunc(list, func(a, b Case) int { return cmp.Compare(a.Name, b.Name) })
+	if len(list) != Models {
+		t.Fatalf("%s %s has %d models, expected %d", debian, version, len(list), Models)
+	}
+	return list
+}
+
+// data is the unpacked package, downloaded once on this machine.
+func data(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(dock.Root(t), ".cache", "packages", debian+"-"+version)
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	draft, err := os.MkdirTemp(filepath.Dir(made(t, dir)), "draft-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(draft)
+	download := exec.CommandContext(t.Context(), dock.Find(t, "apt-get"), "download", "-q", debian+"="+version)
+	download.Dir = draft
+	if text, err := download.CombinedOutput(); err != nil {
+		dock.Missing(t, fmt.Sprintf("Debian's package %s %s (%v: %s)", debian, version, err, text))
+	}
+	packed, _ := filepath.Glob(filepath.Join(draft, debian+"_*.deb"))
+	if len(packed) != 1 {
+		t.Fatalf("apt-get left %q", packed)
+	}
+	text, err := os.ReadFile(packed[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != checksum {
+		t.Fatalf("%s has the checksum %x", packed[0], sum)
+	}
+	files := filepath.Join(draft, "files")
+	if text, err := exec.CommandContext(t.Context(), dock.Find(t, "dpkg"), "-x", packed[0], files).CombinedOutput(); err != nil {
+		t.Fatalf("dpkg: %v: %s", err, text)
+	}
+	if err := os.Rename(files, dir); err != nil {
+		if _, exists := os.Stat(dir); exists != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// made makes the folder that a path is in.
+func made(t testing.TB, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The package with ONNX Runtime, as the base onnx names it.
+const (
+	module         = "pkg:npm/onnxruntime-web@1.18.0"
+	moduleChecksum = "sha256:b4940dec2f4f63cd98d48597336809d45fdaa1c4ddc6d2e6e61183772a266e07"
+	moduleMember   = "package/dist/ort-wasm-simd.wasm"
+)
+
+// Module is ONNX Runtime compiled to WebAssembly, downloaded once on this machine.
+func Module(t testing.TB) []byte {
+	t.Helper()
+	file := filepath.Join(dock.Root(t), ".cache", "packages", "onnxruntime-web-1.18.0-"+moduleChecksum[7:19], path.Base(moduleMember))
+	if text, err := os.ReadFile(file); err == nil {
+		return text
+	}
+	got, err := source.New().Fetch(t.Context(), packager.FetchRequest{URL: module, Checksum: moduleChecksum, Stderr: io.Discard})
+	if err != nil {
+		dock.Missing(t, fmt.Sprintf("%s (%v)", module, err))
+	}
+	defer got.Data.Close()
+	text, err := member(got.Data, moduleMember)
+	if err != nil {
+		t.Fatalf("%s: %v", module, err)
+	}
+	draft, err := os.CreateTemp(filepath.Dir(made(t, file)), "draft-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = draft.Write(text)
+	if err = errors.Join(err, draft.Close()); err == nil {
+		err = os.Rename(draft.Name(), file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// member reads one file of an npm package.
+func member(r io.Reader, name string) ([]byte, error) {
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	for files := tar.NewReader(z); ; {
+		h, err := files.Next()
+		if err != nil {
+			return nil, err
+		}
+		if h.Name == name {
+			return io.ReadAll(files)
+		}
+	}
+}
+
+// Model is the model's file.
+func (c Case) Model(t testing.TB) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.Dir, "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// Request and Answer are the case's tensors, with the names of the signature. They
+// are an error when something of them is no tensor.
+func (c Case) Request(s *model.Signature) (*model.Request, error) {
+	list, err := c.tensors("input", s.Inputs)
+	return &model.Request{Inputs: list}, err
+}
+
+// Answer is what the outputs must be.
+func (c Case) Answer(s *model.Signature) ([]model.Tensor, error) {
+	return c.tensors("output", s.Outputs)
+}
+
+func (c Case) tensors(what string, fields []model.Field) ([]model.Tensor, error) {
+	var list []model.Tensor
+	for i := 0; ; i++ {
+		data, err := os.ReadFile(filepath.Join(c.Dir, "test_data_set_0", fmt.Sprintf("%s_%d.pb", what, i)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return list, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		v, err := graph.ParseTensor(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s %d: %w", what, i, err)
+		}
+		if !slices.ContainsFunc(fields, func(f model.Field) bool { return f.Name == v.Name }) {
+			if i >= len(fields) {
+				return nil, fmt.Errorf("%s %d: the model has %d", what, i, len(fields))
+			}
+			v.Name = fields[i].Name
+		}
+		at := slices.IndexFunc(fields, func(f model.Field) bool { return f.Name == v.Name })
+		if fields[at].Type == model.BF16 && v.Type == model.Uint16 {
+			v.Type = model.BF16 // as the suite's maker wrote them
+		}
+		list = append(list, *v)
+	}
+}
+
+// Random are the operators whose outputs are drawn: their values say nothing.
+func (c Case) Random() bool {
+	return strings.Contains(c.Name, "test_bernoulli") || strings.Contains(c.Name, "test_training_dropout")
+}
