@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"path"
+	"strings"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/layer"
@@ -40,6 +43,10 @@ type Rehearser interface {
 	// Rehearse does some work on an instance that Begin has brought to wait.
 	Rehearse(ctx context.Context, m *Machine) error
 }
+
+// ErrState is returned by a Driver's Begin for a state that is not of what it works
+// with. The instance is made anew, without the snapshot.
+var ErrState = errors.New("the state is of something else")
 
 // MaxState bounds the state of a Driver, in bytes.
 const MaxState = 64 << 10
@@ -124,6 +131,38 @@ func (c *Container) Open(name string) (*File, error) {
 	}
 	return &File{file: f, size: st.Size}, nil
 }
+
+// Identity names what the container has in a folder and below: containers with the
+// same there have the same name for it. It is not known of a folder that has been
+// written to, or may have, or that has symbolic links.
+func (c *Container) Identity(folder string) (name string, ok bool) {
+	dir := relative(path.Clean("/" + folder))
+	if c.spec.Dir != "" || c.touched() {
+		return "", false
+	}
+	for _, m := range c.spec.Mounts {
+		if c.covered(m, []string{"/" + dir}) || below(relative(path.Clean("/"+m.Target)), dir) {
+			return "", false
+		}
+	}
+	h := sha256.New()
+	for n, l := range c.layers {
+		for i := range l.Index.Entries {
+			e := &l.Index.Entries[i]
+			if e.Kind == layer.Dir || !below(e.Path, dir) && !below(dir, e.Path) {
+				continue
+			}
+			if e.Kind == layer.Symlink || e.Link != "" {
+				return "", false
+			}
+			fmt.Fprintf(h, "%d %d %q %s\n", n, e.Kind, e.Path, contentName(e.Content))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), true
+}
+
+// below tells whether a path from the root is a folder, or below it.
+func below(p, dir string) bool { return dir == "." || p == dir || strings.HasPrefix(p, dir+"/") }
 
 // Size is its length in bytes.
 func (f *File) Size() int64 { return f.size }

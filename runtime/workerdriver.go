@@ -111,17 +111,25 @@ const maxSurveys = 16
 
 // drive is begin for a Worker with a Driver.
 func (w *Worker) drive(ctx context.Context) error {
-	err := w.start(ctx, w.session.planDriver)
-	if errors.Is(err, engine.ErrImage) {
+	defer w.yield()
+	err := w.bring(ctx, w.session.planDriver)
+	if errors.Is(err, engine.ErrImage) || errors.Is(err, ErrState) {
 		w.quit()
-		err = w.start(ctx, w.session.planAnew)
+		err = w.bring(ctx, w.session.planAnew)
 	}
-	if err == nil {
-		w.container.started(w.plan, 0)
-		err = w.settle(ctx)
-	}
-	w.yield()
 	return err
+}
+
+// bring starts an instance and brings it to where it waits for work.
+func (w *Worker) bring(ctx context.Context, planning planner) error {
+	if err := w.start(ctx, planning); err != nil {
+		return err
+	}
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	w.container.started(w.plan, 0)
+	return nil
 }
 
 // yield lets another Worker make what this one has not made.
@@ -212,7 +220,7 @@ func (s *session) machineFor(d Driver, x *executable, p Process, m *engine.Modul
 	}
 	hosts, err := d.Hosts(w)
 	if err != nil {
-		return nil, nil, &FormatError{x.path, err.Error()}
+		return nil, nil, fmt.Errorf("%s: %w", x.path, err)
 	}
 	return &Machine{World: w}, hosts, nil
 }

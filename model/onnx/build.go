@@ -1,10 +1,6 @@
 package onnx
 
-import (
-	"fmt"
-
-	"github.com/wherry-run/wherry/wasi/emscripten"
-)
+import "fmt"
 
 // A build is one compilation of ONNX Runtime to WebAssembly, whose names are short.
 type build struct {
@@ -45,7 +41,7 @@ func buildOf(digest string) (*build, error) {
 // web1180 is onnxruntime-web 1.18.0, ort-wasm-simd.wasm.
 func web1180() *build {
 	return &build{
-		version: "1.18.0", module: "a", external: 798088,
+		version: "1.18.0", module: "a", external: 798392,
 		imports: map[string]string{
 			"a": "__cxa_throw", "b": "emscripten_get_now", "c": "strftime_l", "d": "abort", "e": "__syscall_fcntl64",
 			"f": "fd_close", "g": "__syscall_openat", "h": "emscripten_date_now", "i": "fd_write", "j": "fd_read",
@@ -60,17 +56,10 @@ func web1180() *build {
 		exports: map[string]string{
 			"__wasm_call_ctors": "L", "OrtInit": "M", "OrtGetLastError": "N", "OrtCreateSessionOptions": "O",
 			"OrtAddSessionConfigEntry": "R", "OrtReleaseSessionOptions": "S", "OrtCreateSession": "T",
+			"OrtReleaseSession": "U", "OrtReleaseRunOptions": "ca",
 			"OrtGetInputOutputCount": "V", "OrtGetInputName": "W", "OrtGetOutputName": "X", "OrtFree": "Y",
 			"OrtCreateTensor": "Z", "OrtGetTensorData": "_", "OrtReleaseTensor": "$", "OrtCreateRunOptions": "aa",
 			"OrtRun": "ja", "malloc": "la", "free": "ma", "setTempRet0": "oa",
 		},
-	}
-}
-
-// emscripten is the build for its host, with what it asks of JavaScript.
-func (b *build) emscripten(external emscripten.Asm) emscripten.Build {
-	return emscripten.Build{
-		Module: b.module, Imports: b.imports, Exports: b.exports,
-		Asm: map[uint32]emscripten.Asm{b.external: external},
 	}
 }

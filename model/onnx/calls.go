@@ -10,6 +10,7 @@ import (
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/emscripten"
 )
 
 // A Guest is an instance of ONNX Runtime's module. An error of Call is its end.
@@ -158,4 +159,20 @@ func (c *calls) text(p uint32) string {
 func refusal(err error) bool {
 	var m *model.ModelError
 	return errors.As(err, &m)
+}
+
+// thrown is an error of ONNX Runtime's that its build can say in no other way than to
+// end: the guest is made anew, and then it is the model's own.
+func thrown(err error) *model.ModelError {
+	var throw *emscripten.ThrowError
+	var abort *emscripten.AbortError
+	switch {
+	case errors.As(err, &throw) && throw.Message != "":
+		return &model.ModelError{Type: "EXCEPTION", Message: throw.Message}
+	case errors.As(err, &throw):
+		return &model.ModelError{Type: "EXCEPTION", Message: throw.Error()}
+	case errors.As(err, &abort):
+		return &model.ModelError{Type: "ABORT", Message: "ONNX Runtime aborted: " + abort.Error()}
+	}
+	return nil
 }

@@ -54,6 +54,9 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 	w, err := c.Worker(ctx, runtime.Process{
 		Args: []string{o.Module, o.Model}, Driver: d, Limits: o.Limits, Streams: true, Stdout: o.Log, Stderr: o.Log,
 	})
+	if own := thrown(err); own != nil {
+		err = own
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", o.Model, err)
 	}
@@ -92,22 +95,24 @@ func texts(list []name) []string {
 }
 
 // Predict answers a request. After an *model.InputError and a *model.ModelError the
-// instance goes on; after any other error of the guest it is broken until Reset.
+// instance goes on, made anew if need be; after any other error of the guest it is
+// broken until Reset.
 func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
-	for n := range r.Inputs {
-		if err := r.Inputs[n].Check(); err != nil {
-			return nil, err
-		}
-	}
 	out := &model.Response{}
 	began := time.Now()
 	err := i.worker.Do(ctx, func(ctx context.Context, m *runtime.Machine) (err error) {
 		before := m.Fuel()
-		out.Outputs, err = newCalls(ctx, m, i.driver.build).run(i.driver.session, r.Inputs, r.Outputs)
+		out.Outputs, err = i.driver.session.Run(ctx, r.Inputs, r.Outputs)
 		out.Usage = model.Usage{Fuel: m.Fuel() - before, Memory: m.Memory().Size()}
 		return err
 	})
 	out.Usage.Compute = time.Since(began)
+	if own := thrown(err); own != nil {
+		if reset := i.Reset(ctx); reset != nil {
+			return nil, err
+		}
+		err = own
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // memory.
 type request struct {
 	*calls
-	s       *session
+	s       *loaded
 	inputs  []model.Tensor
 	names   []uint32 // where the guest has the inputs' names
 	outputs []name
@@ -53,14 +53,22 @@ const align = 64
 func aligned(n uint64) uint64 { return (n + align - 1) &^ (align - 1) }
 
 // run answers a request whose tensors are right by themselves.
-func (c *calls) run(s *session, inputs []model.Tensor, wanted []string) ([]model.Tensor, error) {
+func (c *calls) run(s *loaded, inputs []model.Tensor, wanted []string) ([]model.Tensor, error) {
 	r := &request{calls: c, s: s, inputs: inputs}
 	for i := range inputs {
 		at := find(s.Inputs, inputs[i].Name)
 		if at < 0 {
 			return nil, &model.InputError{Tensor: inputs[i].Name, Reason: "the model has no such input"}
 		}
+		if slices.Contains(r.names, s.Inputs[at].At) {
+			return nil, &model.InputError{Tensor: inputs[i].Name, Reason: "it is there twice"}
+		}
 		r.names = append(r.names, s.Inputs[at].At)
+	}
+	for _, in := range s.Inputs { // ONNX Runtime would not survive it
+		if !slices.Contains(r.names, in.At) {
+			return nil, &model.InputError{Tensor: in.Name, Reason: "the model needs it"}
+		}
 	}
 	if r.outputs = s.Outputs; len(wanted) > 0 {
 		r.outputs = nil

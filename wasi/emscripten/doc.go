@@ -55,13 +55,19 @@ type Config struct {
 type ThrowError struct {
 	// Type is the exception's class as C++ mangles it, "" when it cannot be read.
 	Type string
+	// Message is what it says, "" when it does not.
+	Message string
 }
 
 func (e *ThrowError) Error() string {
-	if e.Type == "" {
-		return "the program threw a C++ exception, which its build cannot catch"
+	text := "the program threw a C++ exception, which its build cannot catch"
+	if e.Type != "" {
+		text += fmt.Sprintf(" (%s)", e.Type)
 	}
-	return fmt.Sprintf("the program threw a C++ exception (%s), which its build cannot catch", e.Type)
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text
 }
 
 // AbortError is a program that aborted.
@@ -112,7 +118,10 @@ func Module(c Config) wasi.HostModule {
 }
 
 // host is what one instance imports.
-type host struct{ Config }
+type host struct {
+	Config
+	throwing bool // an exception is asked what it says
+}
 
 // export is the build's name for an export.
 func (h *host) export(name string) string {

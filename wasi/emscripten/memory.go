@@ -3,6 +3,7 @@ package emscripten
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -63,11 +64,23 @@ func text(m wasi.Memory, at uint32) string {
 }
 
 // throw ends the program. The exception's class is named by its type_info, whose
-// second word is a string.
-func throw(_ context.Context, g *wasi.Guest, stack []uint64) {
-	m := g.Memory()
+// second word is a string; what it says, std::exception has in the third entry of its
+// table of functions.
+func (h *host) throw(ctx context.Context, g *wasi.Guest, stack []uint64) {
+	m, object := g.Memory(), uint32(stack[0])
 	name, _ := m.ReadUint32Le(uint32(stack[1]) + 4)
-	g.Fail(&ThrowError{Type: text(m, name)})
+	e := &ThrowError{Type: text(m, name)}
+	table, _ := m.ReadUint32Le(object)
+	if what, ok := m.ReadUint32Le(table + 8); ok && what != 0 && !h.throwing {
+		h.throwing = true // what says so may throw itself
+		word := []wasi.ValueType{wasi.I32}
+		// It may be no std::exception, and trap: then it says nothing.
+		if said, err := g.CallTable(ctx, what, word, word, uint64(object)); err == nil && len(said) == 1 {
+			e.Message = text(g.Memory(), uint32(said[0]))
+		}
+		h.throwing = false
+	}
+	g.Fail(e)
 }
 
 func assertFail(_ context.Context, g *wasi.Guest, stack []uint64) {
@@ -85,7 +98,7 @@ func (h *host) asm(ctx context.Context, g *wasi.Guest, stack []uint64) {
 	m, letters, at := g.Memory(), uint32(stack[1]), uint32(stack[2])
 	do, ok := h.Build.Asm[uint32(stack[0])]
 	if !ok {
-		g.Fail(&AbortError{Reason: "JavaScript in the program that this host does not know"})
+		g.Fail(&AbortError{Reason: fmt.Sprintf("JavaScript in the program that this host does not know (%d)", uint32(stack[0]))})
 	}
 	var args []uint64
 	for {

@@ -44,7 +44,7 @@ func (h *host) function(name string, params, results []wasi.ValueType) (wasi.Hos
 func (h *host) forms(name string) map[signature]call {
 	switch name {
 	case "__cxa_throw":
-		return map[signature]call{"iii:": throw}
+		return map[signature]call{"iii:": h.throw}
 	case "abort", "_abort_js":
 		return map[signature]call{":": func(_ context.Context, g *wasi.Guest, _ []uint64) { g.Fail(&AbortError{}) }}
 	case "__assert_fail":

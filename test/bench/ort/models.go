@@ -8,15 +8,17 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/wherry-run/wherry/model"
 )
 
 // A Model is a file of ONNX and inputs for it.
 type Model struct {
 	Name   string
 	File   []byte
-	Inputs []Tensor
+	Inputs []model.Tensor
 	// Check holds the outputs against what they must be; nil where that is not known.
-	Check func(outputs []Tensor) error
+	Check func(outputs []model.Tensor) error
 }
 
 // Models writes the models: the shapes of well-known ones, with random weights.
@@ -25,7 +27,7 @@ func Models() []Model {
 }
 
 // inputs are drawn of another stream than weights are.
-func uniform(name string, dims ...int) Tensor {
+func uniform(name string, dims ...int) model.Tensor {
 	random := rand.New(rand.NewPCG(3, 4))
 	n := 1
 	for _, d := range dims {
@@ -35,19 +37,19 @@ func uniform(name string, dims ...int) Tensor {
 	for i := range list {
 		list[i] = random.Float32()
 	}
-	return Tensor{name, Float, dims, floats(list)}
+	return model.Of(name, list, shape(dims)...)
 }
 
 // matmul is one product of two square matrices.
 func matmul(n int) Model {
-	g := newGraph()
+	g := NewGraph()
 	for _, name := range []string{"a", "b"} {
-		g.value(inputField, name, Float, n, n)
+		g.Input(name, Float, n, n)
 	}
-	g.nodeAs("MatMul", "", []string{"a", "b"}, []string{"y"})
-	g.value(outputField, "y", Float, n, n)
+	g.NodeAs("MatMul", "", []string{"a", "b"}, []string{"y"})
+	g.Output("y", Float, n, n)
 	a, b := uniform("a", n, n), uniform("b", n, n)
-	check := func(outputs []Tensor) error {
+	check := func(outputs []model.Tensor) error {
 		if len(outputs) != 1 || len(outputs[0].Data) != 4*n*n {
 			return errors.New("no matrix of that size")
 		}
@@ -55,33 +57,41 @@ func matmul(n int) Model {
 			for column := range n {
 				want := 0.0
 				for k := range n {
-					want += float64(a.at(row*n+k)) * float64(b.at(k*n+column))
+					want += float64(at(&a, row*n+k)) * float64(at(&b, k*n+column))
 				}
-				if got := float64(outputs[0].at(row*n + column)); math.Abs(got-want) > 1e-4*want {
+				if got := float64(at(&outputs[0], row*n+column)); math.Abs(got-want) > 1e-4*want {
 					return fmt.Errorf("row %d, column %d is %g, want %g", row, column, got, want)
 				}
 			}
 		}
 		return nil
 	}
-	return Model{"matmul512", g.model(), []Tensor{a, b}, check}
+	return Model{"matmul512", g.Model(), []model.Tensor{a, b}, check}
+}
+
+func shape(dims []int) []int64 {
+	list := make([]int64, len(dims))
+	for i, d := range dims {
+		list[i] = int64(d)
+	}
+	return list
 }
 
 // at is an element of a tensor of floats.
-func (t Tensor) at(i int) float32 {
+func at(t *model.Tensor, i int) float32 {
 	return math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
 }
 
 // conv adds a convolution with weights that keep the size of what flows through,
 // and cuts its result to 0..6 when that is asked for.
-func (g *graph) conv(x string, in, out, size, stride, groups int, cut bool) string {
+func (g *Graph) conv(x string, in, out, size, stride, groups int, cut bool) string {
 	fan := in / groups * size * size
 	pad := size / 2
-	y := g.node("Conv", []string{x, g.weights(math.Sqrt(2/float64(fan)), out, in/groups, size, size), g.filled(0, out)},
-		attribute{"kernel_shape", []int{size, size}}, attribute{"strides", []int{stride, stride}},
-		attribute{"pads", []int{pad, pad, pad, pad}}, attribute{"group", groups})
+	y := g.Node("Conv", []string{x, g.Weights(math.Sqrt(2/float64(fan)), out, in/groups, size, size), g.Filled(0, out)},
+		Attribute{"kernel_shape", []int{size, size}}, Attribute{"strides", []int{stride, stride}},
+		Attribute{"pads", []int{pad, pad, pad, pad}}, Attribute{"group", groups})
 	if cut {
-		y = g.node("Clip", []string{y, g.scalar(0), g.scalar(6)})
+		y = g.Node("Clip", []string{y, g.Scalar(0), g.Scalar(6)})
 	}
 	return y
 }
@@ -89,8 +99,8 @@ func (g *graph) conv(x string, in, out, size, stride, groups int, cut bool) stri
 // mobileNet is MobileNetV2 for pictures of 224 by 224.
 func mobileNet() Model {
 	const classes = 1000
-	g := newGraph()
-	g.value(inputField, "x", Float, 1, 3, 224, 224)
+	g := NewGraph()
+	g.Input("x", Float, 1, 3, 224, 224)
 	width := 32
 	x := g.conv("x", 3, width, 3, 2, 1, true)
 	for _, stage := range []struct{ expand, width, blocks, stride int }{
@@ -105,90 +115,90 @@ func mobileNet() Model {
 			y = g.conv(y, middle, middle, 3, stride, middle, true)
 			y = g.conv(y, middle, stage.width, 1, 1, 1, false)
 			if stride == 1 && width == stage.width {
-				y = g.node("Add", []string{x, y})
+				y = g.Node("Add", []string{x, y})
 			}
 			x, width, stride = y, stage.width, 1
 		}
 	}
 	x = g.conv(x, width, 1280, 1, 1, 1, true)
-	x = g.node("Flatten", []string{g.node("GlobalAveragePool", []string{x})})
-	g.nodeAs("Gemm", "", []string{x, g.weights(0.05, classes, 1280), g.weights(0.05, classes)}, []string{"y"}, attribute{"transB", 1})
-	g.value(outputField, "y", Float, 1, classes)
-	return Model{"mobilenetv2", g.model(), []Tensor{uniform("x", 1, 3, 224, 224)}, nil}
+	x = g.Node("Flatten", []string{g.Node("GlobalAveragePool", []string{x})})
+	g.NodeAs("Gemm", "", []string{x, g.Weights(0.05, classes, 1280), g.Weights(0.05, classes)}, []string{"y"}, Attribute{"transB", 1})
+	g.Output("y", Float, 1, classes)
+	return Model{"mobilenetv2", g.Model(), []model.Tensor{uniform("x", 1, 3, 224, 224)}, nil}
 }
 
 // miniLM is MiniLM-L6: six layers of a transformer, as exporters write it.
 func miniLM(tokens int) Model {
 	const layers, hidden, heads, wide, words = 6, 384, 12, 1536, 30522
-	t := transformer{newGraph(), hidden}
+	t := transformer{NewGraph(), hidden}
 	for _, name := range []string{"ids", "mask", "types"} {
-		t.value(inputField, name, Int64, 1, tokens)
+		t.Input(name, Int64, 1, tokens)
 	}
-	x := t.node("Add", []string{
-		t.node("Gather", []string{t.weights(0.05, words, hidden), "ids"}),
-		t.node("Gather", []string{t.weights(0.05, 2, hidden), "types"}),
+	x := t.Node("Add", []string{
+		t.Node("Gather", []string{t.Weights(0.05, words, hidden), "ids"}),
+		t.Node("Gather", []string{t.Weights(0.05, 2, hidden), "types"}),
 	})
-	x = t.normalize(t.node("Add", []string{x, t.weights(0.05, tokens, hidden)}))
-	mask := t.node("Cast", []string{t.node("Unsqueeze", []string{"mask", t.integers(1, 2)})}, attribute{"to", Float})
-	mask = t.node("Mul", []string{t.node("Sub", []string{t.scalar(1), mask}), t.scalar(-10000)})
+	x = t.normalize(t.Node("Add", []string{x, t.Weights(0.05, tokens, hidden)}))
+	mask := t.Node("Cast", []string{t.Node("Unsqueeze", []string{"mask", t.Integers(1, 2)})}, Attribute{"to", Float})
+	mask = t.Node("Mul", []string{t.Node("Sub", []string{t.Scalar(1), mask}), t.Scalar(-10000)})
 	for range layers {
 		y := t.attention(x, mask, heads)
-		x = t.normalize(t.node("Add", []string{t.linear(y, hidden, hidden), x}))
+		x = t.normalize(t.Node("Add", []string{t.linear(y, hidden, hidden), x}))
 		y = t.gelu(t.linear(x, hidden, wide))
-		x = t.normalize(t.node("Add", []string{t.linear(y, wide, hidden), x}))
+		x = t.normalize(t.Node("Add", []string{t.linear(y, wide, hidden), x}))
 	}
-	t.nodeAs("Identity", "", []string{x}, []string{"y"})
-	t.value(outputField, "y", Float, 1, tokens, hidden)
+	t.NodeAs("Identity", "", []string{x}, []string{"y"})
+	t.Output("y", Float, 1, tokens, hidden)
 	ids, mask1 := make([]int64, tokens), make([]int64, tokens)
 	for i := range ids {
 		ids[i], mask1[i] = int64(1+i*31%997), 1
 	}
-	dims := []int{1, tokens}
-	return Model{"minilm", t.model(), []Tensor{
-		{"ids", Int64, dims, int64s(ids...)}, {"mask", Int64, dims, int64s(mask1...)}, {"types", Int64, dims, int64s(make([]int64, tokens)...)},
+	n := int64(tokens)
+	return Model{"minilm", t.Model(), []model.Tensor{
+		model.Of("ids", ids, 1, n), model.Of("mask", mask1, 1, n), model.Of("types", make([]int64, tokens), 1, n),
 	}, nil}
 }
 
 type transformer struct {
-	*graph
+	*Graph
 	hidden int
 }
 
 func (t transformer) linear(x string, in, out int) string {
-	return t.node("Add", []string{t.node("MatMul", []string{x, t.weights(0.05, in, out)}), t.weights(0.05, out)})
+	return t.Node("Add", []string{t.Node("MatMul", []string{x, t.Weights(0.05, in, out)}), t.Weights(0.05, out)})
 }
 
 // normalize is a layer norm, spelt out as opset 13 has it.
 func (t transformer) normalize(x string) string {
-	last := attribute{"axes", []int{2}}
-	d := t.node("Sub", []string{x, t.node("ReduceMean", []string{x}, last)})
-	v := t.node("ReduceMean", []string{t.node("Pow", []string{d, t.scalar(2)})}, last)
-	s := t.node("Sqrt", []string{t.node("Add", []string{v, t.scalar(1e-12)})})
-	x = t.node("Mul", []string{t.node("Div", []string{d, s}), t.filled(1, t.hidden)})
-	return t.node("Add", []string{x, t.filled(0, t.hidden)})
+	last := Attribute{"axes", []int{2}}
+	d := t.Node("Sub", []string{x, t.Node("ReduceMean", []string{x}, last)})
+	v := t.Node("ReduceMean", []string{t.Node("Pow", []string{d, t.Scalar(2)})}, last)
+	s := t.Node("Sqrt", []string{t.Node("Add", []string{v, t.Scalar(1e-12)})})
+	x = t.Node("Mul", []string{t.Node("Div", []string{d, s}), t.Filled(1, t.hidden)})
+	return t.Node("Add", []string{x, t.Filled(0, t.hidden)})
 }
 
 func (t transformer) attention(x, mask string, heads int) string {
 	part := func(order ...int) string {
-		y := t.node("Reshape", []string{t.linear(x, t.hidden, t.hidden), t.integers(0, 0, int64(heads), int64(t.hidden/heads))})
-		return t.node("Transpose", []string{y}, attribute{"perm", order})
+		y := t.Node("Reshape", []string{t.linear(x, t.hidden, t.hidden), t.Integers(0, 0, int64(heads), int64(t.hidden/heads))})
+		return t.Node("Transpose", []string{y}, Attribute{"perm", order})
 	}
 	q, k, v := part(0, 2, 1, 3), part(0, 2, 3, 1), part(0, 2, 1, 3)
-	scores := t.node("Div", []string{t.node("MatMul", []string{q, k}), t.scalar(float32(math.Sqrt(float64(t.hidden / heads))))})
-	share := t.node("Softmax", []string{t.node("Add", []string{scores, mask})}, attribute{"axis", 3})
-	y := t.node("Transpose", []string{t.node("MatMul", []string{share, v})}, attribute{"perm", []int{0, 2, 1, 3}})
-	return t.node("Reshape", []string{y, t.integers(0, 0, int64(t.hidden))})
+	scores := t.Node("Div", []string{t.Node("MatMul", []string{q, k}), t.Scalar(float32(math.Sqrt(float64(t.hidden / heads))))})
+	share := t.Node("Softmax", []string{t.Node("Add", []string{scores, mask})}, Attribute{"axis", 3})
+	y := t.Node("Transpose", []string{t.Node("MatMul", []string{share, v})}, Attribute{"perm", []int{0, 2, 1, 3}})
+	return t.Node("Reshape", []string{y, t.Integers(0, 0, int64(t.hidden))})
 }
 
 func (t transformer) gelu(x string) string {
-	e := t.node("Erf", []string{t.node("Div", []string{x, t.scalar(math.Sqrt2)})})
-	y := t.node("Mul", []string{x, t.node("Add", []string{e, t.scalar(1)})})
-	return t.node("Mul", []string{y, t.scalar(0.5)})
+	e := t.Node("Erf", []string{t.Node("Div", []string{x, t.Scalar(math.Sqrt2)})})
+	y := t.Node("Mul", []string{x, t.Node("Add", []string{e, t.Scalar(1)})})
+	return t.Node("Mul", []string{y, t.Scalar(0.5)})
 }
 
 // trees is a boosted classifier: complete binary trees, asked about many rows.
 func trees(count, depth, features, rows int) Model {
-	g := newGraph()
+	g := NewGraph()
 	ints := map[string][]int{}
 	reals := map[string][]float32{}
 	var modes []string
@@ -213,18 +223,18 @@ func trees(count, depth, features, rows int) Model {
 			modes = append(modes, mode)
 		}
 	}
-	attributes := []attribute{
+	attributes := []Attribute{
 		{"nodes_modes", modes}, {"classlabels_int64s", []int{0, 1}}, {"post_transform", "LOGISTIC"}, {"base_values", []float32{0.1}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(ints)) {
-		attributes = append(attributes, attribute{name, ints[name]})
+		attributes = append(attributes, Attribute{name, ints[name]})
 	}
 	for _, name := range slices.Sorted(maps.Keys(reals)) {
-		attributes = append(attributes, attribute{name, reals[name]})
+		attributes = append(attributes, Attribute{name, reals[name]})
 	}
-	g.value(inputField, "x", Float, rows, features)
-	g.nodeAs("TreeEnsembleClassifier", "ai.onnx.ml", []string{"x"}, []string{"label", "p"}, attributes...)
-	g.value(outputField, "label", Int64, rows)
-	g.value(outputField, "p", Float, rows, 2)
-	return Model{"trees300", g.model(), []Tensor{uniform("x", rows, features)}, nil}
+	g.Input("x", Float, rows, features)
+	g.NodeAs("TreeEnsembleClassifier", "ai.onnx.ml", []string{"x"}, []string{"label", "p"}, attributes...)
+	g.Output("label", Int64, rows)
+	g.Output("p", Float, rows, 2)
+	return Model{"trees300", g.Model(), []model.Tensor{uniform("x", rows, features)}, nil}
 }

@@ -7,6 +7,23 @@ import (
 	"math/rand/v2"
 )
 
+// Element types of tensors, by ONNX's numbers.
+const (
+	Float   = 1
+	Uint8   = 2
+	Int8    = 3
+	Uint16  = 4
+	Int16   = 5
+	Int32   = 6
+	Int64   = 7
+	String  = 8
+	Bool    = 9
+	Float16 = 10
+	Double  = 11
+	Uint32  = 12
+	Uint64  = 13
+)
+
 // message is a protocol buffer that is being written.
 type message []byte
 
@@ -30,18 +47,18 @@ func (m *message) float(field int, f float32) {
 	*m = binary.LittleEndian.AppendUint32(*m, math.Float32bits(f))
 }
 
-// attribute is a named property of a node. Its number says which of AttributeProto's
+// Attribute is a named property of a node. Its number says which of AttributeProto's
 // fields holds it.
-type attribute struct {
-	name  string
-	value any // int, float32, string, and lists of them
+type Attribute struct {
+	Name  string
+	Value any // int, float32, string, and lists of them
 }
 
-func (a attribute) encode() []byte {
+func (a Attribute) encode() []byte {
 	var m message
-	m.text(1, a.name)
+	m.text(1, a.Name)
 	const kind = 20
-	switch v := a.value.(type) {
+	switch v := a.Value.(type) {
 	case float32:
 		m.float(2, v)
 		m.number(kind, 1)
@@ -52,7 +69,7 @@ func (a attribute) encode() []byte {
 		m.text(4, v)
 		m.number(kind, 3)
 	case []float32:
-		m.bytes(7, floats(v))
+		m.bytes(7, Floats(v))
 		m.number(kind, 6)
 	case []int:
 		var packed message
@@ -72,8 +89,8 @@ func (a attribute) encode() []byte {
 	return m
 }
 
-// floats are little-endian elements, as tensors and packed fields have them.
-func floats(list []float32) []byte {
+// Floats are little-endian elements, as tensors and packed fields have them.
+func Floats(list []float32) []byte {
 	data := make([]byte, 0, 4*len(list))
 	for _, f := range list {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(f))
@@ -81,7 +98,8 @@ func floats(list []float32) []byte {
 	return data
 }
 
-func int64s(list ...int64) []byte {
+// Int64s are the same of integers.
+func Int64s(list ...int64) []byte {
 	data := make([]byte, 0, 8*len(list))
 	for _, n := range list {
 		data = binary.LittleEndian.AppendUint64(data, uint64(n))
@@ -89,33 +107,34 @@ func int64s(list ...int64) []byte {
 	return data
 }
 
-// graph is a model that is being written. Its weights come from a generator with
+// Graph is a model that is being written. Its weights come from a generator with
 // a fixed seed.
-type graph struct {
+type Graph struct {
 	body   message
 	random *rand.Rand
 	names  int
+	opset  int64
 }
 
-func newGraph() *graph {
-	g := &graph{random: rand.New(rand.NewPCG(1, 2))}
+func NewGraph() *Graph {
+	g := &Graph{opset: 13, random: rand.New(rand.NewPCG(1, 2))}
 	g.body.text(2, "bench")
 	return g
 }
 
-func (g *graph) name() string {
+func (g *Graph) name() string {
 	g.names++
 	return fmt.Sprintf("v%d", g.names)
 }
 
-// node adds an operation with one output.
-func (g *graph) node(operation string, inputs []string, attributes ...attribute) string {
+// Node adds an operation with one output.
+func (g *Graph) Node(operation string, inputs []string, attributes ...Attribute) string {
 	out := g.name()
-	g.nodeAs(operation, "", inputs, []string{out}, attributes...)
+	g.NodeAs(operation, "", inputs, []string{out}, attributes...)
 	return out
 }
 
-func (g *graph) nodeAs(operation, domain string, inputs, outputs []string, attributes ...attribute) {
+func (g *Graph) NodeAs(operation, domain string, inputs, outputs []string, attributes ...Attribute) {
 	var m message
 	for _, in := range inputs {
 		m.text(1, in)
@@ -131,8 +150,28 @@ func (g *graph) nodeAs(operation, domain string, inputs, outputs []string, attri
 	g.body.bytes(1, m)
 }
 
-// constant adds a tensor that the model brings.
-func (g *graph) constant(kind int, data []byte, dims ...int) string {
+// External adds a tensor whose elements are in a file beside the model.
+func (g *Graph) External(kind int, file string, offset, length int64, dims ...int) string {
+	var m message
+	for _, d := range dims {
+		m.number(1, int64(d))
+	}
+	m.number(2, int64(kind))
+	name := g.name()
+	m.text(8, name)
+	for _, entry := range [][2]string{{"location", file}, {"offset", fmt.Sprint(offset)}, {"length", fmt.Sprint(length)}} {
+		var e message
+		e.text(1, entry[0])
+		e.text(2, entry[1])
+		m.bytes(13, e)
+	}
+	m.number(14, 1) // external
+	g.body.bytes(5, m)
+	return name
+}
+
+// Constant adds a tensor that the model brings.
+func (g *Graph) Constant(kind int, data []byte, dims ...int) string {
 	var m message
 	for _, d := range dims {
 		m.number(1, int64(d))
@@ -145,8 +184,8 @@ func (g *graph) constant(kind int, data []byte, dims ...int) string {
 	return name
 }
 
-// weights adds random numbers of a standard deviation.
-func (g *graph) weights(deviation float64, dims ...int) string {
+// Weights adds random numbers of a standard deviation.
+func (g *Graph) Weights(deviation float64, dims ...int) string {
 	n := 1
 	for _, d := range dims {
 		n *= d
@@ -155,32 +194,36 @@ func (g *graph) weights(deviation float64, dims ...int) string {
 	for i := range list {
 		list[i] = float32(deviation * g.random.NormFloat64())
 	}
-	return g.constant(Float, floats(list), dims...)
+	return g.Constant(Float, Floats(list), dims...)
 }
 
-func (g *graph) filled(value float32, n int) string {
+func (g *Graph) Filled(value float32, n int) string {
 	list := make([]float32, n)
 	for i := range list {
 		list[i] = value
 	}
-	return g.constant(Float, floats(list), n)
+	return g.Constant(Float, Floats(list), n)
 }
 
-func (g *graph) scalar(value float32) string { return g.constant(Float, floats([]float32{value})) }
+func (g *Graph) Scalar(value float32) string { return g.Constant(Float, Floats([]float32{value})) }
 
-func (g *graph) integers(list ...int64) string { return g.constant(Int64, int64s(list...), len(list)) }
+func (g *Graph) Integers(list ...int64) string { return g.Constant(Int64, Int64s(list...), len(list)) }
 
-// The fields of GraphProto for what goes in and out.
-const (
-	inputField  = 11
-	outputField = 12
-)
+// Input declares what goes in. A dimension below zero is of any length.
+func (g *Graph) Input(name string, kind int, dims ...int) { g.value(11, name, kind, dims) }
 
-func (g *graph) value(field int, name string, kind int, dims ...int) {
+// Output declares what comes out.
+func (g *Graph) Output(name string, kind int, dims ...int) { g.value(12, name, kind, dims) }
+
+func (g *Graph) value(field int, name string, kind int, dims []int) {
 	var shape, tensor, typ, m message
-	for _, d := range dims {
+	for i, d := range dims {
 		var dim message
-		dim.number(1, int64(d))
+		if d < 0 {
+			dim.text(2, fmt.Sprint("n", i))
+		} else {
+			dim.number(1, int64(d))
+		}
 		shape.bytes(1, dim)
 	}
 	tensor.number(1, int64(kind))
@@ -191,15 +234,21 @@ func (g *graph) value(field int, name string, kind int, dims ...int) {
 	g.body.bytes(field, m)
 }
 
-// model is the graph as a file of ONNX.
-func (g *graph) model() []byte {
+// Versioned has the graph use another version of ONNX's operators than 13.
+func (g *Graph) Versioned(opset int64) *Graph {
+	g.opset = opset
+	return g
+}
+
+// Model is the graph as a file of ONNX.
+func (g *Graph) Model() []byte {
 	var m message
 	m.number(1, 8) // the format's version
 	m.bytes(7, g.body)
 	for _, operations := range []struct {
 		domain  string
 		version int64
-	}{{"", 13}, {"ai.onnx.ml", 2}} {
+	}{{"", g.opset}, {"ai.onnx.ml", 2}} {
 		var set message
 		set.text(1, operations.domain)
 		set.number(2, operations.version)
