@@ -13,7 +13,9 @@ import (
 // TestAnswers checks which answers of a guest are taken: it may say anything.
 func TestAnswers(t *testing.T) {
 	const eight = "\x00\x00\x00\x00\x00\x00\xf8\x3f"
-	one := func(more string) string { return `{"outputs":[{"name":"one","datatype":"FP64","shape":[1],"size":8` + more + `}]}` }
+	one := func(more string) string {
+		return `{"outputs":[{"name":"one","datatype":"FP64","shape":[1],"size":8` + more + `}]}`
+	}
 	for name, tt := range map[string]struct{ text, data, want string }{
 		"one":                 {one(""), eight, "one [1] 8"},
 		"none":                {`{"outputs":[]}`, "", ""},
