@@ -41,7 +41,7 @@ func (c *Client) pypi(ctx context.Context, r packager.FetchRequest, p packageurl
 		return "", err
 	}
 	out := filepath.Join(dir, "wheels")
-	args := append(pip, "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--disable-pip-version-check",
+	args := append(pip, "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--ignore-requires-python", "--disable-pip-version-check",
 		"--no-input", "--dest", out, "-r", wanted)
 	if err := c.run(ctx, r.Stderr, dir, append(args, tags...)...); err != nil {
 		return "", &Error{r.URL, err.Error(), "pip's own words stand above; its index is set by pip config or PIP_INDEX_URL"}
@@ -111,7 +111,7 @@ func (c *Client) npm(ctx context.Context, r packager.FetchRequest, p packageurl.
 	if err := os.Mkdir(out, 0o700); err != nil {
 		return "", err
 	}
-	if err := c.run(ctx, r.Stderr, dir, npm, "pack", "--ignore-scripts", "--pack-destination", out, spec); err != nil {
+	if err := c.run(ctx, r.Stderr, dir, npm, "pack", "--ignore-scripts", "--loglevel=warn", "--pack-destination", out, spec); err != nil {
 		return "", &Error{r.URL, err.Error(), "npm's own words stand above; its registry is set in .npmrc"}
 	}
 	return onlyFile(out)
