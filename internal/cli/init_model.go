@@ -43,7 +43,10 @@ func findModel(what, source string) (*initTarget, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, nil
+		return modelFolder(what, source)
+	}
+	if filepath.Base(what) == scaffold.MLmodel {
+		return modelFolder(filepath.Dir(what), source)
 	}
 	t := &initTarget{folder: filepath.Dir(what), model: filepath.Base(what), kind: modelKind(what)}
 	if t.kind == "" {
@@ -66,6 +69,18 @@ func findModel(what, source string) (*initTarget, error) {
 	return t, nil
 }
 
+// modelFolder says what model a folder is, or nil when it is none.
+func modelFolder(folder, source string) (*initTarget, error) {
+	kind := scaffold.FolderKind(os.DirFS(folder))
+	if kind == "" {
+		return nil, nil
+	}
+	if source != "" {
+		return nil, &ux.UsageError{Text: folder + " is a model's folder: no notebook or script goes with it"}
+	}
+	return &initTarget{folder: folder, kind: kind}, nil
+}
+
 // initModel writes what an image of a model needs.
 func (a *app) initModel(ctx context.Context, t initTarget, o initOptions) error {
 	rt, err := a.runtime(ctx)
@@ -83,7 +98,7 @@ func (a *app) initModel(ctx context.Context, t initTarget, o initOptions) error 
 		}
 		options.Native = native
 	}
-	a.talk().Line("reading %s in the sandbox", t.model)
+	a.talk().Line("reading %s", filepath.Join(t.folder, t.model))
 	d, err := t.draft(ctx, options)
 	a.compiling.hush()
 	a.talk().Clear()
@@ -103,6 +118,10 @@ func (t initTarget) draft(ctx context.Context, o scaffold.Options) (*scaffold.Dr
 	switch t.kind {
 	case "onnx":
 		return scaffold.ONNX(ctx, o)
+	case "mlflow":
+		return scaffold.MLflow(ctx, o)
+	case "huggingface":
+		return scaffold.HuggingFace(ctx, o)
 	}
 	return scaffold.Pickle(ctx, o)
 }

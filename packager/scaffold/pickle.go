@@ -34,16 +34,17 @@ func Pickle(ctx context.Context, o Options) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pickled(ctx, r, o)
+}
+
+// pickled drafts what a pickle needs of which there is a report.
+func pickled(ctx context.Context, r *report, o Options) (*Draft, error) {
 	if err := refuse(r, o); err != nil {
 		return nil, err
 	}
 	d := &Draft{Found: r.said()}
 	text, inputs := newScript(r, o).write()
 	d.Files = append(d.Files, File{"predict.py", []byte(text)})
-	requirements := r.requirements()
-	if len(requirements) > 0 {
-		d.Files = append(d.Files, File{"requirements.txt", []byte(strings.Join(requirements, "\n") + "\n")})
-	}
 	d.tellVersions(r, o)
 	d.tellSource(r)
 	cases, err := golden(ctx, o, text, r.cases(inputs), d)
@@ -58,7 +59,7 @@ func Pickle(ctx context.Context, o Options) (*Draft, error) {
 		return nil, err
 	}
 	d.Files = append(d.Files, File{"Wasmfile", []byte(pythonRecipe(recipeOf{
-		models: append([]string{o.Model}, r.loaded()...), modules: modules, requirements: len(requirements) > 0, golden: cases != nil,
+		models: append([]string{o.Model}, r.loaded()...), modules: modules, golden: cases != nil,
 	}))})
 	d.Edits = marked(d.Files)
 	return d, nil
@@ -175,9 +176,6 @@ func (d *Draft) tellSource(r *report) {
 		d.Notes = append(d.Notes, "not understood: "+comment(s))
 	}
 }
-
-// requirements are packages that the pickle needs and the base has not.
-func (r *report) requirements() []string { return nil }
 
 // loaded are the other files that predict.py reads.
 func (r *report) loaded() []string {

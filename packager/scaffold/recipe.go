@@ -7,19 +7,15 @@ import (
 
 // recipeOf is what a Wasmfile of a Python model is about.
 type recipeOf struct {
-	models       []string // files and folders, beside each other
-	modules      []string // Python files besides predict.py
-	requirements bool
-	golden       bool
+	models  []string // files and folders, beside each other
+	modules []string // Python files besides predict.py
+	golden  bool
 }
 
 // pythonRecipe is the Wasmfile of a model with a predict.py.
 func pythonRecipe(r recipeOf) string {
 	var b strings.Builder
 	b.WriteString("# Written by wherry init.\nFROM python\nWORKDIR " + Work + "\n")
-	if r.requirements {
-		b.WriteString("COPY requirements.txt .\nRUN pip install -r requirements.txt\n")
-	}
 	for i, m := range r.models {
 		flag := ""
 		if i == 0 && r.golden {

@@ -31,11 +31,19 @@ type report struct {
 	RowsFrom    string            `json:"rows_from"`
 	Prepare     *prepare          `json:"prepare"`
 	Definitions []definition      `json:"definitions"`
+	MLflow      *mlflow           `json:"mlflow"`
 	Source      *struct {
 		Name    string   `json:"name"`
 		Table   string   `json:"table"`
 		Skipped []string `json:"skipped"`
 	} `json:"source"`
+}
+
+// mlflow is what an MLmodel says.
+type mlflow struct {
+	Flavor string `json:"flavor"`
+	File   string `json:"file"`
+	Code   string `json:"code"`
 }
 
 // problem is why a pickle could not be read.

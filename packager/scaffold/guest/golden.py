@@ -21,11 +21,25 @@ def main():
     module.__file__ = job["path"]
     sys.modules["predict"] = sys.modules["__main__"] = module
     answer = {}
+    session = None
+    if job.get("session"):
+        import session
+
+        session.install(job["session"])
     try:
         exec(compile(job["text"], job["path"], "exec"), module.__dict__)
         predict = module.predict
         hints = {n: p.annotation for n, p in inspect.signature(predict).parameters.items()}
-        answer["outputs"] = [plain(predict(**{n: given(v, hints.get(n)) for n, v in row.items()})) for row in job["inputs"]]
+        answer["outputs"] = []
+        for row in job["inputs"]:
+            try:
+                answer["outputs"].append(plain(predict(**{n: given(v, hints.get(n)) for n, v in row.items()})))
+            except Exception as e:
+                if session is None or not isinstance(e, session.Needed):
+                    raise
+                answer["outputs"].append(None)
+        if session is not None:
+            answer["feeds"] = session.feeds
     except BaseException as e:
         import traceback
 

@@ -13,6 +13,15 @@ def main():
     sys.stdout = sys.stderr  # what the model itself prints is no report
     with open(sys.argv[1], encoding="utf-8") as f:
         job = json.load(f)
+    mlflow = None
+    if os.path.basename(job["model"]) == "MLmodel":
+        import mlmodel
+
+        mlflow = mlmodel.Folder(job["model"])
+        if mlflow.flavor != "sklearn":
+            out.write(json.dumps({"mlflow": mlflow.report(), "kind": "other"}) + "\n")
+            return
+        job["model"] = os.path.join(mlflow.folder, mlflow.file)
     folder = os.path.dirname(job["model"])
     sys.path.insert(0, folder)
     os.chdir(folder)
@@ -33,6 +42,12 @@ def main():
         import rows
 
         rows.add(report, pickled.loaded, source)
+        if mlflow is not None:
+            mlflow.complete(report)
+    if mlflow is not None:
+        report["mlflow"] = mlflow.report()
+        if mlflow.version and "scikit-learn" not in report["versions"]:
+            report["versions"]["scikit-learn"] = str(mlflow.version)
     out.write(json.dumps(report, allow_nan=False, default=str) + "\n")
     out.flush()
 

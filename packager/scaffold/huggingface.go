@@ -1,0 +1,529 @@
+package scaffold
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/model/onnx/graph"
+)
+
+// FolderKind tells of what kind of model a folder is: "mlflow", "huggingface" or
+// "".
+func FolderKind(files fs.FS) string {
+	is := func(name string) bool {
+		info, err := fs.Stat(files, name)
+		return err == nil && info.Mode().IsRegular()
+	}
+	switch {
+	case is("Wasmfile") || is("predict.py"):
+		return ""
+	case is(MLmodel):
+		return "mlflow"
+	case !is("config.json"):
+		return ""
+	}
+	var c hfConfig
+	if readJSON(files, "config.json", &c) != nil || c.ModelType == "" && len(c.Architectures) == 0 {
+		return ""
+	}
+	return "huggingface"
+}
+
+// hfConfig is what config.json says.
+type hfConfig struct {
+	ModelType     string            `json:"model_type"`
+	Architectures []string          `json:"architectures"`
+	Labels        map[string]string `json:"id2label"`
+	Problem       string            `json:"problem_type"`
+	Positions     int               `json:"max_position_embeddings"`
+}
+
+// hf is a Hugging Face folder.
+type hf struct {
+	config hfConfig
+	// length is the most tokens, 0 for no bound.
+	length int
+	// pooling is how the vectors of tokens become one: "mean", "cls", "max"; sure
+	// tells whether the folder says so.
+	pooling         string
+	sure, normalize bool
+	labels          []string
+	task            string
+	model           string // the ONNX file
+	inputs, outputs []model.Field
+	files           []string // besides the model and tokenizer.json
+}
+
+const (
+	taskClassify = "classify"
+	taskEmbed    = "embed"
+	taskTokens   = "tokens"
+)
+
+// maxConfig bounds a JSON file of a folder.
+const maxConfig = 64 << 20
+
+func readJSON(files fs.FS, name string, into any) error {
+	f, err := files.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() > maxConfig {
+		return fmt.Errorf("%s has %d bytes", name, info.Size())
+	}
+	if err := json.NewDecoder(f).Decode(into); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return nil
+}
+
+// HuggingFace looks at a folder with config.json, tokenizer.json and an ONNX
+// export, and drafts what its image needs: text goes in, and the tokenizer runs in
+// the sandbox too.
+func HuggingFace(ctx context.Context, o Options) (*Draft, error) {
+	root, err := os.OpenRoot(o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	h := &hf{}
+	if err := h.read(root.FS(), o.Folder); err != nil {
+		return nil, err
+	}
+	m, lowered, err := readONNX(o.Folder, h.model)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.choose(lowered); err != nil {
+		return nil, err
+	}
+	d := &Draft{Found: fmt.Sprintf("Hugging Face model, %s: %s", comment(or(strings.Join(h.config.Architectures, ", "), h.config.ModelType)), h.said())}
+	if m.Producer != "" {
+		d.Found += ", exported by " + comment(m.Producer)
+	}
+	for _, n := range lowered.Notes {
+		d.Notes = append(d.Notes, comment(n))
+	}
+	text := h.script(o.Folder)
+	d.Files = append(d.Files, File{"predict.py", []byte(text)})
+	cases, err := h.cases(ctx, o, text, lowered)
+	if err != nil {
+		var refused *RefusedError
+		if errors.As(err, &refused) {
+			return nil, err
+		}
+		d.Notes = append(d.Notes, "no golden cases: "+comment(err.Error()))
+	}
+	if cases != nil {
+		d.Files = append(d.Files, *cases)
+	}
+	d.Files = append(d.Files, File{"Wasmfile", []byte(pythonRecipe(recipeOf{
+		models: []string{h.model}, modules: []string{"tokenizer.json"}, golden: cases != nil,
+	}))})
+	d.Edits = marked(d.Files)
+	return d, nil
+}
+
+// read takes what the files of JSON say.
+func (h *hf) read(files fs.FS, folder string) error {
+	if err := readJSON(files, "config.json", &h.config); err != nil {
+		return err
+	}
+	if _, err := fs.Stat(files, "tokenizer.json"); err != nil {
+		return &RefusedError{
+			Reason: folder + " has no tokenizer.json",
+			Advice: fmt.Sprintf("where you have transformers: python -c \"from transformers import AutoTokenizer as T; T.from_pretrained(%s).save_pretrained(%[1]s)\"", pythonQuote(folder)),
+		}
+	}
+	if h.model = findONNX(files); h.model == "" {
+		return &RefusedError{
+			Reason: folder + " has no ONNX export",
+			Advice: "where you have optimum: optimum-cli export onnx --model " + shellWord(folder) + " " + shellWord(folder+"-onnx"),
+		}
+	}
+	h.bound(files)
+	h.pool(files)
+	for i := range len(h.config.Labels) {
+		label, ok := h.config.Labels[strconv.Itoa(i)]
+		if !ok {
+			h.labels = nil
+			break
+		}
+		h.labels = append(h.labels, label)
+	}
+	return nil
+}
+
+func pythonQuote(text string) string {
+	return "'" + strings.ReplaceAll(strings.ReplaceAll(text, `\`, `/`), "'", "") + "'"
+}
+
+// findONNX is the export that is meant: the plain one before quantized ones.
+func findONNX(files fs.FS) string {
+	for _, name := range []string{"onnx/model.onnx", "model.onnx", "onnx/model_quantized.onnx", "model_quantized.onnx"} {
+		if _, err := fs.Stat(files, name); err == nil {
+			return name
+		}
+	}
+	for _, pattern := range []string{"onnx/*.onnx", "*.onnx"} {
+		if found, err := fs.Glob(files, pattern); err == nil && len(found) > 0 {
+			slices.Sort(found)
+			return found[0]
+		}
+	}
+	return ""
+}
+
+// bound finds how many tokens the model takes.
+func (h *hf) bound(files fs.FS) {
+	take := func(n float64) {
+		if n >= 1 && n < 1<<20 && (h.length == 0 || int(n) < h.length) {
+			h.length = int(n)
+		}
+	}
+	var t struct {
+		Length float64 `json:"model_max_length"`
+	}
+	if readJSON(files, "tokenizer_config.json", &t) == nil {
+		take(t.Length)
+	}
+	var s struct {
+		Length float64 `json:"max_seq_length"`
+	}
+	if readJSON(files, "sentence_bert_config.json", &s) == nil {
+		take(s.Length)
+	}
+	positions := h.config.Positions
+	if strings.Contains(h.config.ModelType, "roberta") || h.config.ModelType == "camembert" || h.config.ModelType == "mpnet" {
+		positions -= 2 // the first two are for padding
+	}
+	take(float64(positions))
+}
+
+// pool finds how sentence-transformers makes one vector of many.
+func (h *hf) pool(files fs.FS) {
+	h.pooling = "mean"
+	var modules []struct {
+		Path string `json:"path"`
+		Type string `json:"type"`
+	}
+	if readJSON(files, "modules.json", &modules) != nil {
+		return
+	}
+	for _, m := range modules {
+		if strings.HasSuffix(m.Type, ".Normalize") {
+			h.normalize = true
+		}
+		if !strings.HasSuffix(m.Type, ".Pooling") || !fs.ValidPath(m.Path) {
+			continue
+		}
+		var p struct {
+			Mode string `json:"pooling_mode"`
+			CLS  bool   `json:"pooling_mode_cls_token"`
+			Mean bool   `json:"pooling_mode_mean_tokens"`
+			Max  bool   `json:"pooling_mode_max_tokens"`
+		}
+		if readJSON(files, path.Join(m.Path, "config.json"), &p) != nil {
+			continue
+		}
+		switch {
+		case p.Mode == "mean" || p.Mode == "cls" || p.Mode == "max":
+			h.pooling, h.sure = p.Mode, true
+		case p.CLS:
+			h.pooling, h.sure = "cls", true
+		case p.Mean:
+			h.pooling, h.sure = "mean", true
+		case p.Max:
+			h.pooling, h.sure = "max", true
+		}
+	}
+}
+
+// fields that a tokenizer gives.
+var tokenFields = map[string]string{
+	"input_ids": "tokens.ids", "attention_mask": "tokens.attention_mask", "token_type_ids": "tokens.type_ids",
+	"position_ids": "list(range(len(tokens)))",
+}
+
+// choose finds the task out of the architecture and the file's outputs.
+func (h *hf) choose(l *graph.Lowered) error {
+	h.inputs, h.outputs = l.Signature.Inputs, l.Signature.Outputs
+	for _, f := range h.inputs {
+		if tokenFields[f.Name] == "" {
+			return &RefusedError{
+				Reason: fmt.Sprintf("%s wants %q besides tokens: it is no model of one text alone", h.model, comment(f.Name)),
+				Advice: "take the model as it is, tensors in and out: wherry init " + h.model,
+			}
+		}
+	}
+	architecture := strings.Join(h.config.Architectures, " ")
+	out := func(name string) bool { return l.Signature.Output(name) != nil }
+	switch {
+	case strings.Contains(architecture, "ForSequenceClassification") && out("logits"):
+		h.task = taskClassify
+	case strings.Contains(architecture, "ForTokenClassification") && out("logits"):
+		h.task = taskTokens
+	case out("last_hidden_state") || out("sentence_embedding") || out("token_embeddings"):
+		h.task = taskEmbed
+	case architecture == "" && out("logits") && len(l.Signature.Output("logits").Shape) == 2:
+		h.task = taskClassify
+	default:
+		return &RefusedError{
+			Reason: fmt.Sprintf("nothing is known of what %s answers with %s", comment(or(architecture, h.config.ModelType)), shownFields(l.Signature)),
+			Advice: "take the model as it is, tensors in and out: wherry init " + h.model,
+		}
+	}
+	return nil
+}
+
+func (h *hf) said() string {
+	switch h.task {
+	case taskClassify:
+		return fmt.Sprintf("text to one of %d labels", len(h.labels))
+	case taskTokens:
+		return "text to a label for each token"
+	}
+	return "text to an embedding"
+}
+
+// cases asks predict.py about two sentences, with the model itself run by the
+// engine.
+func (h *hf) cases(ctx context.Context, o Options, text string, l *graph.Lowered) (*File, error) {
+	cases := []goldenCase{
+		{Name: "EDIT: a sentence to try it with; put a real one in, then: wherry predict --record", Inputs: map[string]any{"text": "The wherry carries cargo and people up the river."}},
+		{Name: "EDIT: another one", Inputs: map[string]any{"text": "I would not wait for that boat again: late, wet and far too expensive!"}},
+	}
+	if o.Native != nil {
+		d := &Draft{}
+		f, err := golden(ctx, o, text, cases, d)
+		if f == nil && err == nil {
+			err = errors.New(strings.Join(d.Notes, "; "))
+		}
+		return f, err
+	}
+	job := map[string]any{"text": text, "path": Work + "/predict.py", "inputs": []map[string]any{cases[0].Inputs, cases[1].Inputs}}
+	session := map[string]any{"inputs": h.inputs, "outputs": h.outputs, "answers": []any{}}
+	job["session"] = session
+	by := ""
+	for range maxPasses {
+		said, err := askSession(ctx, o, job)
+		if err != nil {
+			return nil, err
+		}
+		if len(said.Feeds) == 0 {
+			if len(said.Outputs) != len(cases) {
+				return nil, errors.New("the sandbox gave another number of answers")
+			}
+			for i := range cases {
+				cases[i].Outputs = said.Outputs[i]
+			}
+			return writeCases(cases, by)
+		}
+		answers, who, err := h.answer(ctx, o, l, said.Feeds)
+		if err != nil {
+			return nil, err
+		}
+		by = who
+		session["answers"] = append(session["answers"].([]any), answers...)
+	}
+	return nil, errors.New("predict asks its model without end")
+}
+
+// maxPasses bounds how often predict may ask its model for one answer.
+const maxPasses = 4
+
+// sessionSaid is what golden.py says of a predict.py with a model.
+type sessionSaid struct {
+	Outputs []any                        `json:"outputs"`
+	Feeds   []map[string]json.RawMessage `json:"feeds"`
+	Problem *problem                     `json:"problem"`
+}
+
+func askSession(ctx context.Context, o Options, job map[string]any) (*sessionSaid, error) {
+	data, err := json.Marshal(job)
+	if err != nil {
+		return nil, err
+	}
+	p, err := program("golden.py", o.Folder, data)
+	if err != nil {
+		return nil, err
+	}
+	out, err := o.Sandbox.Python(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("ask the model: %w", err)
+	}
+	if out, err = answer(out); err != nil {
+		return nil, fmt.Errorf("ask the model: %w", err)
+	}
+	said := &sessionSaid{}
+	dec := json.NewDecoder(bytes.NewReader(out))
+	dec.UseNumber()
+	if err := dec.Decode(said); err != nil {
+		return nil, fmt.Errorf("read the answers of the model: %w", err)
+	}
+	if p := said.Problem; p != nil {
+		return nil, &RefusedError{Reason: fmt.Sprintf("the tokenizer or the model cannot be used: %s: %s", comment(p.Type), comment(p.Text))}
+	}
+	return said, nil
+}
+
+// answer has the engine answer what predict asked its session.
+func (h *hf) answer(ctx context.Context, o Options, l *graph.Lowered, feeds []map[string]json.RawMessage) ([]any, string, error) {
+	if o.Engine == nil {
+		return nil, "", errors.New("there is no engine")
+	}
+	var requests []*model.Request
+	for _, feed := range feeds {
+		r := &model.Request{}
+		for _, f := range h.inputs {
+			t, err := f.Parse(feed[f.Name])
+			if err != nil {
+				return nil, "", err
+			}
+			r.Inputs = append(r.Inputs, t)
+		}
+		requests = append(requests, r)
+	}
+	responses, by, err := o.Engine.ONNX(ctx, o.Folder, h.model, l, requests)
+	if err != nil {
+		return nil, "", err
+	}
+	var answers []any
+	for _, r := range responses {
+		one := map[string]json.RawMessage{}
+		for i := range r.Outputs {
+			if one[r.Outputs[i].Name], err = r.Outputs[i].AppendValue(nil, nil); err != nil {
+				return nil, "", err
+			}
+		}
+		answers = append(answers, one)
+	}
+	return answers, by, nil
+}
+
+// script writes predict.py.
+func (h *hf) script(folder string) string {
+	s := &script{report: &report{}}
+	name := comment(filepath.Base(folder))
+	s.line(`"""Answers requests with the Hugging Face model of this folder, %s: %s.`, name, h.said())
+	s.line("")
+	s.line("Written by wherry init. A line that ends in %q holds a guess: look at it.", Mark)
+	s.line(`The others need no change."""`)
+	s.line("import os")
+	s.line("from typing import TypedDict\n")
+	s.line("import numpy as np\nimport onnxruntime\nfrom tokenizers import Tokenizer\n")
+	s.line("HERE = os.path.dirname(os.path.abspath(__file__))")
+	if h.task != taskEmbed {
+		labels := make([]any, len(h.labels))
+		for i, l := range h.labels {
+			labels[i] = l
+		}
+		s.list("LABELS", labels)
+	}
+	s.line("\n# Loaded once, when the model starts; predict is called as often as needed.")
+	s.line("tokenizer = Tokenizer.from_file(os.path.join(HERE, \"tokenizer.json\"))")
+	s.line("tokenizer.no_padding()")
+	if h.length > 0 {
+		s.line("tokenizer.enable_truncation(%d)", h.length)
+	}
+	s.line("session = onnxruntime.InferenceSession(os.path.join(HERE, %s), providers=[\"CPUExecutionProvider\"])", quoted(h.model))
+	pair := h.task == taskClassify
+	output := "logits"
+	if h.task == taskEmbed {
+		output = h.vectors()
+	}
+	s.line("\n\ndef run(tokens):")
+	s.line(`    """What the model says of tokens."""`)
+	s.line("    return session.run([%s], {", quoted(output))
+	for _, f := range h.inputs {
+		s.line("        %s: np.array([%s], dtype=np.%s),", quoted(f.Name), tokenFields[f.Name], strings.ToLower(string(f.Type)))
+	}
+	s.line("    })[0][0]")
+	s.line("\n\nclass Answer(TypedDict):")
+	s.line(`    """What predict gives."""`)
+	switch h.task {
+	case taskClassify:
+		h.classify(s, pair)
+	case taskTokens:
+		s.line("    tokens: list[str]\n    labels: list[str]")
+		s.line("\n\ndef predict(text: str) -> Answer:")
+		s.line("    tokens = tokenizer.encode(text)")
+		s.line("    best = run(tokens).argmax(axis=-1)")
+		s.line("    kept = [i for i, special in enumerate(tokens.special_tokens_mask) if not special]")
+		s.line("    return {\"tokens\": [tokens.tokens[i] for i in kept], \"labels\": [LABELS[best[i]] for i in kept]}")
+	default:
+		h.embed(s, output)
+	}
+	return s.b.String()
+}
+
+func (h *hf) classify(s *script, pair bool) {
+	if len(h.labels) == 1 {
+		s.line("    score: float")
+	} else {
+		s.line("    label: str\n    scores: list[float]")
+	}
+	s.line("\n\ndef predict(text: str, pair: str | None = None) -> Answer:")
+	s.line("    logits = run(tokenizer.encode(text) if pair is None else tokenizer.encode(text, pair)).astype(np.float64)")
+	switch {
+	case len(h.labels) == 1:
+		s.line("    return {\"score\": float(logits[0])}")
+		return
+	case h.config.Problem == "multi_label_classification":
+		s.line("    scores = 1 / (1 + np.exp(-logits))")
+	default:
+		s.line("    scores = np.exp(logits - logits.max())")
+		s.line("    scores /= scores.sum()")
+	}
+	s.line("    return {\"label\": LABELS[scores.argmax()], \"scores\": scores.tolist()}")
+}
+
+// vectors is the output that an embedding is made of.
+func (h *hf) vectors() string {
+	for _, want := range []string{"sentence_embedding", "last_hidden_state", "token_embeddings"} {
+		if slices.ContainsFunc(h.outputs, func(f model.Field) bool { return f.Name == want }) {
+			return want
+		}
+	}
+	return "last_hidden_state"
+}
+
+func (h *hf) embed(s *script, output string) {
+	s.line("    embedding: list[float]")
+	s.line("\n\ndef predict(text: str) -> Answer:")
+	s.line("    tokens = tokenizer.encode(text)")
+	guess := ""
+	if !h.sure {
+		guess = "  " + Mark + ": how the vectors of the tokens become one"
+	}
+	switch {
+	case output == "sentence_embedding":
+		s.line("    vector = run(tokens).astype(np.float64)")
+	case h.pooling == "cls":
+		s.line("    vector = run(tokens)[0].astype(np.float64)%s", guess)
+	case h.pooling == "max":
+		s.line("    vector = run(tokens).max(axis=0).astype(np.float64)%s", guess)
+	default:
+		s.line("    vector = run(tokens).astype(np.float64).mean(axis=0)%s", guess)
+	}
+	if h.normalize {
+		s.line("    vector /= max(np.linalg.norm(vector), 1e-12)")
+	}
+	s.line("    return {\"embedding\": vector.tolist()}")
+}
