@@ -127,7 +127,7 @@ func (w *Worker) ask(ctx context.Context, request []byte, message bool) (answer,
 	if w.broken != nil {
 		return nil, nil, &BrokenError{w.broken}
 	}
-	steps := []step{w.work(request)}
+	steps := []step{w.work(request, w.owed)}
 	if w.owed {
 		steps = []step{w.greet, steps[0]}
 	}

@@ -241,17 +241,27 @@ func (w *Worker) greet(ctx context.Context) error {
 		return w.told.exception
 	}
 	w.owed = false
-	if image := w.image(); image != nil {
-		w.instance.Remember(image)
-	}
+	w.remember(1)
 	return nil
 }
 
 // work is the step that answers a request, a frame.
-func (w *Worker) work(request []byte) step {
+func (w *Worker) work(request []byte, first bool) step {
 	return func(ctx context.Context) error {
 		w.request = request
-		return w.run(ctx, turnWork)
+		err := w.run(ctx, turnWork)
+		if err == nil && first {
+			w.remember(2)
+		}
+		return err
+	}
+}
+
+// remember tells the engine that the program has written what it writes in its first
+// calls.
+func (w *Worker) remember(calls int) {
+	if image := w.image(); image != nil {
+		w.instance.Remember(image, calls)
 	}
 }
 

@@ -162,7 +162,8 @@ type sources struct {
 type source struct {
 	from  os.FileInfo
 	bytes []byte
-	first []span // what its instances write to before they wait for work
+	first []span // what its instances write to in their first calls
+	calls int    // in how many
 }
 
 // maxSources bounds the images of one code that are mapped: nearly every code has one.
@@ -191,35 +192,50 @@ func (s *sources) of(f *os.File, st os.FileInfo, size int) []byte {
 	return b
 }
 
-// Remember says that an instance that was restored now waits for work: what it has written to others like it will write
-// to as well, and their first call gets it at once, for less than what its faults would take.
-func (i *Instance) Remember(m *Image) {
-	if i.mem == nil || i.mem.from == nil || i.code.sources.first(i.mem.from) != nil || i.code.sources.of(m.File, i.mem.from, len(i.mem.buf)) == nil {
+// rememberMost is how much memory others get at once, in bytes: a first call may have been an unusual one.
+const rememberMost = 8 << 20
+
+// Remember says how many calls an instance has had that was restored: what it has written to by then others like it will
+// write to as well, and their first call gets it at once, for less than what its faults would take. What was remembered
+// after fewer calls gives way.
+func (i *Instance) Remember(m *Image, calls int) {
+	if i.mem == nil || i.mem.from == nil {
 		return
 	}
-	if list, ok := scan(i.mem.buf, nil); ok {
-		i.code.sources.remember(i.mem.from, list)
+	s := &i.code.sources
+	if _, known := s.first(i.mem.from); known >= calls || s.of(m.File, i.mem.from, len(i.mem.buf)) == nil {
+		return
 	}
+	list, ok := scan(i.mem.buf, nil)
+	size := uint64(0)
+	for _, x := range list {
+		size += x.end - x.off
+	}
+	s.remember(i.mem.from, list, calls, ok && size <= rememberMost)
 }
 
-// first is what was remembered of an image.
-func (s *sources) first(from os.FileInfo) []span {
+// first is what was remembered of an image, and after how many calls.
+func (s *sources) first(from os.FileInfo) ([]span, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range s.list {
 		if os.SameFile(from, x.from) {
-			return x.first
+			return x.first, x.calls
 		}
 	}
-	return nil
+	return nil, 0
 }
 
-func (s *sources) remember(from os.FileInfo, list []span) {
+// remember notes what was written to after so many calls, or that it is not worth it.
+func (s *sources) remember(from os.FileInfo, list []span, calls int, worth bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := range s.list {
-		if os.SameFile(from, s.list[n].from) {
-			s.list[n].first = list
+		if x := &s.list[n]; os.SameFile(from, x.from) && x.calls < calls {
+			x.calls = calls
+			if worth {
+				x.first = list
+			}
 		}
 	}
 }

@@ -154,3 +154,42 @@ func TestWatched(t *testing.T) {
 		t.Error("the kernel was asked every time")
 	}
 }
+
+// TestRemember checks that of an image the pages of the most calls are kept, unless
+// there are too many.
+func TestRemember(t *testing.T) {
+	l, f, _ := mapped(t, rememberMost+16*pageSize)
+	i := &Instance{mem: l, code: &code{}}
+	defer i.code.sources.close()
+	if _, ok := scan(l.buf, nil); !ok {
+		t.Skip("NOT TESTED: this kernel (before 6.7) does not tell which pages were written to")
+	}
+	m := &Image{File: f, Size: uint64(len(l.buf))}
+	pages := func() (n uint64) {
+		list, _ := i.code.sources.first(l.from)
+		for _, x := range list {
+			n += (x.end - x.off) / 4096
+		}
+		return n
+	}
+	write := func(n int) {
+		for at := range n {
+			l.buf[at*4096]++
+		}
+	}
+	for _, tt := range []struct {
+		write, calls int
+		want         uint64
+	}{{3, 1, 3}, {5, 1, 3}, {5, 2, 5}, {7, 1, 5}, {rememberMost/4096 + 1, 3, 5}, {2, 3, 5}} {
+		write(tt.write)
+		if i.Remember(m, tt.calls); pages() != tt.want {
+			t.Errorf("after %d pages and %d calls: %d pages", tt.write, tt.calls, pages())
+		}
+		if !i.putBack(f) {
+			t.Fatal("not put back")
+		}
+		if _, err := l.restore(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -167,7 +167,8 @@ func (i *Instance) prefault() {
 	key := i.pages.fresh
 	i.pages.mapped, i.pages.fresh = false, ""
 	if key == "" {
-		bring(i.mem.buf, i.code.sources.first(i.mem.from))
+		list, _ := i.code.sources.first(i.mem.from)
+		bring(i.mem.buf, list)
 		return
 	}
 	t := i.code.engine.touched

@@ -16,8 +16,9 @@ from .program import Interpreter, Unfit, hook
 
 _state = None
 
-# What the host says, word for word, when there is a request.
+# What the host says, word for word, when there is a request, and before the first one.
 WORK = "if __import__('_wherry.turn').turn.work(): pass\n"
+BEGIN = "if __import__('_wherry.turn').turn.begin(): pass\n"
 
 # Memory that is left free in a snapshot. A program whose memory grows cannot be
 # put back in place; pages of zeros cost nothing.
@@ -38,7 +39,7 @@ def _clean_path(text):
 
 
 def _short():
-    """Have a request cost no compiling.
+    """Have a request, and what comes before the first one, cost no compiling.
 
     The module runs what it is told as source text: it parses, compiles and
     keeps it for tracebacks, each time anew.
@@ -49,11 +50,10 @@ def _short():
     if run_any.__module__ == __name__:
         return
 
+    known = {WORK: work, BEGIN: begin}
+
     def run_turn(text, name):
-        if text == WORK:
-            work()
-        else:
-            run_any(text, name)
+        known[text]() if text in known else run_any(text, name)
 
     _reactor._run_turn = run_turn
 
