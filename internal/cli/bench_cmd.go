@@ -15,27 +15,40 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
 )
 
 // benchOptions are the flags of wherry bench.
 type benchOptions struct {
+	modelOptions
 	startup      bool
+	batches      []int64
+	instances    int
+	duration     time.Duration
 	rounds, cold int
 	format       string
 }
 
 func (a *app) benchCommand() *cobra.Command {
 	var o benchOptions
+	models := pflag.NewFlagSet("models", pflag.ContinueOnError)
 	cmd := &cobra.Command{
-		Use:   "bench --startup [OPTIONS] IMAGE|FOLDER|FILE.wasm [-- ARG...]",
-		Short: "Measure where the time and the memory of a start go",
-		Long: `Measure where the time and the memory of a start go.
+		Use:   "bench [OPTIONS] IMAGE|FOLDER|FILE.wasm [INPUT... | -- ARG...]",
+		Short: "Measure the answers of a model, or the starts of a program",
+		Long: `Measure how fast a model answers, or, with --startup, where the time and the
+memory of a start go.
 
-IMAGE is run again and again, by a process of its own each time, with nothing to
-read: cold, with nothing compiled (in a cache of its own, yours stays as it is),
-and warm. What it prints is not shown. The phases are
+A model that stands ready is asked again and again, in this process: how long an
+answer takes that half, 90 and 99 of a hundred requests stay within, and how many
+come in a second; with more and more rows in a request where the model takes any
+number, and by several at once. It is asked what is typed, as with wherry predict,
+else its first golden case, else what its signature allows.
+
+With --startup, IMAGE is run again and again, by a process of its own each time,
+with nothing to read: cold, with nothing compiled (in a cache of its own, yours
+stays as it is), and warm. What it prints is not shown. The phases are
 
   process   the process begins, and ends
   image     the image is opened
@@ -49,13 +62,27 @@ and warm. What it prints is not shown. The phases are
   cpu       what all processors together computed, in the whole process
 
 and PEAK is the most memory that the process had needed by the end of the phase.`,
-		Example: `  wherry bench --startup iris:1 -- 5.1 3.5 1.4 0.2
+		Example: `  wherry bench iris:1
+  wherry bench --batch 1,64,1024 churn:1 @rows.csv
+  wherry bench --startup iris:1 -- 5.1 3.5 1.4 0.2
   wherry bench --startup --format json python -- -c 'print(1)'`,
 		Args:              atLeast(1, "an image, a folder or a .wasm file"),
 		ValidArgsFunction: a.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !o.startup {
-				return &hinted{&ux.UsageError{Text: "say what to measure"}, "wherry bench --startup " + args[0]}
+				if o.instances < 1 || o.duration <= 0 || slices.ContainsFunc(o.batches, func(n int64) bool { return n < 1 }) || len(o.batches) == 0 {
+					return &ux.UsageError{Text: "--instances and --batch take numbers from 1 on, --duration a time such as 2s"}
+				}
+				return a.benchModel(cmd.Context(), args[0], args[1:], o)
+			}
+			var unused error
+			models.VisitAll(func(f *pflag.Flag) {
+				if f.Changed {
+					unused = &ux.UsageError{Text: "--" + f.Name + " is not for --startup"}
+				}
+			})
+			if unused != nil {
+				return unused
 			}
 			if o.rounds < 1 || o.cold < 0 {
 				return &ux.UsageError{Text: "--rounds takes a number from 1 on, --cold-rounds one from 0 on"}
@@ -65,6 +92,11 @@ and PEAK is the most memory that the process had needed by the end of the phase.
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false)
+	o.modelOptions.flags(models)
+	models.Int64SliceVar(&o.batches, "batch", []int64{1, 4, 16, 64, 256}, "rows of a request, where a model takes any number")
+	models.IntVar(&o.instances, "instances", defaultInstances(), "how many requests a model answers at once, in the last line")
+	models.DurationVar(&o.duration, "duration", 2*time.Second, "how long each line is measured")
+	f.AddFlagSet(models)
 	f.BoolVar(&o.startup, "startup", false, "measure starts")
 	f.IntVar(&o.rounds, "rounds", 10, "warm starts to take the least and the median of")
 	f.IntVar(&o.cold, "cold-rounds", 1, "cold starts to take the least of")

@@ -92,7 +92,7 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("run", a.runCommand(), a.predictCommand(), a.testCommand(), a.buildCommand(), a.initCommand(), a.convertCommand(), a.benchCommand())
+	add("run", a.runCommand(), a.predictCommand(), a.testCommand(), a.buildCommand(), a.initCommand(), a.convertCommand(), a.benchCommand(), a.generateCommand())
 	add("image", a.imagesCommand(), a.pullCommand(), a.pushCommand(), a.tagCommand(), a.rmiCommand(), a.historyCommand(),
 		a.inspectCommand(), a.saveCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
 	add("system", a.doctorCommand(), a.infoCommand(), a.systemCommand(), a.versionCommand())

@@ -5,8 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/runtime"
 )
@@ -14,8 +17,29 @@ import (
 // inspection is what inspect shows of one image.
 type inspection struct {
 	*images.Inspection
+	// Model says what the image answers, when it is a model.
+	Model *modelInfo `json:"Model,omitempty"`
 	// Programs are the modules in the image that can be run, and how they are loaded.
 	Programs []runtime.ProgramInfo `json:"Programs,omitempty"`
+}
+
+// modelInfo is what inspect shows of a model.
+type modelInfo struct {
+	Kind      string           `json:"Kind"`
+	Path      string           `json:"Path,omitempty"`
+	Golden    string           `json:"Golden,omitempty"` // the file of its golden cases
+	Signature *model.Signature `json:"Signature,omitempty"`
+}
+
+// modelOf reads what an image says of its model; nil when it is none.
+func modelOf(image runtime.Image) (*modelInfo, error) {
+	kind := wherry.Kind(image)
+	if kind == "" {
+		return nil, nil
+	}
+	labels := image.Config().Labels
+	s, err := wherry.SignatureOf(image)
+	return &modelInfo{Kind: kind, Path: labels[oci.LabelModelPath], Golden: labels[oci.LabelGolden], Signature: s}, err
 }
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -29,7 +53,7 @@ func (a *app) inspectCommand() *cobra.Command {
 Programs lists the WebAssembly modules in the image: loaded in parts, with how
 many functions from the beginning and how many groups when they are needed; or
 whole, and why. Derived.Snapshots lists where programs start from: their size,
-and what a run must have as it was at the build.`,
+and what a run must have as it was at the build. Model is what a model takes and gives.`,
 		Args:              atLeast(1, "at least one image"),
 		ValidArgsFunction: a.complete,
 		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
@@ -45,14 +69,14 @@ and what a run must have as it was at the build.`,
 				if err != nil {
 					return err
 				}
-				programs, err := a.programs(ctx, s, name)
+				programs, m, err := a.programs(ctx, s, name)
 				if err != nil {
 					if ctx.Err() != nil {
 						return err
 					}
 					a.talk().Line("warning: the programs in %s cannot be listed: %v", name, err)
 				}
-				all = append(all, inspection{i, programs})
+				all = append(all, inspection{i, m, programs})
 			}
 			if format == "" || format == "json" {
 				return ux.Object(a.Out, format, all)
@@ -71,17 +95,22 @@ and what a run must have as it was at the build.`,
 	return cmd
 }
 
-// programs opens an image and lists its programs.
-func (a *app) programs(ctx context.Context, s *store.Store, name string) ([]runtime.ProgramInfo, error) {
+// programs opens an image and lists its programs, and the model that it is.
+func (a *app) programs(ctx context.Context, s *store.Store, name string) ([]runtime.ProgramInfo, *modelInfo, error) {
 	image, err := images.Open(ctx, s, name, images.Options{Pull: images.PullNever})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer image.Close()
+	m, err := modelOf(image)
+	if err != nil {
+		a.talk().Line("warning: what %s says of its model cannot be read: %v", name, err)
+	}
 	rt, err := a.runtime(ctx)
 	if err != nil {
-		return nil, err
+		return nil, m, err
 	}
 	defer rt.Close(context.WithoutCancel(ctx))
-	return rt.Programs(ctx, image)
+	programs, err := rt.Programs(ctx, image)
+	return programs, m, err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,8 +17,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager"
 	"github.com/wherry-run/wherry/packager/bases"
 	"github.com/wherry-run/wherry/runtime"
@@ -123,6 +126,9 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if m != nil {
 		m.reached(phaseImage)
 	}
+	if wherry.Kind(image) == oci.ModelONNX && o.entrypoint == "" {
+		return a.runModel(ctx, what, image, args, spec)
+	}
 	spec.Args = withProgram(image, spec)
 	rt, err := a.runtime(ctx)
 	if err != nil {
@@ -148,6 +154,33 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		return kept
 	}
 	return ended(ctx, err, o.backtrace)
+}
+
+// runModel asks a model that is no program of its own.
+func (a *app) runModel(ctx context.Context, what string, image runtime.Image, words []string, spec runtime.Spec) error {
+	m, err := a.loadModel(ctx, what, image, spec)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	if len(words) == 0 {
+		return badInput(m.Signature(), &ux.UsageError{Text: what + " is a model, and needs inputs"}, "")
+	}
+	o := predictOptions{}
+	if err := a.checkFormat(&o); err != nil {
+		return err
+	}
+	err = a.predictAll(ctx, m, words, o)
+	var usage *ux.UsageError
+	if err == nil || errors.As(err, &usage) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	code, _ := status(ctx, err)
+	if code == 0 || code == 125 {
+		code = 1 // it is the model's, not ours
+	}
+	hint := limitHint(err)
+	return &hinted{&exited{code, err.Error()}, hint}
 }
 
 // tell says of a run what is to be known of it.

@@ -1,0 +1,142 @@
+package model
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// freeLength is what Sample takes for a dimension of any length that is not the
+// first.
+const freeLength = 1
+
+// Sample makes a request that fits the signature of made-up values: numbers between
+// the field's bounds, or else from 0 to 1, the first of choices, short texts. It is
+// an *InputError when an input is of a kind that cannot be made up.
+func (s *Signature) Sample(r *rand.Rand) (*Request, error) {
+	out := &Request{}
+	for i := range s.Inputs {
+		f := &s.Inputs[i]
+		if f.optional() {
+			continue
+		}
+		t, err := f.sample(r)
+		if err != nil {
+			return nil, err
+		}
+		out.Inputs = append(out.Inputs, t)
+	}
+	return out, s.Check(out)
+}
+
+// maxSample bounds the elements of a sample.
+const maxSample = 64 << 20
+
+func (f *Field) sample(r *rand.Rand) (Tensor, error) {
+	switch k := f.kind(); k {
+	case KindFile, KindImage, KindTable, KindJSON:
+		return Tensor{}, &InputError{f.Name, "a " + k + " cannot be made up"}
+	}
+	shape := slices.Clone(f.Shape)
+	for i := range shape {
+		if shape[i] < 0 {
+			shape[i] = freeLength
+		}
+	}
+	if shape == nil {
+		shape = []int64{1}
+	}
+	n, ok := Elements(shape)
+	if !ok || n > maxSample {
+		return Tensor{}, &InputError{f.Name, fmt.Sprintf("%s is too much to make up", showShape(shape))}
+	}
+	t := Tensor{Name: f.Name, Type: f.Type, Shape: shape, Data: []byte{}}
+	for range n {
+		t.Data = f.sampleElement(t.Data, r)
+	}
+	return t, nil
+}
+
+func (f *Field) sampleElement(b []byte, r *rand.Rand) []byte {
+	p := f.Parameters
+	if p == nil {
+		p = &FieldParameters{}
+	}
+	if f.Type == Bytes {
+		word := "sample"
+		if len(p.Choices) > 0 {
+			word = fmt.Sprint(p.Choices[0])
+		}
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(word)))
+		return append(b, word...)
+	}
+	if len(p.Choices) > 0 {
+		if text, err := json.Marshal(p.Choices[0]); err == nil {
+			if out, ok := appendWord(b, f.Type, string(text)); ok {
+				return out
+			}
+		}
+	}
+	class, _ := f.Type.class()
+	if f.Type == Bool {
+		return append(b, b2i(r.IntN(2) == 1))
+	}
+	low, high := 0.0, 1.0
+	if p.Minimum != nil {
+		low, high = *p.Minimum, *p.Minimum+1
+	}
+	if p.Maximum != nil {
+		high = *p.Maximum
+		if p.Minimum == nil {
+			low = high - 1
+		}
+	}
+	v := ofFloat(low + r.Float64()*(high-low))
+	if class != floating { // 0 is an index of any table
+		v = ofInt(int64(low))
+	}
+	out, ok := appendNumber(b, f.Type, v)
+	if !ok {
+		out, _ = appendNumber(b, f.Type, scalar{whole: true})
+	}
+	return out
+}
+
+// Batches tells whether inputs are rows, of which a request may have any number:
+// each of them has a first dimension of any length.
+func (s *Signature) Batches() bool {
+	for i := range s.Inputs {
+		if f := &s.Inputs[i]; !f.optional() && !f.batches() {
+			return false
+		}
+	}
+	return len(s.Inputs) > 0
+}
+
+func (f *Field) batches() bool { return len(f.Shape) > 0 && f.Shape[0] < 0 }
+
+// Batch makes a request of n times the first row of another.
+func (s *Signature) Batch(r *Request, n int64) *Request {
+	out := &Request{ID: r.ID, Outputs: r.Outputs}
+	for _, t := range r.Inputs {
+		f := s.Input(t.Name)
+		if f == nil || !f.batches() || len(t.Shape) == 0 || t.Shape[0] < 1 || t.Check() != nil {
+			out.Inputs = append(out.Inputs, t)
+			continue
+		}
+		size := len(t.Data) / int(t.Shape[0])
+		if t.Type == Bytes {
+			size = 0
+			for range countOf(t.Shape[1:]) {
+				size += 4 + int(binary.LittleEndian.Uint32(t.Data[size:]))
+			}
+		}
+		t.Shape = slices.Clone(t.Shape)
+		t.Shape[0] = n
+		t.Data = slices.Repeat(t.Data[:size], int(n))
+		out.Inputs = append(out.Inputs, t)
+	}
+	return out
+}
