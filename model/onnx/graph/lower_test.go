@@ -209,21 +209,28 @@ func TestExternal(t *testing.T) {
 }
 
 func TestPoolsWithCeiling(t *testing.T) {
-	pool := func(size int64, attrs ...func(*Blob)) []byte {
-		return file(8, opset(12), node("", "MaxPool", "x", "y", append(attrs, integer("ceil_mode", 1))...), input("x", Float, 1, 1, size, size), output("y", Float, -1, -1, -1, -1))
+	pool := func(op string, size int64, attrs ...func(*Blob)) []byte {
+		return file(8, opset(12), node("", op, "x", "y", append(attrs, integer("ceil_mode", 1))...), input("x", Float, 1, 1, size, size), output("y", Float, -1, -1, -1, -1))
 	}
-	for _, c := range []struct {
+	const most, mean = "MaxPool", "AveragePool"
+	counted := integer("count_include_pad", 1)
+	for i, c := range []struct {
 		data []byte
 		ok   bool
 	}{
-		{pool(-1, ints("kernel_shape", 3, 3), ints("strides", 2, 2)), true},
-		{pool(-1, ints("kernel_shape", 1, 1), ints("strides", 2, 2)), false},
-		{pool(2, ints("kernel_shape", 1, 1), ints("strides", 2, 2)), false},
-		{pool(3, ints("kernel_shape", 1, 1), ints("strides", 2, 2)), true},
-		{pool(-1, ints("kernel_shape", 1, 1), ints("strides", 2, 2), word("auto_pad", "SAME_UPPER")), true},
+		{pool(most, -1, ints("kernel_shape", 3, 3), ints("strides", 2, 2)), true},
+		{pool(most, -1, ints("kernel_shape", 1, 1), ints("strides", 2, 2)), false},
+		{pool(most, 2, ints("kernel_shape", 1, 1), ints("strides", 2, 2)), false},
+		{pool(most, 3, ints("kernel_shape", 1, 1), ints("strides", 2, 2)), true},
+		{pool(most, -1, ints("kernel_shape", 1, 1), ints("strides", 2, 2), word("auto_pad", "SAME_UPPER")), true},
+		{pool(mean, -1, ints("kernel_shape", 3, 3), ints("strides", 2, 2)), true},
+		{pool(mean, -1, ints("kernel_shape", 3, 3), ints("strides", 2, 2), counted), false},
+		{pool(mean, 8, ints("kernel_shape", 3, 3), ints("strides", 2, 2), counted), false},
+		{pool(mean, 7, ints("kernel_shape", 3, 3), ints("strides", 2, 2), counted), true},
+		{pool(mean, -1, ints("kernel_shape", 3, 3), counted), true},
 	} {
 		if _, err := lower(t, c.data); (err == nil) != c.ok {
-			t.Errorf("%v, want ok=%v", err, c.ok)
+			t.Errorf("%d: %v, want ok=%v", i, err, c.ok)
 		}
 	}
 }

@@ -1,14 +1,14 @@
 package graph
 
-import (
-	"fmt"
-)
+import "fmt"
 
-// ceiling looks for a pool with ceil_mode whose last window would begin behind
-// the input. ONNX leaves such a window out; ONNX Runtime 1.18 counts it, and
-// answers with the empty window's minus infinity or NaN. It can be only where a
-// window is not wider than a stride and the padding; where the input's size is
-// in the file it is computed.
+// ceiling looks for a pool with ceil_mode that ONNX Runtime 1.18 computes
+// otherwise than ONNX and later releases do, without a word. A last window that
+// would begin behind the input is left out by ONNX; 1.18 has it, with the minus
+// infinity or NaN of an empty window. It can be only where a window is not wider
+// than a stride and the padding. And an average over a last window that reaches
+// over the padding is divided by too much when the padding counts. Where the
+// file says how long the input is, both are computed.
 func (l *lowering) ceiling(n *Node) (why string) {
 	switch {
 	case n.Domain != "" || n.Op != "MaxPool" && n.Op != "AveragePool" && n.Op != "LpPool":
@@ -29,6 +29,8 @@ func (l *lowering) ceiling(n *Node) (why string) {
 		return plain
 	}
 	shape := l.shapes[n.Inputs[0]]
+	padded, _ := n.Attribute("count_include_pad").Int()
+	counts := n.Op == "AveragePool" && padded != 0
 	for i, k := range kernel {
 		stride, dilation := of("strides", i, 1), of("dilations", i, 1)
 		before, after := of("pads", i, 0), of("pads", rank+i, 0)
@@ -37,17 +39,21 @@ func (l *lowering) ceiling(n *Node) (why string) {
 			return "" // the engine says what is wrong with it
 		}
 		window := (k-1)*dilation + 1
-		if window > after+stride-1 {
-			continue
-		}
+		behind := window <= after+stride-1
 		if len(shape) == rank+2 && shape[i+2] >= 0 && shape[i+2] < most {
 			size := shape[i+2]
-			steps := (size + before + after - window + stride - 1) / stride
-			if steps*stride < size+before {
-				continue
+			rest := size + before + after - window
+			if rest%stride == 0 {
+				continue // no window reaches over the end
 			}
+			behind = behind && (rest+stride-1)/stride*stride >= size+before
 		}
-		return fmt.Sprintf("with ceil_mode and a window of %d, a stride of %d and %d of padding, its last window may lie behind the input; ONNX Runtime 1.18 computes that wrongly", window, stride, after)
+		switch {
+		case behind:
+			return fmt.Sprintf("with ceil_mode, a window of %d, a stride of %d and %d of padding its last window may lie behind the input, which ONNX Runtime 1.18 computes wrongly", window, stride, after)
+		case counts && stride > 1:
+			return "with ceil_mode and count_include_pad its last window may reach over the padding, which ONNX Runtime 1.18 counts wrongly"
+		}
 	}
 	return ""
 }
