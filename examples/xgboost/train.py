@@ -33,4 +33,4 @@ cases = [{
     "outputs": {"label": label[i : i + 1].tolist(), "probabilities": probabilities[i : i + 1].astype(float).tolist()},
 } for i in range(10)]
 text = {"cases": cases, "rtol": 1e-5, "made": {"by": f"onnxruntime {onnxruntime.__version__}, native", "xgboost": xgboost.__version__}}
-pathlib.Path("cases.json").write_text(json.dumps(text, indent=1) + "\n")
+pathlib.Path("cases.json").write_text(json.dumps(text, separators=(",", ":")).replace('},{"name"', '},\n{"name"') + "\n")
