@@ -3,7 +3,6 @@ package onnx
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 
@@ -21,8 +20,9 @@ type driver struct {
 	key   string // names the model's content
 	files string // names what is beside it; "": not known
 
-	world   *runtime.World
-	session Session
+	signature *model.Signature // of the model, for a rehearsal; nil: not known
+	world     *runtime.World
+	session   Session
 }
 
 // newDriver is a driver for the model at a path of the container's; "" has ONNX
@@ -108,17 +108,4 @@ func (d *driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) (_
 		return nil, c.err
 	}
 	return json.Marshal(d.session.loaded)
-}
-
-// Rehearse answers one request, with inputs of its own invention.
-func (d *driver) Rehearse(ctx context.Context, m *runtime.Machine) error {
-	if d.session.Session == 0 {
-		return nil
-	}
-	_, err := d.session.Run(ctx, nil, nil)
-	var refused *model.ModelError
-	if errors.As(err, &refused) {
-		return nil
-	}
-	return err
 }

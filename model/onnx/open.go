@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +78,14 @@ func Process(c *runtime.Container, image ispec.ImageConfig) (runtime.Process, er
 		args = []string{command[0], path}
 	}
 	d, err := newDriver(c, path)
-	return runtime.Process{Args: args, Driver: d}, err
+	if err != nil {
+		return runtime.Process{}, err
+	}
+	s := &model.Signature{}
+	if json.Unmarshal([]byte(image.Labels[oci.LabelSignature]), s) == nil {
+		d.signature = s
+	}
+	return runtime.Process{Args: args, Driver: d}, nil
 }
 
 // Inputs and Outputs are the names that the model has for them, in its order.
