@@ -54,7 +54,7 @@ do whatever you can. Do that with models of people you trust.`,
 }
 
 func (a *app) convert(ctx context.Context, what, source string, o convertOptions) error {
-	t, err := findModel(what, source)
+	t, err := findModel(what, source, o.force)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ Python. Lines that hold a guess are marked with EDIT.`,
 			if len(args) > 1 {
 				source = args[1]
 			}
-			target, err := findModel(what, source)
+			target, err := findModel(what, source, o.force)
 			if err != nil {
 				return err
 			}

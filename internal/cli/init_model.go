@@ -37,16 +37,16 @@ func modelKind(name string) string {
 }
 
 // findModel says which model is meant, or nil for a folder without one.
-func findModel(what, source string) (*initTarget, error) {
+func findModel(what, source string, force bool) (*initTarget, error) {
 	info, err := os.Stat(what)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		return modelFolder(what, source)
+		return modelFolder(what, source, force)
 	}
 	if filepath.Base(what) == scaffold.MLmodel {
-		return modelFolder(filepath.Dir(what), source)
+		return modelFolder(filepath.Dir(what), source, force)
 	}
 	t := &initTarget{folder: filepath.Dir(what), model: filepath.Base(what), kind: modelKind(what)}
 	if t.kind == "" {
@@ -69,11 +69,18 @@ func findModel(what, source string) (*initTarget, error) {
 	return t, nil
 }
 
-// modelFolder says what model a folder is, or nil when it is none.
-func modelFolder(folder, source string) (*initTarget, error) {
-	kind := scaffold.FolderKind(os.DirFS(folder))
+// modelFolder says what model a folder is, or nil when it is none, or has a
+// recipe or program already that may not be replaced.
+func modelFolder(folder, source string, force bool) (*initTarget, error) {
+	files := os.DirFS(folder)
+	kind := scaffold.FolderKind(files)
 	if kind == "" {
 		return nil, nil
+	}
+	for _, name := range []string{"Wasmfile", "predict.py"} {
+		if _, err := fs.Stat(files, name); err == nil && !force {
+			return nil, nil
+		}
 	}
 	if source != "" {
 		return nil, &ux.UsageError{Text: folder + " is a model's folder: no notebook or script goes with it"}

@@ -26,8 +26,6 @@ func FolderKind(files fs.FS) string {
 		return err == nil && info.Mode().IsRegular()
 	}
 	switch {
-	case is("Wasmfile") || is("predict.py"):
-		return ""
 	case is(MLmodel):
 		return "mlflow"
 	case !is("config.json"):
