@@ -203,8 +203,12 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 		return c.Survey(ctx, runtime.Process{Args: c.Command()})
 	}
 	process := runtime.Process{Args: c.Command()}
-	if spec.Config.Labels[packager.LabelONNX] != "" {
-		if process, err = onnx.Process(c, spec.Config.ImageConfig); err != nil {
+	if labels := spec.Config.Labels; labels[packager.LabelONNX] != "" {
+		file := "" // the base loads no model
+		if labels[oci.LabelModel] == oci.ModelONNX {
+			file = labels[oci.LabelModelPath]
+		}
+		if process, err = onnx.Process(c, file); err != nil {
 			return nil, err
 		}
 	}

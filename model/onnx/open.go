@@ -8,10 +8,7 @@ import (
 	"io"
 	"time"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/wherry-run/wherry/model"
-	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 )
 
@@ -65,27 +62,18 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 }
 
 // Process is what is run of an image to record how it starts: ONNX Runtime, and the
-// model that the image's labels name, if they do.
-func Process(c *runtime.Container, image ispec.ImageConfig) (runtime.Process, error) {
+// model at a path of the container's; "" loads none.
+func Process(c *runtime.Container, path string) (runtime.Process, error) {
 	command := c.Command()
 	if len(command) == 0 {
 		return runtime.Process{}, errors.New("the image names no module of ONNX Runtime as its entrypoint")
 	}
-	args := command[:1]
-	path := ""
-	if image.Labels[oci.LabelModel] == oci.ModelONNX {
-		path = image.Labels[oci.LabelModelPath]
-		args = []string{command[0], path}
+	args := command[:1:1]
+	if path != "" {
+		args = append(args, path)
 	}
 	d, err := newDriver(c, path)
-	if err != nil {
-		return runtime.Process{}, err
-	}
-	s := &model.Signature{}
-	if json.Unmarshal([]byte(image.Labels[oci.LabelSignature]), s) == nil {
-		d.signature = s
-	}
-	return runtime.Process{Args: args, Driver: d}, nil
+	return runtime.Process{Args: args, Driver: d}, err
 }
 
 // Inputs and Outputs are the names that the model has for them, in its order.
