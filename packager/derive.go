@@ -66,7 +66,7 @@ type NoRecordingError struct {
 func (e *NoRecordingError) Error() string { return e.Reason }
 
 // deriveVersion is raised when derived data of the same image becomes other data.
-const deriveVersion = "derive/7"
+const deriveVersion = "derive/8"
 
 // derivedRecord is what the cache keeps of derived data.
 type derivedRecord struct {
@@ -180,39 +180,54 @@ func (b *builder) record(ctx context.Context, s *state, key string) (derivedReco
 	if r.Snapshot == nil {
 		return out, nil
 	}
-	pages, layers, err := b.pages(ctx, s, r)
+	snap, layers, err := b.snapshot(ctx, s, r)
 	if err != nil {
 		return derivedRecord{}, err
 	}
-	snap := *r.Snapshot
-	snap.Pages = pages
 	out.Layers = append(out.Layers, layers...)
-	out.Derived.Snapshots = []oci.Snapshot{snap}
+	if snap != nil {
+		out.Derived.Snapshots = []oci.Snapshot{*snap}
+	}
 	return out, nil
 }
 
-// pages writes the memory of a snapshot: over that of the base, when the base has
-// one of the same module.
-func (b *builder) pages(ctx context.Context, s *state, r *Recording) ([]digest.Digest, []ispec.Descriptor, error) {
-	var list []digest.Digest
-	var layers []ispec.Descriptor
+// mostWeights is how much memory of an ONNX model is kept, in bytes. It is its weights,
+// mostly, which the image has already: to load more of them takes about as long as to
+// read them once more, and they would be pulled twice.
+const mostWeights = 32 << 20
+
+// snapshot writes the memory of a snapshot: over that of the base, when the base has
+// one of the same module. An ONNX model that is too large starts from the base's, with
+// what of the module it needs to load and to answer.
+func (b *builder) snapshot(ctx context.Context, s *state, r *Recording) (*oci.Snapshot, []ispec.Descriptor, error) {
 	under, base, err := baseMemory(ctx, s, r)
 	if err != nil {
 		return nil, nil, err
 	}
+	snap := *r.Snapshot
+	var layers []ispec.Descriptor
 	if base != nil {
-		list = slices.Clone(base.Pages)
+		snap.Pages = slices.Clone(base.Pages)
 		for _, l := range s.base.DerivedLayers {
-			if slices.Contains(list, l.Digest) {
+			if slices.Contains(snap.Pages, l.Digest) {
 				layers = append(layers, l)
 			}
 		}
+	}
+	if isONNXModel(s) && prepare.PageBytes(r.Memory, under) > mostWeights {
+		if base == nil {
+			return nil, nil, nil
+		}
+		from := *base
+		from.Program, from.Hot, from.Later = snap.Program, r.Hot, nil
+		return &from, layers, nil
 	}
 	own, err := b.writePacked(ctx, oci.PagesLayer, func(w io.Writer) error { return prepare.EncodePages(w, r.Memory, under) })
 	if err != nil {
 		return nil, nil, err
 	}
-	return append(list, own.Digest), append(layers, own), nil
+	snap.Pages = append(snap.Pages, own.Digest)
+	return &snap, append(layers, own), nil
 }
 
 // baseMemory reads the memory of the base's first snapshot of the same module.

@@ -146,6 +146,7 @@ func (w *Worker) join(ctx context.Context) error {
 	w.from, w.since, w.state = nil, 0, nil
 	if s := w.plan.snapshot; s != nil {
 		w.from, w.since, w.state = w.plan.image(), time.Duration(s.Monotonic), s.State
+		w.from.Key = "" // much of what it touches it only reads, and has in common with others
 	}
 	d, c, rt := w.process.Driver, w.plan.cutting, w.container.rt
 	if d.Key() == "" || c == nil || w.container.spec.Deterministic {

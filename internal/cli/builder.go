@@ -17,6 +17,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/oci"
@@ -208,7 +209,11 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 		if labels[oci.LabelModel] == oci.ModelONNX {
 			file = labels[oci.LabelModelPath]
 		}
-		if process, err = onnx.Process(c, file); err != nil {
+		signature := &model.Signature{}
+		if json.Unmarshal([]byte(labels[oci.LabelSignature]), signature) != nil {
+			signature = nil
+		}
+		if process, err = onnx.Process(c, file, signature); err != nil {
 			return nil, err
 		}
 	}

@@ -48,6 +48,16 @@ func EncodePages(w io.Writer, memory, base []byte) error {
 	return b.Flush()
 }
 
+// PageBytes is how many bytes of pages EncodePages would write.
+func PageBytes(memory, base []byte) (n int) {
+	for at := 0; at < len(memory); at += pageBytes {
+		if pageDiffers(memory, base, at) {
+			n += pageBytes
+		}
+	}
+	return n
+}
+
 // zeroPage is what a page is that nobody wrote to.
 var zeroPage [pageBytes]byte
 

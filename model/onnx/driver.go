@@ -22,6 +22,7 @@ type driver struct {
 
 	signature *model.Signature // of the model, for a rehearsal; nil: not known
 	world     *runtime.World
+	full      bool // the guest's memory is not to grow
 	session   Session
 }
 
@@ -64,7 +65,7 @@ func (d *driver) Hosts(w *runtime.World) ([]wasi.HostModule, error) {
 		return nil, err
 	}
 	d.world = w
-	h, err := Hosts(World{Module: digest, Imports: w.Imports, WASI: w.WASI, Clock: w.Clock, Open: d.open})
+	h, err := Hosts(World{Module: digest, Imports: w.Imports, WASI: w.WASI, Clock: w.Clock, Open: d.open, Full: func() bool { return d.full }})
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +104,9 @@ func (d *driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) (_
 		defer f.Close()
 		*l = c.load(f)
 		l.Model = d.key
+		d.full = true
+		c.wipe()
+		d.full = false
 	}
 	if c.err != nil {
 		return nil, c.err

@@ -24,6 +24,9 @@ type World struct {
 	// Open opens a file that a model keeps weights in, by the name that the model has
 	// for it; nil has none. A file that is an io.Closer is closed.
 	Open func(name string) (Source, error)
+	// Full has the guest make do with the memory that it has while it returns true; nil
+	// never does.
+	Full func() bool
 }
 
 // Hosts are the functions that an instance imports. A module that is not known is an
@@ -37,7 +40,7 @@ func Hosts(w World) (wasi.HostModule, error) {
 		Build: emscripten.Build{
 			Module: b.module, Imports: b.imports, Exports: b.exports, Asm: map[uint32]emscripten.Asm{b.external: w.external},
 		},
-		Imports: w.Imports, WASI: w.WASI, Clock: w.Clock, Env: []string{},
+		Imports: w.Imports, WASI: w.WASI, Clock: w.Clock, Env: []string{}, Full: w.Full,
 	}), nil
 }
 

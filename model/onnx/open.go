@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,8 +61,9 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 }
 
 // Process is what is run of an image to record how it starts: ONNX Runtime, and the
-// model at a path of the container's; "" loads none.
-func Process(c *runtime.Container, path string) (runtime.Process, error) {
+// model at a path of the container's; "" loads none. By its signature it is shown what
+// requests are like; nil is not known.
+func Process(c *runtime.Container, path string, s *model.Signature) (runtime.Process, error) {
 	command := c.Command()
 	if len(command) == 0 {
 		return runtime.Process{}, errors.New("the image names no module of ONNX Runtime as its entrypoint")
@@ -73,7 +73,11 @@ func Process(c *runtime.Container, path string) (runtime.Process, error) {
 		args = append(args, path)
 	}
 	d, err := newDriver(c, path)
-	return runtime.Process{Args: args, Driver: d}, err
+	if err != nil {
+		return runtime.Process{}, err
+	}
+	d.signature = s
+	return runtime.Process{Args: args, Driver: d}, nil
 }
 
 // Inputs and Outputs are the names that the model has for them, in its order.

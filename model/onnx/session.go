@@ -111,6 +111,34 @@ func (c *calls) load(model Source) (s loaded) {
 	return s
 }
 
+// The pieces in which free memory is looked for, in bytes.
+const (
+	mostWiped  = 1 << 30
+	leastWiped = 4 << 10
+	maxWiped   = 4096 // pieces
+)
+
+// wipe fills what is free of the guest's memory with zeros, while it cannot grow: what
+// loading has left there, twice as much as the weights, is not kept, nor written into
+// an image.
+func (c *calls) wipe() {
+	var held []uint32
+	for size := uint64(mostWiped); size >= leastWiped && len(held) < maxWiped; {
+		p := c.do("malloc", size)
+		if p == 0 {
+			size /= 2
+			continue
+		}
+		clear(c.view(p, size))
+		if held = append(held, p); c.err != nil {
+			return
+		}
+	}
+	for _, p := range held {
+		c.do("free", uint64(p))
+	}
+}
+
 // describe asks a session for its inputs and outputs.
 func (c *calls) describe(s *loaded) {
 	p := c.alloc(8)

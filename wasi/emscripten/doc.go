@@ -48,6 +48,9 @@ type Config struct {
 	Env []string
 	// Clock is the program's time.
 	Clock wasi.Clock
+	// Full tells that the program is to make do with the memory that it has; nil never
+	// does.
+	Full func() bool
 }
 
 // ThrowError is a C++ exception that the program could not catch: builds without

@@ -21,10 +21,10 @@ const (
 // resizeHeap makes the memory at least as large as is asked for. As Emscripten's own
 // does, it makes more of it at once, so that growing is seldom, and less when there is
 // no room for that.
-func resizeHeap(_ context.Context, g *wasi.Guest, stack []uint64) {
+func (h *host) resizeHeap(_ context.Context, g *wasi.Guest, stack []uint64) {
 	want, have := uint64(uint32(stack[0])), g.Memory().Size()
 	stack[0] = 0
-	if want > maxHeap {
+	if want > maxHeap || h.Full != nil && h.Full() {
 		return
 	}
 	for part := uint64(5); part <= 20; part *= 2 {

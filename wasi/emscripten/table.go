@@ -54,7 +54,7 @@ func (h *host) forms(name string) map[signature]call {
 	case "emscripten_get_heap_max":
 		return map[signature]call{":i": func(_ context.Context, _ *wasi.Guest, s []uint64) { s[0] = maxHeap }}
 	case "emscripten_resize_heap":
-		return map[signature]call{"i:i": resizeHeap}
+		return map[signature]call{"i:i": h.resizeHeap}
 	case "emscripten_memcpy_js", "_emscripten_memcpy_js", "emscripten_memcpy_big":
 		return map[signature]call{"iii:": copyMemory, "iii:i": copyMemory}
 	case "emscripten_asm_const_int", "emscripten_asm_const_ptr":
