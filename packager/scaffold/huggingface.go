@@ -129,7 +129,7 @@ func HuggingFace(ctx context.Context, o Options) (*Draft, error) {
 		d.Notes = append(d.Notes, "no golden cases: "+comment(err.Error()))
 	}
 	if cases != nil {
-		d.Files = append(d.Files, *cases)
+		d.Files, d.Notes = append(d.Files, *cases), append(d.Notes, madeUp)
 	}
 	d.Files = append(d.Files, File{"Wasmfile", []byte(pythonRecipe(recipeOf{
 		models: []string{h.model}, modules: []string{"tokenizer.json"}, golden: cases != nil,
@@ -304,8 +304,8 @@ func (h *hf) said() string {
 // engine.
 func (h *hf) cases(ctx context.Context, o Options, text string, l *graph.Lowered) (*File, error) {
 	cases := []goldenCase{
-		{Name: "EDIT: a sentence to try it with; put a real one in, then: wherry predict --record", Inputs: map[string]any{"text": "The wherry carries cargo and people up the river."}},
-		{Name: "EDIT: another one", Inputs: map[string]any{"text": "I would not wait for that boat again: late, wet and far too expensive!"}},
+		{Name: "EDIT: made-up text 1", Inputs: map[string]any{"text": "The wherry carries cargo and people up the river."}},
+		{Name: "EDIT: made-up text 2", Inputs: map[string]any{"text": "I would not wait for that boat again: late, wet and far too expensive!"}},
 	}
 	if o.Native != nil {
 		d := &Draft{}

@@ -48,7 +48,7 @@ func ONNX(ctx context.Context, o Options) (*Draft, error) {
 		d.Notes = append(d.Notes, "no golden cases: with random inputs the model says: "+comment(err.Error()))
 	}
 	if cases != nil {
-		d.Files = append(d.Files, *cases)
+		d.Files, d.Notes = append(d.Files, *cases), append(d.Notes, madeUp)
 	}
 	d.Files = append(d.Files, File{"Wasmfile", []byte(onnxRecipe(o.Model, cases != nil))})
 	d.Edits = marked(d.Files)
@@ -191,7 +191,7 @@ const maxCase = 1 << 16
 func writeRandom(s *model.Signature, requests []*model.Request, answers []*model.Response, by string) (*File, error) {
 	var cases []goldenCase
 	for i, r := range requests {
-		c, err := model.NewCase(fmt.Sprintf("EDIT: random input %d; put a real one in, then: wherry predict --record", i+1), s, r, answers[i])
+		c, err := model.NewCase(fmt.Sprintf("EDIT: random input %d", i+1), s, r, answers[i])
 		if err != nil {
 			return nil, err
 		}

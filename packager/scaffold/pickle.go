@@ -51,6 +51,9 @@ func pickled(ctx context.Context, r *report, o Options) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.RowsFrom == "guess" && cases != nil {
+		d.Notes = append(d.Notes, madeUp)
+	}
 	if cases != nil {
 		d.Files = append(d.Files, *cases)
 	}
@@ -223,11 +226,14 @@ func (r *report) cases(inputs []map[string]any) []goldenCase {
 	for i, in := range inputs {
 		list[i] = goldenCase{Name: fmt.Sprintf("%s, row %d", comment(from), i+1), Inputs: in}
 		if from == "guess" {
-			list[i].Name = "EDIT: a row that was made up from what the model has learnt; put a real one in, then: wherry predict --record"
+			list[i].Name = fmt.Sprintf("EDIT: made-up row %d", i+1)
 		}
 	}
 	return list
 }
+
+// madeUp is said of golden cases that prove only that the answers stay the same.
+const madeUp = "the inputs of cases.json are made up; put real ones in their place: wherry predict FOLDER VALUE... --record cases.json"
 
 // goldenCase is one of cases.json.
 type goldenCase struct {

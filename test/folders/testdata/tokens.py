@@ -1,18 +1,22 @@
 """Holds the base's tokenizers against the native library of that name.
 
-    python tokens.py OURS [TOKENIZER.json...]     OURS: the folder that holds our package
+    python tokens.py compare OURS N [TOKENIZER.json...]     here; OURS: the folder that holds our package
+    python tokens.py ask FILE N [TOKENIZER.json...]         write down what the native library says
+    python tokens.py answer FILE                            with the package that is installed, elsewhere
 
 Tokenizers of every kind are trained on a text made here, and asked about
 thousands of strings: words, sentences, and characters from all over Unicode.
 """
 import importlib
 import json
+import os
 import random
 import sys
 import unicodedata
 
-import tokenizers
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+if sys.argv[1] != "answer":
+    import tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 WORDS = ("the of and to in a is that boat river wherry ferry carries people goods cargo upstream Thames wind sail row rower "
          "unbelievable antidisestablishmentarianism naïve café Ångström straße ΟΔΥΣΣΕΥΣ Привет мир 東京 日本語 한국어 مرحبا שלום "
@@ -129,46 +133,69 @@ def asked(t, text, pair):
     return [e.ids, e.tokens, e.type_ids, e.attention_mask, e.special_tokens_mask]
 
 
-def main(ours, files, n):
+def questions(r, n):
+    listed = [(s, None) for s in strings(r, n)]
+    return listed + [(a, b) for (a, _), (b, _) in zip(listed[:n // 10], reversed(listed)) if a and b]
+
+
+def answers(tokenizer, listed):
+    out = []
+    for a, b in listed:
+        try:
+            out.append(asked(tokenizer, a, b))
+        except Exception:  # "only_first", and nothing to cut
+            out.append("refused")
+    return out
+
+
+def ask(files, n):
+    """What the native library says."""
     r = random.Random(20)
     made = {name: t.to_str() for name, t in trained(r).items()}
     for path in files:
         with open(path, encoding="utf-8") as f:
-            made[path] = f.read()
-    questions = [(s, None) for s in strings(r, n)]
-    questions += [(a, b) for (a, _), (b, _) in zip(questions[:n // 10], reversed(questions)) if a and b]
-    native = {}
-    for name, text in made.items():
-        t, native[name] = Tokenizer.from_str(text), []
-        for a, b in questions:
-            try:
-                native[name].append(asked(t, a, b))
-            except Exception as e:  # "only_first", and nothing to cut
-                native[name].append(type(e).__name__)
+            made[os.path.basename(path)] = f.read()
+    listed = questions(r, n)
+    return {"questions": listed, "tokenizers": made,
+            "native": {name: answers(Tokenizer.from_str(text), listed) for name, text in made.items()}}
+
+
+def compare(document, mine):
+    """Holds a package against what the native library said."""
+    bad = 0
+    for name, text in document["tokenizers"].items():
+        wrong = 0
+        got = answers(mine.Tokenizer.from_str(text), document["questions"])
+        for (a, b), have, want in zip(document["questions"], got, document["native"][name]):
+            if have != want:
+                wrong += 1
+                if wrong <= 3:
+                    print("%s: %r, %r: got %.300r, want %.300r" % (name, a, b, have[1:2], want[1:2]), file=sys.stderr)
+        print("%-24s %6d strings, %d differ" % (name, len(got), wrong))
+        bad += wrong
+    return 1 if bad else 0
+
+
+def main(words):
+    if words[0] == "ask":
+        with open(words[1], "w", encoding="utf-8") as f:
+            json.dump(ask(words[3:], int(words[2])), f)
+        return 0
+    if words[0] == "answer":
+        import tokenizers as mine
+
+        with open(words[1], encoding="utf-8") as f:
+            return compare(json.load(f), mine)
+    ours = words[1]
+    document = json.loads(json.dumps(ask(words[3:], int(words[2]))))
     for name in [m for m in sys.modules if m.partition(".")[0] == "tokenizers"]:
         del sys.modules[name]
     sys.path.insert(0, ours)
     mine = importlib.import_module("tokenizers")
     if not mine.__file__.startswith(ours):
         raise SystemExit("the package at %s was not taken, but %s" % (ours, mine.__file__))
-    bad = 0
-    for name, text in made.items():
-        t, wrong = mine.Tokenizer.from_str(text), 0
-        for (a, b), want in zip(questions, native[name]):
-            try:
-                got = asked(t, a, b)
-            except Exception as e:
-                got = type(e).__name__
-                if isinstance(want, str):
-                    continue
-            if got != want:
-                wrong += 1
-                if wrong <= 3:
-                    print("%s: %r, %r: got %.300r, want %.300r" % (name, a, b, got[1:2] if isinstance(got, list) else got, want[1:2]), file=sys.stderr)
-        print("%-24s %6d strings, %d differ" % (name.rpartition("/")[2], len(questions), wrong))
-        bad += wrong
-    raise SystemExit(1 if bad else 0)
+    return compare(document, mine)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:], 4000)
+    raise SystemExit(main(sys.argv[1:]))

@@ -58,7 +58,8 @@ def main(folder):
     space = {"__name__": "__main__"}
     for kind, text in CELLS:
         if kind == "code":
-            exec("\n".join(l for l in text.split("\n") if l[:1] not in "%!"), space)
+            exec("\n".join(line for line in text.split("\n") if line[:1] not in "%!"), space)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
