@@ -67,6 +67,16 @@ type World struct {
 	container *Container
 	module    func() (string, error)
 	opened    func(name string) // hears of every file that is opened; may be nil
+	begun     func()            // hears of Begun; may be nil
+}
+
+// Begun is for a Driver's Begin to say that an instance which was just made has come to
+// where all instances of its module do. What a recording finds out of the module from
+// here on is for those that start there, from the snapshot of a base image.
+func (w *World) Begun() {
+	if w.begun != nil {
+		w.begun()
+	}
 }
 
 // Module is the digest of the program's module.

@@ -269,7 +269,7 @@ func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed
 	}
 	g.Instance, err = c.rt.engine.Instantiate(ctx, module, config)
 	if g.machine != nil {
-		g.machine.instance = g.Instance
+		g.machine.instance, g.machine.World.begun = g.Instance, g.Instance.ForgetHits
 	}
 	if err != nil {
 		g.close(ctx)
@@ -296,7 +296,7 @@ func (r *recorder) survey(ctx context.Context) error {
 
 // answer is the door of a program that is recorded: it hears what the program
 // looked at.
-func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
+func (r *recorder) answer(ctx context.Context, message []byte) ([]byte, error) {
 	if said, ok := parseReads(message); ok {
 		r.reads = &oci.Reads{Args: said.Args, Env: said.Env, AllEnv: said.AllEnv, Terminal: said.Terminal}
 		r.repeats, r.renews = said.Printed, said.Renews
@@ -310,6 +310,9 @@ func (r *recorder) answer(_ context.Context, message []byte) ([]byte, error) {
 	}
 	if isFrame(message) { // it rehearses what a Worker does
 		return appendFrame(frameRequest, []byte("[]")), nil
+	}
+	if d := r.session.container.spec.Door; d != nil {
+		return d(ctx, message)
 	}
 	return nil, errors.New("nobody answers while a program is recorded")
 }

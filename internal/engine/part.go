@@ -49,6 +49,27 @@ func (i *Instance) Hits() []uint32 {
 	return list
 }
 
+// ForgetHits has Hits begin anew. It is for use between calls.
+func (i *Instance) ForgetHits() {
+	if i.code.part == nil {
+		return
+	}
+	forgetHits(i.mod)
+	for _, p := range i.parts {
+		forgetHits(p.mod)
+	}
+}
+
+func forgetHits(mod api.Module) {
+	for n := 0; ; n++ {
+		g, ok := mod.ExportedGlobal(fmt.Sprint(hitsExport, n)).(api.MutableGlobal)
+		if !ok {
+			return
+		}
+		g.Set(0)
+	}
+}
+
 // appendHits adds those of one part.
 func appendHits(list []uint32, mod api.Module, part *Part) []uint32 {
 	for n := 0; ; n++ {

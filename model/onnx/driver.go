@@ -12,7 +12,7 @@ import (
 )
 
 // driverName is part of snapshots: it changes with what they hold.
-const driverName = "onnx/1"
+const driverName = "onnx/2"
 
 // driver has ONNX Runtime load one model. It is for one worker.
 type driver struct {
@@ -88,6 +88,11 @@ func (d *driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) (_
 	c := d.session.calls(ctx)
 	if state == nil {
 		c.start()
+		c.rouse()
+		if c.err != nil {
+			return nil, c.err
+		}
+		d.world.Begun()
 	} else if d.session.loaded, err = decode(state); err != nil {
 		return nil, fmt.Errorf("%w: %w", runtime.ErrState, err)
 	}
