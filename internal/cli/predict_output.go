@@ -182,7 +182,7 @@ func frameOf(t *model.Tensor, field *model.Field) (*frame, error) {
 		return nil, err
 	}
 	if len(cells) == 0 {
-		rows = 0
+		rows, across = 0, 1
 	}
 	f := &frame{}
 	float := strings.HasPrefix(string(t.Type), "FP") || t.Type == model.BF16

@@ -120,9 +120,11 @@ func write(t *testing.T, name string, content []byte) {
 	}
 }
 
-// count is how many ask at once, and good how many of ten do no harm.
+// count is how many ask at once, first of them to begin with, and good how many of
+// ten do no harm.
 const (
 	count = 1000
+	first = 100
 	good  = 8
 )
 
@@ -137,9 +139,7 @@ func crowd(t *testing.T, e engine) {
 	}
 	// What stays for the life of a process is there after a first model.
 	m := open()
-	if err := e.ask(t.Context(), m, ok, 1); err != nil {
-		t.Fatal(err)
-	}
+	e.rush(t, m, first)
 	if err := m.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func crowd(t *testing.T, e engine) {
 
 	m = open()
 	began := time.Now()
-	ends := e.rush(t, m)
+	ends := e.rush(t, m, count)
 	took := time.Since(began)
 	stats := m.Stats()
 	if err := m.Close(t.Context()); err != nil {
@@ -167,13 +167,14 @@ func crowd(t *testing.T, e engine) {
 	goruntime.GC()
 	f, n, s := held(t)
 	t.Logf("descriptors %d, before %d; mappings %d, before %d; MiB of address space %d, before %d", f, files, n, mappings, s>>20, space>>20)
-	if f > files || n > mappings+32 || s > space+256<<20 {
+	// Go's own heap may have grown; an instance has more than that, and dozens broke.
+	if f > files || n > mappings+32 || s > space+512<<20 {
 		t.Errorf("something is left that was not there before")
 	}
 }
 
-// rush asks a thousand times at once, and holds each end against what was asked.
-func (e engine) rush(t *testing.T, m *wherry.Model) map[string]int {
+// rush asks many times at once, and holds each end against what was asked.
+func (e engine) rush(t *testing.T, m *wherry.Model, count int) map[string]int {
 	ends := map[string]int{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
