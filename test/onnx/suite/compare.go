@@ -10,15 +10,16 @@ import (
 	"github.com/wherry-run/wherry/model"
 )
 
-// The tolerances of ONNX's own runner.
-const (
-	rtol = 1e-3
-	atol = 1e-7
-)
+// A Tolerance is how far numbers may lie apart: by Relative of the right one, and
+// Absolute more.
+type Tolerance struct{ Relative, Absolute float64 }
+
+// Suite is that of ONNX's own runner.
+func Suite() Tolerance { return Tolerance{1e-3, 1e-7} }
 
 // Compare says in what an output differs from what it must be; "" when it does
 // not.
-func Compare(got, want *model.Tensor) string {
+func (t Tolerance) Compare(got, want *model.Tensor) string {
 	switch {
 	case got.Type != want.Type:
 		return fmt.Sprintf("%s: elements of %s, not %s", want.Name, got.Type, want.Type)
@@ -34,7 +35,7 @@ func Compare(got, want *model.Tensor) string {
 	size := want.Type.Size()
 	for i := 0; i < len(want.Data); i += size {
 		g, w := float(got.Data[i:]), float(want.Data[i:])
-		if same := g == w || math.IsNaN(g) && math.IsNaN(w) || math.Abs(g-w) <= atol+rtol*math.Abs(w); !same {
+		if same := g == w || math.IsNaN(g) && math.IsNaN(w) || math.Abs(g-w) <= t.Absolute+t.Relative*math.Abs(w); !same {
 			return fmt.Sprintf("%s: element %d is %g, not %g", want.Name, i/size, g, w)
 		}
 	}

@@ -1,17 +1,14 @@
 // Package suite holds the ONNX backend tests as Debian packs them: models of one
 // operator or a few, with inputs and the outputs that ONNX's reference has for
-// them. It also fetches the build of ONNX Runtime that the base onnx has.
+// them. It also has the build of ONNX Runtime that the base onnx has.
 package suite
 
 import (
-	"archive/tar"
 	"cmp"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -23,9 +20,8 @@ import (
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx/graph"
-	"github.com/wherry-run/wherry/packager"
-	"github.com/wherry-run/wherry/packager/source"
 	"github.com/wherry-run/wherry/test/dock"
+	"github.com/wherry-run/wherry/test/parcel"
 )
 
 // The package with the tests, and how many models it has.
@@ -45,7 +41,16 @@ type Case struct {
 // Load gives all cases, by name.
 func Load(t testing.TB) []Case {
 	t.Helper()
-	root := filepath.Join(data(t), "usr", "share", debian, "data")
+	list := In(t, filepath.Join(data(t), "usr", "share", debian, "data"))
+	if len(list) != Models {
+		t.Fatalf("%s %s has %d models, expected %d", debian, version, len(list), Models)
+	}
+	return list
+}
+
+// In gives all cases below a folder, by name.
+func In(t testing.TB, root string) []Case {
+	t.Helper()
 	found, err := fs.Glob(os.DirFS(root), "*/*/model.onnx")
 	if err != nil {
 		t.Fatal(err)
@@ -56,9 +61,6 @@ func Load(t testing.TB) []Case {
 		list = append(list, Case{Name: dir, Dir: filepath.Join(root, filepath.FromSlash(dir))})
 	}
 	slices.SortFunc(list, func(a, b Case) int { return cmp.Compare(a.Name, b.Name) })
-	if len(list) != Models {
-		t.Fatalf("%s %s has %d models, expected %d", debian, version, len(list), Models)
-	}
 	return list
 }
 
@@ -111,59 +113,8 @@ func made(t testing.TB, path string) string {
 	return path
 }
 
-// The package with ONNX Runtime, as the base onnx names it.
-const (
-	module         = "pkg:npm/onnxruntime-web@1.18.0"
-	moduleChecksum = "sha256:b4940dec2f4f63cd98d48597336809d45fdaa1c4ddc6d2e6e61183772a266e07"
-	moduleMember   = "package/dist/ort-wasm-simd.wasm"
-)
-
 // Module is ONNX Runtime compiled to WebAssembly, downloaded once on this machine.
-func Module(t testing.TB) []byte {
-	t.Helper()
-	file := filepath.Join(dock.Root(t), ".cache", "packages", "onnxruntime-web-1.18.0-"+moduleChecksum[7:19], path.Base(moduleMember))
-	if text, err := os.ReadFile(file); err == nil {
-		return text
-	}
-	got, err := source.New().Fetch(t.Context(), packager.FetchRequest{URL: module, Checksum: moduleChecksum, Stderr: io.Discard})
-	if err != nil {
-		dock.Missing(t, fmt.Sprintf("%s (%v)", module, err))
-	}
-	defer got.Data.Close()
-	text, err := member(got.Data, moduleMember)
-	if err != nil {
-		t.Fatalf("%s: %v", module, err)
-	}
-	draft, err := os.CreateTemp(filepath.Dir(made(t, file)), "draft-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = draft.Write(text)
-	if err = errors.Join(err, draft.Close()); err == nil {
-		err = os.Rename(draft.Name(), file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// member reads one file of an npm package.
-func member(r io.Reader, name string) ([]byte, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	for files := tar.NewReader(z); ; {
-		h, err := files.Next()
-		if err != nil {
-			return nil, err
-		}
-		if h.Name == name {
-			return io.ReadAll(files)
-		}
-	}
-}
+func Module(t testing.TB) []byte { return parcel.ORT(t) }
 
 // Model is the model's file.
 func (c Case) Model(t testing.TB) []byte {
@@ -173,6 +124,19 @@ func (c Case) Model(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// Beside reads files that lie beside the model.
+func (c Case) Beside(names []string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(c.Dir, filepath.FromSlash(name)))
+		if err != nil {
+			return nil, err
+		}
+		files[name] = data
+	}
+	return files, nil
 }
 
 // Request and Answer are the case's tensors, with the names of the signature. They
