@@ -113,7 +113,12 @@ func (b *builder) annotations(s *state) map[string]string {
 func (b *builder) modelConfig(s *state, layers []oci.Layer) oci.ModelConfig {
 	var c oci.ModelConfig
 	c.Descriptor.CreatedAt = &b.Epoch
-	labels := s.config.Config.Labels
+	labels := map[string]string{} // the base's are of the base
+	for k, v := range s.config.Config.Labels {
+		if s.said(k) {
+			labels[k] = v
+		}
+	}
 	c.Descriptor.Title = labels[ispec.AnnotationTitle]
 	c.Descriptor.Description = labels[ispec.AnnotationDescription]
 	c.Descriptor.Version = labels[ispec.AnnotationVersion]

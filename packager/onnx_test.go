@@ -2,12 +2,14 @@ package packager
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/wherry-run/wherry/model/onnx/graph"
+	"github.com/wherry-run/wherry/oci"
 )
 
 // message and its fields make protobuf.
@@ -63,6 +65,16 @@ func TestMODELonnx(t *testing.T) {
 	}
 	if again := b.build(onnxBase + "MODEL model.onnx /models/"); again.Index.Digest != img.Index.Digest {
 		t.Error("another digest the second time")
+	}
+	var pack struct {
+		Descriptor struct{ Name, Title string }
+	}
+	manifest, err := oci.ParseManifest(b.store.bytes(t, img.Model.Digest), img.Model.MediaType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b.store.bytes(t, manifest.Config.Digest), &pack); err != nil || pack.Descriptor.Name != "model" {
+		t.Errorf("%+v, %v", pack, err)
 	}
 	own := b.build(onnxBase + "ENTRYPOINT [\"/mine\"]\nMODEL model.onnx /")
 	if c := own.img.Config.Config; len(c.Entrypoint) != 2 || c.Entrypoint[0] != "/mine" {

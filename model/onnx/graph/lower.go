@@ -63,6 +63,8 @@ type lowering struct {
 	types map[string]ElementType
 	// shapes are those of values whose type the file has; like types.
 	shapes map[string][]int64
+	// rows tells whether an input may have any number of rows.
+	rows bool
 	// labels is how much text of labels the signature has.
 	labels int
 	// used are all types of elements that the file speaks of.

@@ -40,6 +40,7 @@ func (l *lowering) signature() error {
 			return &FormatError{Reason: fmt.Sprintf("two inputs are called %q", shorten(v.Name))}
 		}
 		seen[v.Name] = true
+		l.rows = l.rows || len(f.Shape) > 0 && f.Shape[0] < 0
 		s.Inputs = append(s.Inputs, f)
 	}
 	clear(seen)
@@ -74,6 +75,9 @@ func (l *lowering) output(v *Value, c *classes) (model.Field, error) {
 		return f, err
 	}
 	labels, choices := c.of(v.Name)
+	if len(choices) > 0 && len(f.Shape) == 1 && l.rows {
+		f.Shape = []int64{-1} // LightGBM's exporter writes 1
+	}
 	l.describe(&f, v, labels, choices)
 	return f, nil
 }
