@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -260,14 +261,14 @@ func (h *initHost) ONNX(ctx context.Context, folder, name string, m *graph.Lower
 }
 
 // Python runs one program to its end.
-func (h *initHost) Python(ctx context.Context, p scaffold.Program) ([]byte, error) {
+func (h *initHost) Python(ctx context.Context, p scaffold.Program, stdin io.Reader, stdout io.Writer) error {
 	image, err := h.base(ctx, "python")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out, talk scaffold.Tail
+	var talk scaffold.Tail
 	spec := runtime.Spec{
-		Entrypoint: []string{"python"}, Args: p.Args, WorkingDir: "/", Stdout: &out, Stderr: &talk,
+		Entrypoint: []string{"python"}, Args: p.Args, WorkingDir: "/", Stdin: stdin, Stdout: stdout, Stderr: &talk,
 	}
 	if p.Folder != "" {
 		spec.Mounts = append(spec.Mounts, runtime.Mount{Source: p.Folder, Target: scaffold.Work, ReadOnly: true})
@@ -277,11 +278,11 @@ func (h *initHost) Python(ctx context.Context, p scaffold.Program) ([]byte, erro
 	}
 	c, err := h.rt.Create(ctx, image, spec)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
 	if err := c.Run(ctx); err != nil {
-		return nil, talk.Explain(err)
+		return talk.Explain(err)
 	}
-	return out.Bytes(), nil
+	return nil
 }

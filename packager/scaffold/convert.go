@@ -1,9 +1,7 @@
 package scaffold
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -76,25 +74,15 @@ func Convert(ctx context.Context, o ConvertOptions) (*Draft, error) {
 	}
 	draft.Close()
 	defer os.Remove(draft.Name())
-	job := map[string]string{"model": Work + "/" + o.Model, "output": Work + "/" + filepath.Base(draft.Name())}
+	job := map[string]any{"model": Work + "/" + o.Model, "output": Work + "/" + filepath.Base(draft.Name())}
 	if o.Source != "" {
 		job["source"] = Work + "/" + o.Source
 	}
-	data, err := json.Marshal(job)
+	s, err := start(ctx, o.Host, o.Folder)
 	if err != nil {
 		return nil, err
 	}
-	p, err := program("convert.py", o.Folder, data)
-	if err != nil {
-		return nil, err
-	}
-	out, err := o.Host.Python(ctx, p)
-	if err != nil {
-		return nil, fmt.Errorf("convert %s: %w", o.Model, err)
-	}
-	if out, err = answer(out); err != nil {
-		return nil, fmt.Errorf("convert %s: %w", o.Model, err)
-	}
+	defer s.close()
 	var said struct {
 		Problem *problem `json:"problem"`
 		By      string   `json:"by"`
@@ -103,10 +91,8 @@ func Convert(ctx context.Context, o ConvertOptions) (*Draft, error) {
 			Outputs map[string]any `json:"outputs"`
 		} `json:"cases"`
 	}
-	d := json.NewDecoder(bytes.NewReader(out))
-	d.UseNumber()
-	if err := d.Decode(&said); err != nil {
-		return nil, fmt.Errorf("convert %s: read the answer: %w", o.Model, err)
+	if err := s.ask("convert", job, &said); err != nil {
+		return nil, fmt.Errorf("convert %s: %w", o.Model, err)
 	}
 	if said.Problem != nil {
 		return nil, &RefusedError{Reason: fmt.Sprintf("%s cannot be made ONNX of: %s: %s", o.Model, comment(said.Problem.Type), comment(said.Problem.Text))}

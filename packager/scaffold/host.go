@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // Host is this machine's own Python, which runs what it is given as the user.
@@ -111,40 +113,60 @@ func (h *Host) Close() error {
 }
 
 // Python runs one program to its end, over the folder where it is.
-func (h *Host) Python(ctx context.Context, p Program) ([]byte, error) {
+func (h *Host) Python(ctx context.Context, p Program, stdin io.Reader, stdout io.Writer) error {
 	dir, err := os.MkdirTemp("", "wherry-program-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(dir)
 	folder, err := filepath.Abs(p.Folder)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for name, data := range p.Files {
-		if strings.HasSuffix(name, ".json") {
-			if data, err = relocated(data, folder); err != nil {
-				return nil, err
-			}
-		}
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), data, 0o600); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	args := append([]string{}, h.python[1:]...)
-	args = append(args, "-B")
+	args := append(append([]string{}, h.python[1:]...), "-B")
 	for _, arg := range p.Args {
 		args = append(args, filepath.Join(dir, filepath.Base(arg)))
 	}
-	var out, talk Tail
+	jobs, here := io.Pipe()
+	defer jobs.Close()
+	go func() { here.CloseWithError(relocate(here, stdin, folder)) }()
+	var talk Tail
 	cmd := exec.CommandContext(ctx, h.python[0], args...)
-	cmd.Stdout, cmd.Stderr = &out, &talk
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = jobs, stdout, &talk
 	cmd.Env = append(os.Environ(), "PYTHONIOENCODING=utf-8")
+	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
-		return nil, talk.Explain(err)
+		return talk.Explain(err)
 	}
-	return out.Bytes(), nil
+	return nil
 }
+
+// relocate passes jobs on, with paths as they are on this machine.
+func relocate(to io.Writer, from io.Reader, folder string) error {
+	jobs := bufio.NewReader(from)
+	for {
+		line, err := jobs.ReadBytes('\n')
+		if len(line) > 1 {
+			here, err := relocated(line, folder)
+			if err != nil {
+				return err
+			}
+			if _, err := to.Write(append(here, '\n')); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func join(folder, name string) string { return filepath.Join(folder, filepath.FromSlash(name)) }
 
 // findPython finds the Python of this machine.
 func findPython() (string, error) {

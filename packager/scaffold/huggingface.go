@@ -1,7 +1,6 @@
 package scaffold
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -309,20 +308,28 @@ func (h *hf) cases(ctx context.Context, o Options, text string, l *graph.Lowered
 	}
 	if o.Native != nil {
 		d := &Draft{}
-		f, err := golden(ctx, o, text, cases, d)
+		f, err := golden(ctx, nil, o, text, cases, d)
 		if f == nil && err == nil {
 			err = errors.New(strings.Join(d.Notes, "; "))
 		}
 		return f, err
 	}
-	job := map[string]any{"text": text, "path": Work + "/predict.py", "inputs": []map[string]any{cases[0].Inputs, cases[1].Inputs}}
+	s, err := start(ctx, o.Sandbox, o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	job := goldenJob(text, cases)
 	session := map[string]any{"inputs": h.inputs, "outputs": h.outputs, "answers": []any{}}
 	job["session"] = session
 	by := ""
 	for range maxPasses {
-		said, err := askSession(ctx, o, job)
-		if err != nil {
-			return nil, err
+		said := &sessionSaid{}
+		if err := s.ask("golden", job, said); err != nil {
+			return nil, fmt.Errorf("ask the model: %w", err)
+		}
+		if p := said.Problem; p != nil {
+			return nil, &RefusedError{Reason: fmt.Sprintf("the tokenizer or the model cannot be used: %s: %s", comment(p.Type), comment(p.Text))}
 		}
 		if len(said.Feeds) == 0 {
 			if len(said.Outputs) != len(cases) {
@@ -351,34 +358,6 @@ type sessionSaid struct {
 	Outputs []any                        `json:"outputs"`
 	Feeds   []map[string]json.RawMessage `json:"feeds"`
 	Problem *problem                     `json:"problem"`
-}
-
-func askSession(ctx context.Context, o Options, job map[string]any) (*sessionSaid, error) {
-	data, err := json.Marshal(job)
-	if err != nil {
-		return nil, err
-	}
-	p, err := program("golden.py", o.Folder, data)
-	if err != nil {
-		return nil, err
-	}
-	out, err := o.Sandbox.Python(ctx, p)
-	if err != nil {
-		return nil, fmt.Errorf("ask the model: %w", err)
-	}
-	if out, err = answer(out); err != nil {
-		return nil, fmt.Errorf("ask the model: %w", err)
-	}
-	said := &sessionSaid{}
-	dec := json.NewDecoder(bytes.NewReader(out))
-	dec.UseNumber()
-	if err := dec.Decode(said); err != nil {
-		return nil, fmt.Errorf("read the answers of the model: %w", err)
-	}
-	if p := said.Problem; p != nil {
-		return nil, &RefusedError{Reason: fmt.Sprintf("the tokenizer or the model cannot be used: %s: %s", comment(p.Type), comment(p.Text))}
-	}
-	return said, nil
 }
 
 // answer has the engine answer what predict asked its session.

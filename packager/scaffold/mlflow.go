@@ -13,7 +13,12 @@ const MLmodel = "MLmodel"
 // MLflow looks at the folder of an MLflow model and drafts what its image needs.
 func MLflow(ctx context.Context, o Options) (*Draft, error) {
 	o.Model = MLmodel
-	r, err := readPickle(ctx, o)
+	s, err := start(ctx, o.Sandbox, o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	r, err := readPickle(s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +29,7 @@ func MLflow(ctx context.Context, o Options) (*Draft, error) {
 	switch m.Flavor {
 	case "sklearn":
 		o.Model = m.File
-		d, err := pickled(ctx, r, o)
+		d, err := pickled(ctx, s, r, o)
 		if err != nil {
 			return nil, err
 		}

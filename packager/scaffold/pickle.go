@@ -30,15 +30,20 @@ type Options struct {
 
 // Pickle looks at a pickled model and drafts what its image needs.
 func Pickle(ctx context.Context, o Options) (*Draft, error) {
-	r, err := readPickle(ctx, o)
+	s, err := start(ctx, o.Sandbox, o.Folder)
 	if err != nil {
 		return nil, err
 	}
-	return pickled(ctx, r, o)
+	defer s.close()
+	r, err := readPickle(s, o)
+	if err != nil {
+		return nil, err
+	}
+	return pickled(ctx, s, r, o)
 }
 
 // pickled drafts what a pickle needs of which there is a report.
-func pickled(ctx context.Context, r *report, o Options) (*Draft, error) {
+func pickled(ctx context.Context, ses *session, r *report, o Options) (*Draft, error) {
 	if err := refuse(r, o); err != nil {
 		return nil, err
 	}
@@ -47,7 +52,7 @@ func pickled(ctx context.Context, r *report, o Options) (*Draft, error) {
 	d.Files = append(d.Files, File{"predict.py", []byte(text)})
 	d.tellVersions(r, o)
 	d.tellSource(r)
-	cases, err := golden(ctx, o, text, r.cases(inputs), d)
+	cases, err := golden(ctx, ses, o, text, r.cases(inputs), d)
 	if err != nil {
 		return nil, err
 	}
@@ -68,27 +73,16 @@ func pickled(ctx context.Context, r *report, o Options) (*Draft, error) {
 	return d, nil
 }
 
-func readPickle(ctx context.Context, o Options) (*report, error) {
-	job := map[string]string{"model": Work + "/" + o.Model}
+func readPickle(s *session, o Options) (*report, error) {
+	job := map[string]any{"model": Work + "/" + o.Model}
 	if o.Source != "" {
 		job["source"] = Work + "/" + o.Source
 	}
-	data, err := json.Marshal(job)
-	if err != nil {
-		return nil, err
-	}
-	p, err := program("report.py", o.Folder, data)
-	if err != nil {
-		return nil, err
-	}
-	out, err := o.Sandbox.Python(ctx, p)
-	if err != nil {
+	r := &report{}
+	if err := s.ask("report", job, r); err != nil {
 		return nil, fmt.Errorf("read %s in the sandbox: %w", o.Model, err)
 	}
-	if out, err = answer(out); err != nil {
-		return nil, fmt.Errorf("read %s: %w", o.Model, err)
-	}
-	return parseReport(out)
+	return r, r.check()
 }
 
 // refuse says why a pickle cannot be an image, when it cannot.
@@ -242,45 +236,28 @@ type goldenCase struct {
 	Outputs any            `json:"outputs"`
 }
 
-// golden asks predict.py for the outputs of the cases.
-func golden(ctx context.Context, o Options, text string, cases []goldenCase, d *Draft) (*File, error) {
+// golden asks predict.py for the outputs of the cases: in a session of the
+// sandbox, or in the host's Python when that is wanted.
+func golden(ctx context.Context, s *session, o Options, text string, cases []goldenCase, d *Draft) (*File, error) {
 	if len(cases) == 0 {
 		return nil, nil
 	}
-	job := map[string]any{"text": text, "path": Work + "/predict.py"}
-	var inputs []map[string]any
-	for _, c := range cases {
-		inputs = append(inputs, c.Inputs)
-	}
-	job["inputs"] = inputs
-	data, err := json.Marshal(job)
-	if err != nil {
-		return nil, err
-	}
-	p, err := program("golden.py", o.Folder, data)
-	if err != nil {
-		return nil, err
-	}
-	where, sandbox := "in the sandbox", o.Sandbox
+	where := "in the sandbox"
 	if o.Native != nil {
-		where, sandbox = "native", o.Native
-	}
-	out, err := sandbox.Python(ctx, p)
-	if err != nil {
-		return nil, fmt.Errorf("ask the model: %w", err)
-	}
-	if out, err = answer(out); err != nil {
-		return nil, fmt.Errorf("ask the model: %w", err)
+		var err error
+		if s, err = start(ctx, o.Native, o.Folder); err != nil {
+			return nil, err
+		}
+		defer s.close()
+		where = "native"
 	}
 	var said struct {
 		Outputs []any    `json:"outputs"`
 		Made    string   `json:"made"`
 		Problem *problem `json:"problem"`
 	}
-	dec := json.NewDecoder(bytes.NewReader(out))
-	dec.UseNumber()
-	if err := dec.Decode(&said); err != nil {
-		return nil, fmt.Errorf("read the answers of the model: %w", err)
+	if err := s.ask("golden", goldenJob(text, cases), &said); err != nil {
+		return nil, fmt.Errorf("ask the model: %w", err)
 	}
 	if said.Problem != nil {
 		d.Notes = append(d.Notes, fmt.Sprintf("no golden cases: the model refused the example row: %s: %s", comment(said.Problem.Type), comment(said.Problem.Text)))
@@ -293,6 +270,14 @@ func golden(ctx context.Context, o Options, text string, cases []goldenCase, d *
 		cases[i].Outputs = said.Outputs[i]
 	}
 	return writeCases(cases, comment(said.Made)+", "+where)
+}
+
+func goldenJob(text string, cases []goldenCase) map[string]any {
+	var inputs []map[string]any
+	for _, c := range cases {
+		inputs = append(inputs, c.Inputs)
+	}
+	return map[string]any{"text": text, "path": Work + "/predict.py", "inputs": inputs}
 }
 
 // writeCases is cases.json. A tolerance is a piece of it, as toleranceFP32.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode"
@@ -115,21 +114,4 @@ func (n *names) make(text string) string {
 	}
 	n.taken[name] = true
 	return name
-}
-
-// relocated is the job of a program with its paths below another folder than
-// Work, for a Python that sees the folder where it is.
-func relocated(job []byte, folder string) ([]byte, error) {
-	var values map[string]any
-	d := json.NewDecoder(bytes.NewReader(job))
-	d.UseNumber()
-	if err := d.Decode(&values); err != nil {
-		return nil, fmt.Errorf("read job: %w", err)
-	}
-	for _, key := range []string{"path", "model", "source", "output"} {
-		if text, ok := values[key].(string); ok && strings.HasPrefix(text, Work+"/") {
-			values[key] = filepath.Join(folder, filepath.FromSlash(strings.TrimPrefix(text, Work+"/")))
-		}
-	}
-	return json.Marshal(values)
 }

@@ -10,9 +10,7 @@ package scaffold
 import (
 	"context"
 	"embed"
-	"errors"
-	"fmt"
-	"io/fs"
+	"io"
 	"strings"
 )
 
@@ -22,8 +20,8 @@ var guest embed.FS
 // A Sandbox runs Python where it can harm nothing.
 type Sandbox interface {
 	// Python runs a program in a container of the base python, without network,
-	// and returns what it printed on stdout. It fails when the program does.
-	Python(ctx context.Context, p Program) ([]byte, error)
+	// until it ends or stdin does.
+	Python(ctx context.Context, p Program, stdin io.Reader, stdout io.Writer) error
 }
 
 // A Program is one run of Python.
@@ -74,39 +72,6 @@ func (e *RefusedError) Hint() string { return e.Advice }
 
 // Mark is at the end of every generated line that holds a guess.
 const Mark = "# EDIT"
-
-// maxAnswer bounds what a program of the sandbox may say.
-const maxAnswer = 8 << 20
-
-// program is a program of guest/ with the modules beside it.
-func program(name, folder string, job []byte) (Program, error) {
-	p := Program{Args: []string{"/wherry/" + name, "/wherry/job.json"}, Folder: folder, Files: map[string][]byte{"/wherry/job.json": job}}
-	list, err := fs.ReadDir(guest, "guest")
-	if err != nil {
-		return p, err
-	}
-	for _, e := range list {
-		data, err := fs.ReadFile(guest, "guest/"+e.Name())
-		if err != nil {
-			return p, err
-		}
-		p.Files["/wherry/"+e.Name()] = data
-	}
-	return p, nil
-}
-
-// answer is the last line of what a program printed.
-func answer(out []byte) ([]byte, error) {
-	if len(out) > maxAnswer {
-		return nil, fmt.Errorf("the answer of the sandbox has %d bytes", len(out))
-	}
-	text := strings.TrimSpace(string(out))
-	text = text[strings.LastIndexByte(text, '\n')+1:]
-	if text == "" {
-		return nil, errors.New("the sandbox gave no answer")
-	}
-	return []byte(text), nil
-}
 
 // marked counts the lines with a mark.
 func marked(files []File) int {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,8 +15,21 @@ import (
 // told is a sandbox that answers as it was told, by program.
 type told map[string]string
 
-func (a told) Python(_ context.Context, p Program) ([]byte, error) {
-	return []byte("what the model prints\n" + a[filepath.Base(p.Args[0])] + "\n"), nil
+func (a told) Python(_ context.Context, _ Program, stdin io.Reader, stdout io.Writer) error {
+	jobs := json.NewDecoder(stdin)
+	for {
+		var job struct{ Do string }
+		if err := jobs.Decode(&job); err != nil {
+			return nil
+		}
+		text, ok := a[job.Do]
+		if !ok {
+			return errors.New("killed")
+		}
+		if _, err := io.WriteString(stdout, text+"\n"); err != nil {
+			return nil
+		}
+	}
 }
 
 // nasty is a text that must not get out of the quotes it is put in.
@@ -53,7 +66,7 @@ func file(d *Draft, name string) string {
 
 func TestPickle(t *testing.T) {
 	const said = `{"outputs": [{"prediction": "no", "probabilities": [0.75, 0.25]}], "made": "scikit-learn 1.9.1"}`
-	d, err := Pickle(t.Context(), Options{Folder: t.TempDir(), Model: "model.joblib", Sandbox: told{"report.py": reported(t, nil), "golden.py": said}})
+	d, err := Pickle(t.Context(), Options{Folder: t.TempDir(), Model: "model.joblib", Sandbox: told{"report": reported(t, nil), "golden": said}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +116,7 @@ func TestRefused(t *testing.T) {
 			r.Problem = &problem{Type: "E", Text: nasty, Kind: c.kind, Module: c.module}
 			r.Versions = map[string]string{"scikit-learn": c.version}
 		})
-		_, err := Pickle(t.Context(), Options{Folder: "f", Model: "m.pkl", Sandbox: told{"report.py": text}})
+		_, err := Pickle(t.Context(), Options{Folder: "f", Model: "m.pkl", Sandbox: told{"report": text}})
 		var refused *RefusedError
 		if !errors.As(err, &refused) || !strings.Contains(refused.Advice, c.want) {
 			t.Errorf("%+v: %v, advice %q", c, err, refused)
@@ -125,7 +138,7 @@ func TestLies(t *testing.T) {
 		"frame":        reported(t, func(r *report) { r.Prepare = &prepare{Frame: "df):\n  x("} }),
 		"a file":       reported(t, func(r *report) { r.Prepare = &prepare{Frame: "df", Loads: map[string]string{"a b": "x"}} }),
 	} {
-		if _, err := Pickle(t.Context(), Options{Folder: t.TempDir(), Model: "m.pkl", Sandbox: told{"report.py": text}}); err == nil {
+		if _, err := Pickle(t.Context(), Options{Folder: t.TempDir(), Model: "m.pkl", Sandbox: told{"report": text}}); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

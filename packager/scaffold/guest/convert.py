@@ -1,22 +1,15 @@
 """Makes ONNX of a pickled model. It runs in a throw-away environment of the
 host: what is in the pickle is run there.
-
-    python convert.py JOB.json     JOB: {"model": PATH, "source": NOTEBOOK, "output": MODEL.onnx}
-
-Prints one line of JSON: the golden cases that the model itself answers, and who answered.
 """
-import json
 import os
 import sys
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 
 
-def main():
-    out = sys.stdout
-    sys.stdout = sys.stderr
-    with open(sys.argv[1], encoding="utf-8") as f:
-        job = json.load(f)
+def answer(job):
+    """Does {"model": PATH, "source": NOTEBOOK or nothing, "output": MODEL.onnx}; the
+    answer has golden cases by the model itself, and who that is."""
     folder = os.path.dirname(job["model"])
     sys.path.insert(0, folder)
     os.chdir(folder)
@@ -33,22 +26,18 @@ def main():
         source = reader.Source(job["source"], job["model"])
     report = pickled.report(job["model"], source)
     if "problem" in report:
-        out.write(json.dumps({"problem": report["problem"]}) + "\n")
-        return
+        return {"problem": report["problem"]}
     rows.add(report, pickled.loaded, source)
     model = pickled.part(pickled.loaded)
     try:
         made, inputs = convert(model, report)
     except Exception as e:
-        out.write(json.dumps({"problem": {"type": type(e).__name__, "text": str(e)[:2000]}}) + "\n")
-        return
+        return {"problem": {"type": type(e).__name__, "text": str(e)[:2000]}}
     with open(job["output"], "wb") as f:
         f.write(made.SerializeToString())
-    answer = {"cases": [], "by": by(model)}
     names = [o.name for o in made.graph.output]
-    for row in rows_of(report):
-        answer["cases"].append({"inputs": inputs(row), "outputs": outputs(model, report, row, names)})
-    out.write(json.dumps(answer, allow_nan=False, default=str) + "\n")
+    cases = [{"inputs": inputs(row), "outputs": outputs(model, report, row, names)} for row in rows_of(report)]
+    return {"cases": cases, "by": by(model)}
 
 
 def by(model):
@@ -181,6 +170,3 @@ def listed(values):
         values = values.toarray()
     return values.tolist() if hasattr(values, "tolist") else list(values)
 
-
-if __name__ == "__main__":
-    main()

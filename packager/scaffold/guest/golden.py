@@ -1,26 +1,20 @@
-"""Asks a predict.py, in the sandbox or in the Python of the host, and prints
-what it answers: one line of JSON.
-
-    python golden.py JOB.json     JOB: {"text": PREDICT.PY, "path": where it will be, "inputs": [{...}, ...]}
-"""
+"""Asks a predict.py, in the sandbox or in the Python of the host."""
 import inspect
-import json
 import os
 import sys
 
 
-def main():
-    out = sys.stdout
-    sys.stdout = sys.stderr
-    with open(sys.argv[1], encoding="utf-8") as f:
-        job = json.load(f)
+def answer(job):
+    """The answers of {"text": PREDICT.PY, "path": where it will be, "inputs": [{...}, ...]}."""
     folder = os.path.dirname(job["path"])
-    sys.path.insert(0, folder)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     os.chdir(folder)
     module = type(sys)("predict")
     module.__file__ = job["path"]
+    main = sys.modules["__main__"]
     sys.modules["predict"] = sys.modules["__main__"] = module
-    answer = {}
+    found = {}
     session = None
     if job.get("session"):
         import session
@@ -30,23 +24,24 @@ def main():
         exec(compile(job["text"], job["path"], "exec"), module.__dict__)
         predict = module.predict
         hints = {n: p.annotation for n, p in inspect.signature(predict).parameters.items()}
-        answer["outputs"] = []
+        found["outputs"] = []
         for row in job["inputs"]:
             try:
-                answer["outputs"].append(plain(predict(**{n: given(v, hints.get(n)) for n, v in row.items()})))
+                found["outputs"].append(plain(predict(**{n: given(v, hints.get(n)) for n, v in row.items()})))
             except Exception as e:
                 if session is None or not isinstance(e, session.Needed):
                     raise
-                answer["outputs"].append(None)
+                found["outputs"].append(None)
         if session is not None:
-            answer["feeds"] = session.feeds
+            found["feeds"] = list(session.feeds)
     except BaseException as e:
         import traceback
 
-        answer = {"problem": {"type": type(e).__name__, "text": str(e)[:2000], "trace": traceback.format_exc()[-4000:]}}
-    answer["made"] = made()
-    out.write(json.dumps(answer, allow_nan=False) + "\n")
-    out.flush()
+        found = {"problem": {"type": type(e).__name__, "text": str(e)[:2000], "trace": traceback.format_exc()[-4000:]}}
+    finally:
+        sys.modules["__main__"] = main
+    found["made"] = made()
+    return found
 
 
 def given(value, hint):
@@ -79,6 +74,3 @@ def made():
             found.append("%s %s" % (package, getattr(sys.modules[module], "__version__", "")))
     return ", ".join(found[1:] or found)
 
-
-if __name__ == "__main__":
-    main()

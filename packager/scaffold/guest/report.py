@@ -1,26 +1,19 @@
 """Says what a pickled model is, and what the notebook or script beside it does
 to its data. It runs in the sandbox: reading a pickle runs what is in it.
-
-    python report.py JOB.json   ->   one line of JSON on stdout
 """
-import json
 import os
 import sys
 
 
-def main():
-    out = sys.stdout
-    sys.stdout = sys.stderr  # what the model itself prints is no report
-    with open(sys.argv[1], encoding="utf-8") as f:
-        job = json.load(f)
+def answer(job):
+    """The report on {"model": PATH, "source": PATH or nothing}."""
     mlflow = None
     if os.path.basename(job["model"]) == "MLmodel":
         import mlmodel
 
         mlflow = mlmodel.Folder(job["model"])
         if mlflow.flavor != "sklearn":
-            out.write(json.dumps({"mlflow": mlflow.report(), "kind": "other"}) + "\n")
-            return
+            return {"mlflow": mlflow.report(), "kind": "other"}
         job["model"] = os.path.join(mlflow.folder, mlflow.file)
     folder = os.path.dirname(job["model"])
     sys.path.insert(0, folder)
@@ -48,9 +41,4 @@ def main():
         report["mlflow"] = mlflow.report()
         if mlflow.version and "scikit-learn" not in report["versions"]:
             report["versions"]["scikit-learn"] = str(mlflow.version)
-    out.write(json.dumps(report, allow_nan=False, default=str) + "\n")
-    out.flush()
-
-
-if __name__ == "__main__":
-    main()
+    return report
