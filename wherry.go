@@ -23,6 +23,7 @@ import (
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
 	"github.com/wherry-run/wherry/model/python"
+	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 )
@@ -235,7 +236,13 @@ func (l *loader) ask(ctx context.Context) (model.Instance, error) {
 // instance makes an instance in a container of its own, so that what it writes is
 // gone with it.
 func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
-	c, err := l.runtime.Create(ctx, l.image, l.settings.containerSpec(l.log))
+	i := &instance{}
+	spec := l.settings.containerSpec(l.log)
+	if l.kind == oci.ModelPython && spec.Door == nil {
+		i.door = python.NewDoor(&ort.Engine{Runtime: l.runtime, Image: l.image, Limits: l.settings.limits, Log: l.log})
+		spec.Door = i.door.Answer
+	}
+	c, err := l.runtime.Create(ctx, l.image, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +251,7 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 			c.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	i := &instance{container: c}
+	i.container = c
 	switch l.kind {
 	case oci.ModelONNX:
 		i.Instance, err = onnx.Open(ctx, c, onnx.Options{Limits: l.settings.limits, Log: l.log})
@@ -260,6 +267,7 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 type instance struct {
 	model.Instance
 	container *runtime.Container
+	door      *python.Door // to ONNX Runtime, for Python; else nil
 }
 
 // errTouched has an instance replaced.
@@ -276,7 +284,11 @@ func (i *instance) Reset(ctx context.Context) error {
 
 // Close frees it and its container.
 func (i *instance) Close(ctx context.Context) error {
-	return errors.Join(i.Instance.Close(ctx), i.container.Close(ctx))
+	err := errors.Join(i.Instance.Close(ctx), i.container.Close(ctx))
+	if i.door != nil {
+		err = errors.Join(err, i.door.Close(ctx))
+	}
+	return err
 }
 
 // golden reads the golden cases of the image.

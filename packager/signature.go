@@ -10,23 +10,18 @@ import (
 	"github.com/wherry-run/wherry/oci"
 )
 
-// The labels by which an image says what model it is.
+// The labels by which an image says what model it is; see package oci.
 const (
-	// LabelModel is modelONNX or modelPython.
-	LabelModel = "run.wherry.model"
-	// LabelModelPath is the model's file.
-	LabelModelPath = "run.wherry.model.path"
-	// LabelSignature is the model's signature: the metadata document of the Open
-	// Inference Protocol, as compact JSON.
-	LabelSignature = "run.wherry.signature"
-	// LabelGolden is the file of the golden cases.
-	LabelGolden = "run.wherry.golden"
+	LabelModel     = oci.LabelModel
+	LabelModelPath = oci.LabelModelPath
+	LabelSignature = oci.LabelSignature
+	LabelGolden    = oci.LabelGolden
 
-	modelPython = "python"
+	modelPython = oci.ModelPython
 )
 
 // MaxSignature bounds LabelSignature, in bytes.
-const MaxSignature = 64 << 10
+const MaxSignature = oci.MaxSignature
 
 // A Describer asks the program of an image, which answers requests, what they are:
 // JSON. It is asked when there is no recording that says so.

@@ -20,6 +20,7 @@ import (
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
 	"github.com/wherry-run/wherry/model/python"
+	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/packager"
@@ -190,8 +191,11 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 }
 
 func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess bool) (*runtime.Recording, error) {
-	c, err := s.rt.Create(ctx, recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}, runtime.Spec{
-		Stdout: spec.Stdout, Stderr: spec.Stderr,
+	image := recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}
+	door := python.NewDoor(&ort.Engine{Runtime: s.rt, Image: image})
+	defer door.Close(context.WithoutCancel(ctx))
+	c, err := s.rt.Create(ctx, image, runtime.Spec{
+		Stdout: spec.Stdout, Stderr: spec.Stderr, Door: door.Answer,
 		Clock:          wasi.NewFixedClock(spec.Epoch),
 		Random:         wasi.SeededRandom(spec.Seed[:]),
 		UnknownImports: true, // whoever runs it says whether it may have them
@@ -224,8 +228,11 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 
 // Describe asks the program of an image, a model, for its signature.
 func (s sandbox) Describe(ctx context.Context, spec packager.RecordSpec) ([]byte, error) {
-	c, err := s.rt.Create(ctx, recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}, runtime.Spec{
-		Clock: wasi.NewFixedClock(spec.Epoch), Random: wasi.SeededRandom(spec.Seed[:]),
+	image := recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}
+	door := python.NewDoor(&ort.Engine{Runtime: s.rt, Image: image})
+	defer door.Close(context.WithoutCancel(ctx))
+	c, err := s.rt.Create(ctx, image, runtime.Spec{
+		Door: door.Answer, Clock: wasi.NewFixedClock(spec.Epoch), Random: wasi.SeededRandom(spec.Seed[:]),
 	})
 	if err != nil {
 		return nil, err

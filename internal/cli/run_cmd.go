@@ -20,6 +20,8 @@ import (
 	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/model/python"
+	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager"
 	"github.com/wherry-run/wherry/packager/bases"
@@ -135,6 +137,10 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		return err
 	}
 	defer closeRuntime(ctx, rt)
+	// ONNX Runtime for a Python program that asks for it.
+	door := python.NewDoor(&ort.Engine{Runtime: rt, Image: image, Limits: spec.Limits, Log: spec.Stderr})
+	defer door.Close(context.WithoutCancel(ctx))
+	spec.Door = door.Answer
 	c, err := rt.Create(ctx, image, spec)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func TestFit(t *testing.T) {
 			}
 			continue
 		}
-		if said := say(got); err != nil || said != tt.want {
+		if said := told(got); err != nil || said != tt.want {
 			t.Errorf("%s: %s, %v, want %s", name, said, err, tt.want)
 		}
 	}
@@ -78,7 +78,7 @@ func TestFit(t *testing.T) {
 	}
 }
 
-func say(inputs []input) string {
+func told(inputs []input) string {
 	var words []string
 	for _, in := range inputs {
 		f := model.Field{Name: in.name, Type: in.tensor.Type, Shape: in.tensor.Shape}

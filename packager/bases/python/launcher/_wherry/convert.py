@@ -182,13 +182,10 @@ def _construct(text, kind):
                 return member
         raise ValueError("one of %s is wanted, got %r"
                          % (", ".join(m.name for m in kind), text))
-    if hasattr(kind, "fromisoformat"):
-        kind = kind.fromisoformat
     try:
-        return kind(text)
+        return getattr(kind, "fromisoformat", kind)(text)
     except Exception:
-        name = getattr(kind, "__name__", str(kind))
-        raise ValueError("%s is wanted, got %r" % (name, text)) from None
+        raise ValueError("%s is wanted, got %r" % (kind.__name__, text)) from None
 
 
 def line(value):

@@ -21,7 +21,7 @@ PATCHES = {
 
 
 # Modules that come with the launcher, for whoever has none of the name.
-MODULES = ("tokenizers", "wherry")
+MODULES = ("onnxruntime", "tokenizers", "wherry")
 PACKAGES = ("tokenizers",)  # those of MODULES that are folders
 
 

@@ -67,8 +67,7 @@ class Tensor:
             made = (numpy.frombuffer(self.data, "<u2").astype("<u4") << 16).view("<f4")
         else:
             made = numpy.frombuffer(self.data, NUMBERS[self.type][1])
-            if made.size:
-                made = numpy.asarray(_Writable(made))
+            made = numpy.asarray(_Writable(made)) if made.size else made.copy()
         return made.reshape(self.shape)
 
 
