@@ -6,7 +6,7 @@ GO ?= go
 TARGETS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 5s
 
-.PHONY: build test setup vet unit race fuzz cross scripts interop portability conformance bench dist clean
+.PHONY: build test setup vet unit race fuzz cross scripts interop portability conformance onnx bench dist clean
 
 build: ## the binary, in bin/
 	$(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/wherry
@@ -43,6 +43,9 @@ portability: ## the Windows binary under Wine, the arm64 one under qemu
 
 conformance: ## public suites from outside the repository: WASI_TESTSUITE=checkout
 	$(GO) run ./test/conformance $(WASI_TESTSUITE)
+
+onnx: ## the whole ONNX backend suite, any order, exports of today's tools, beside native ONNX Runtime
+	WHERRY_TEST_ONNX=long $(GO) test -count=1 -timeout 60m -v ./test/onnx/... ./model/onnx -run 'TestSuite|TestNative|TestNewer|TestExports|TestOrder'
 
 bench: ## side by side with peers, as ratios
 	$(GO) test -run '^$$' -bench . ./test/bench/...
