@@ -240,27 +240,29 @@ func bar(share float64) string {
 	return text
 }
 
-// histogram shows how often which latency was, up to the 99th percentile.
+// histogram shows how often which latency was, up to the 99th percentile. Each bin
+// is as many times as long as the one before, for the slowest are far out.
 func histogram(sorted []time.Duration) []string {
 	if len(sorted) < leastPlotted {
 		return nil
 	}
-	least := sorted[0]
-	most := time.Duration(float64(percentile(sorted, 99)) * float64(time.Second))
-	width := max((most-least)/plotBins, 1)
+	least := max(sorted[0].Seconds(), 1e-9)
+	most := max(float64(percentile(sorted, 99)), least*1.1)
+	step := math.Log(most/least) / plotBins
 	counts := make([]int, plotBins)
 	highest := 0
 	for _, d := range sorted {
-		bin := min(int((d-least)/width), plotBins-1)
-		if d > most {
+		if d.Seconds() > most {
 			break
 		}
+		bin := min(max(int(math.Log(d.Seconds()/least)/step), 0), plotBins-1)
 		counts[bin]++
 		highest = max(highest, counts[bin])
 	}
-	lines := []string{"latency of one request"}
+	lines := []string{"latency of one request, from"}
 	for i, n := range counts {
-		lines = append(lines, fmt.Sprintf("%9s  %-*s %d", rounded(least+time.Duration(i)*width), plotWidth,
+		from := time.Duration(least * math.Exp(float64(i)*step) * float64(time.Second))
+		lines = append(lines, fmt.Sprintf("%9s  %-*s %d", from.Round(time.Microsecond), plotWidth,
 			strings.Repeat("▇", (n*plotWidth+highest-1)/highest), n))
 	}
 	return lines

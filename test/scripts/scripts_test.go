@@ -27,6 +27,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/cli"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/test/bench/ort"
 	"github.com/wherry-run/wherry/test/dock"
 )
 
@@ -88,6 +89,9 @@ func TestPython(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			clean(e)
 			e.Setenv("WHERRY_HOME", home)
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "softmax.onnx"), softmax(), 0o600); err != nil {
+				return err
+			}
 			// The program itself, not this test binary: what one build of
 			// Wherry compiled, another does not take.
 			e.Setenv("PATH", filepath.Dir(wherry.Command[0])+string(os.PathListSeparator)+e.Getenv("PATH"))
@@ -97,6 +101,19 @@ func TestPython(t *testing.T) {
 		Condition:          condition(t),
 		RequireUniqueNames: true,
 	})
+}
+
+// softmax is a model in ONNX: the softmax of the first two of three numbers, and
+// which of them is greater.
+func softmax() []byte {
+	g := ort.NewGraph()
+	g.Input("x", ort.Float, -1, 3)
+	sums := g.Node("MatMul", []string{"x", g.Constant(ort.Float, ort.Floats([]float32{1, 0, 0, 1, 0, 0}), 3, 2)})
+	g.NodeAs("Softmax", "", []string{sums}, []string{"p"}, ort.Attribute{Name: "axis", Value: 1})
+	g.NodeAs("ArgMax", "", []string{"p"}, []string{"label"}, ort.Attribute{Name: "axis", Value: 1}, ort.Attribute{Name: "keepdims", Value: 0})
+	g.Output("label", ort.Int64, -1)
+	g.Output("p", ort.Float, -1, 2)
+	return g.Model()
 }
 
 // clean gives a script what programs of this machine need, and nothing that
