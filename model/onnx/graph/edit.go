@@ -16,8 +16,8 @@ type edits struct {
 	most map[string]int64
 	// imports are operator sets to add.
 	imports map[string]int64
-	// nodes are replaced wholly, attributes in part: one that is nil is left out.
-	nodes      map[*Node]*Blob
+	// nodes are replaced by others, attributes alone: one that is nil is left out.
+	nodes      map[*Node][]*Blob
 	attributes map[*Node]map[string]*Blob
 	values     map[*Value]*Blob
 }
@@ -25,7 +25,7 @@ type edits struct {
 func newEdits() *edits {
 	return &edits{
 		most: map[string]int64{}, imports: map[string]int64{},
-		nodes: map[*Node]*Blob{}, attributes: map[*Node]map[string]*Blob{}, values: map[*Value]*Blob{},
+		nodes: map[*Node][]*Blob{}, attributes: map[*Node]map[string]*Blob{}, values: map[*Value]*Blob{},
 	}
 }
 
@@ -176,8 +176,10 @@ func (e *edits) value(num protowire.Number, v *Value, out *Blob) (bool, error) {
 }
 
 func (e *edits) node(num protowire.Number, n *Node, out *Blob) (bool, error) {
-	if b, ok := e.nodes[n]; ok {
-		out.message(num, b)
+	if list, ok := e.nodes[n]; ok {
+		for _, b := range list {
+			out.message(num, b)
+		}
 		return true, nil
 	}
 	if !e.inNode(n) {

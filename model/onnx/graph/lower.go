@@ -30,7 +30,7 @@ type Lowered struct {
 // *FormatError.
 func (m *Model) Lower() (*Lowered, error) {
 	l := &lowering{m: m, e: newEdits(), out: &Lowered{}}
-	for _, step := range []func() error{l.header, l.operators, l.zipMaps, l.locales, l.signature, l.external} {
+	for _, step := range []func() error{l.header, l.operators, l.zipMaps, l.widen, l.locales, l.signature, l.external} {
 		if err := step(); err != nil {
 			return nil, err
 		}

@@ -235,6 +235,54 @@ func TestPoolsWithCeiling(t *testing.T) {
 	}
 }
 
+func TestNarrowIntegers(t *testing.T) {
+	two := func(op string, in, out ElementType, more ...func(*Blob)) []byte {
+		return file(8, opset(14), node("", op, "x", "y", append(more, str(1, "x"))...), input("x", in, 3), output("y", out, 3))
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"wraps", two("Add", 2, 2), "Cast Cast Add Cast"},
+		{"compares", two("Less", 3, 9), "Cast Cast Less"},
+		{"keeps attributes", two("BitShift", 4, 4, word("direction", "LEFT")), "Cast Cast BitShift Cast"},
+		{"has them already", two("Add", 6, 6), "Add"},
+		{"reverses none", two("ReverseSequence", 7, 7), "Constant Equal Cast Add ReverseSequence"},
+	} {
+		l, err := lower(t, c.data)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		again, err := Read(l.Bytes.Bytes())
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		var ops []string
+		made := map[string]bool{"x": true}
+		for _, n := range again.Graph.Nodes {
+			ops = append(ops, n.Op)
+			for _, in := range n.Inputs {
+				if !made[in] {
+					t.Errorf("%s: %s reads %q before it is made", c.name, n.Op, in)
+				}
+			}
+			for _, out := range n.Outputs {
+				made[out] = true
+			}
+			if n.Op == "BitShift" && n.Attribute("direction") == nil {
+				t.Errorf("%s: the attribute is gone", c.name)
+			}
+		}
+		if got := strings.Join(ops, " "); got != c.want || !made["y"] {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if twice, err := again.Lower(); err != nil || twice.Changed {
+			t.Errorf("%s, twice: %v", c.name, err)
+		}
+	}
+}
+
 func TestBlob(t *testing.T) {
 	b := msg(str(1, "abc"), num(2, 7), sub(3, str(4, "d")))
 	r, err := io.ReadAll(io.MultiReader(&oneByte{b.Reader()}))

@@ -47,14 +47,7 @@ func (l *lowering) cutZipMap(n *Node) {
 		labels = anys(n.Attribute("classlabels_int64s").Ints(maxLabels))
 	}
 	l.cut[n.Outputs[0]] = labels
-	id := &Blob{}
-	id.text(1, n.Inputs[0])
-	id.text(2, n.Outputs[0])
-	if n.Name != "" {
-		id.text(3, n.Name)
-	}
-	id.text(4, "Identity")
-	l.e.nodes[n] = id
+	l.e.nodes[n] = []*Blob{newNode("Identity", n.Name, n.Inputs[:1], n.Outputs[:1])}
 	if _, ok := l.m.Opsets[""]; !ok {
 		l.e.imports[""] = 13
 	}
