@@ -14,8 +14,9 @@ import (
 
 // Levels of ONNX Runtime's optimizer and log.
 const (
-	optimizeAll = 99
-	logErrors   = 3
+	optimizeBasic = 1
+	optimizeAll   = 99
+	logErrors     = 3
 )
 
 // Bounds of what a session may have.
@@ -118,17 +119,41 @@ func (c *calls) load(model Source) (s loaded) {
 			c.err = fmt.Errorf("read the model: %w", err)
 		}
 	}
-	id := c.cstring("wherry")
-	options := c.handle("OrtCreateSessionOptions", optimizeAll, 1, 1, 0, 0, 0, uint64(id), logErrors, 0, 0)
-	s.Session = c.handle("OrtCreateSession", uint64(data), uint64(size), uint64(options))
+	s.Session = c.session(data, size, optimizeAll)
+	if overOptimized(c.err) {
+		c.err = nil
+		s.Session = c.session(data, size, optimizeBasic)
+	}
 	// What a snapshot keeps, it keeps as zeros.
 	clear(c.view(data, uint64(size)))
 	c.do("free", uint64(data))
-	c.do("OrtReleaseSessionOptions", uint64(options))
-	c.do("free", uint64(id))
 	c.describe(&s)
 	s.Options = c.handle("OrtCreateRunOptions", logErrors, 0, 0, 0)
 	return s
+}
+
+// session makes a session of a file in the guest's memory.
+func (c *calls) session(data uint32, size int64, optimize uint64) uint32 {
+	id := c.cstring("wherry")
+	options := c.handle("OrtCreateSessionOptions", optimize, 1, 1, 0, 0, 0, uint64(id), logErrors, 0, 0)
+	made := c.handle("OrtCreateSession", uint64(data), uint64(size), uint64(options))
+	failed := c.err
+	if refusal(failed) {
+		c.err = nil // what was taken is given back
+	}
+	c.do("OrtReleaseSessionOptions", uint64(options))
+	c.do("free", uint64(id))
+	if failed != nil {
+		c.err = failed
+	}
+	return made
+}
+
+// overOptimized tells whether the optimizer made an operator of its own that has no
+// implementation for the model's types, as its FusedMatMul of float64.
+func overOptimized(err error) bool {
+	var m *model.ModelError
+	return errors.As(err, &m) && m.Type == "NOT_IMPLEMENTED" && strings.HasPrefix(m.Message, "Failed to find kernel for com.microsoft.")
 }
 
 // The pieces in which free memory is looked for, in bytes.
