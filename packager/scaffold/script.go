@@ -72,6 +72,7 @@ func (s *script) imports() {
 	if s.Input == "table" {
 		s.line("import pandas as pd")
 	}
+	s.moreImports()
 }
 
 func (s *script) typing() []string {
@@ -125,30 +126,57 @@ func (s *script) list(name string, values any) {
 	s.line("%s\n]", row)
 }
 
-// definitions are functions and classes that the pickle refers to by name.
-func (s *script) definitions() {
-	for _, d := range s.Definitions {
-		s.line("\n\n# From %s, %s: the model was saved with it.", comment(s.o.Source), comment(d.Place))
-		s.line("%s", d.Text)
+// borrowed are statements of the notebook or script that stand once in the file:
+// those that the pickle refers to, and those that prepare needs.
+func (s *script) borrowed() []definition {
+	list := slices.Clone(s.Definitions)
+	if s.Prepare == nil {
+		return list
 	}
-	if s.Prepare != nil {
-		for _, l := range s.Prepare.Top {
-			if slices.ContainsFunc(s.Definitions, func(d definition) bool { return d.Text == l[0] }) {
-				continue
-			}
-			s.marked("", l[0], s.o.Source+", "+l[1])
+	for _, l := range s.Prepare.Top {
+		if !slices.ContainsFunc(list, func(d definition) bool { return d.Text == l[0] }) {
+			list = append(list, definition{Text: l[0], Place: l[1]})
+		}
+	}
+	return list
+}
+
+// isImport tells imports from other statements.
+func (d definition) isImport() bool {
+	return strings.HasPrefix(d.Text, "import ") || strings.HasPrefix(d.Text, "from ")
+}
+
+// moreImports are those of borrowed statements, as far as they are not there yet.
+func (s *script) moreImports() {
+	for _, d := range s.borrowed() {
+		if d.isImport() && !strings.Contains("\n"+s.b.String(), "\n"+d.Text+"\n") {
+			s.marked("", d.Text, s.o.Source+", "+d.Place)
 		}
 	}
 }
 
-// marked writes lines that hold a guess, and where they are from.
-func (s *script) marked(indent, text, from string) {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	for i, l := range lines {
-		if i == len(lines)-1 && !strings.Contains(text, `"""`) && !strings.HasSuffix(l, `\`) {
-			s.line("%s%s  %s: from %s", indent, l, Mark, comment(from))
+// definitions are the other borrowed statements.
+func (s *script) definitions() {
+	for _, d := range s.borrowed() {
+		if d.isImport() {
 			continue
 		}
+		if strings.Contains(d.Text, "\n") {
+			s.line("\n")
+		}
+		s.marked("", d.Text, s.o.Source+", "+d.Place)
+	}
+}
+
+// marked writes a statement that is a guess, and where it is from.
+func (s *script) marked(indent, text, from string) {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if len(lines) == 1 {
+		s.line("%s%s  %s: from %s", indent, text, Mark, comment(from))
+		return
+	}
+	s.line("%s# The next %d lines are from %s.  %s", indent, len(lines), comment(from), Mark)
+	for _, l := range lines {
 		s.line("%s%s", indent, l)
 	}
 }
@@ -188,17 +216,15 @@ func (s *script) prepare() {
 	}
 	s.line("\n\ndef prepare(%s):", p.Frame)
 	s.line(`    """What %s does to its table before the model sees it; it was tried on the table's rows."""`, comment(s.o.Source))
+	for _, n := range p.Notes {
+		s.line("    # Look at this: %s  %s", comment(n), Mark)
+	}
 	for i, l := range p.Lines {
 		if i == len(p.Lines)-1 {
 			s.line("    %s", l[0])
 			break
 		}
-		for _, text := range strings.Split(l[0], "\n") {
-			s.line("    %s  %s: from %s", text, Mark, comment(s.o.Source+", "+l[1]))
-		}
-	}
-	for _, n := range p.Notes {
-		s.line("    # Left out or to look at: %s  %s", comment(n), Mark)
+		s.marked("    ", l[0], s.o.Source+", "+l[1])
 	}
 }
 
@@ -277,7 +303,7 @@ func (s *script) function() []map[string]any {
 				inputs = append(inputs, map[string]any{"text": row[0]})
 			}
 		}
-	case s.Input == "array":
+	case s.Input == "array" && (len(s.Features) != len(s.Columns) || len(s.Columns) > wide):
 		s.line("\n\ndef predict(x: list[float]) -> Answer:")
 		s.line(`    """x: %d numbers, in the order of training."""`, len(s.Columns))
 		s.line("    table = np.asarray([x], dtype=float)")
@@ -297,11 +323,15 @@ func (s *script) function() []map[string]any {
 			s.line("    %s: %s,%s", s.params[i], s.hint(c), s.why(c))
 		}
 		s.line(") -> Answer:")
-		s.line("    table = pd.DataFrame([{")
-		for i, c := range s.Columns {
-			s.line("        %s: %s,", quoted(c.Name), s.params[i])
+		if s.Input == "array" {
+			s.line("    table = np.asarray([[%s]], dtype=float)", strings.Join(s.params, ", "))
+		} else {
+			s.line("    table = pd.DataFrame([{")
+			for i, c := range s.Columns {
+				s.line("        %s: %s,", quoted(c.Name), s.params[i])
+			}
+			s.line("    }])")
 		}
-		s.line("    }])")
 		for _, row := range s.Rows {
 			inputs = append(inputs, named(s.Columns, s.params, row))
 		}

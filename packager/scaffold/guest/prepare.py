@@ -102,8 +102,10 @@ def _parted(p, kept):
             touched |= s.writes
             lines.append([text, s.place])
         else:
-            top.append([text, s.place])
-    return top, lines
+            top.append((text, s))
+    read = set().union(*(s.reads for text, s in kept)) if kept else set()
+    return [[text, s.place] for text, s in top
+            if not isinstance(s.node, (ast.Import, ast.ImportFrom)) or s.writes & read], lines
 
 
 def _replaced(node, name, expression):

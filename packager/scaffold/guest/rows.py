@@ -14,7 +14,7 @@ def add(report, loaded, source):
         report["columns"] = []
         report["rows"], report["rows_from"] = _texts(source)
         return
-    columns = _learnt(report, model)
+    columns = _learnt(report, model, loaded)
     report["rows"], report["rows_from"] = [], ""
     if source is not None:
         if report["input"] == "table":
@@ -36,14 +36,22 @@ def _texts(source):
     return [["the quick brown fox jumps over the lazy dog"]], "guess"
 
 
-def _learnt(report, model):
+def _scalers(report, loaded):
+    """What a file that holds a model holds to prepare its rows."""
+    where = report.get("part")
+    if where is None:
+        return []
+    return [loaded[key] for key, kind in where["others"] if kind.endswith("Scaler")]
+
+
+def _learnt(report, model, loaded):
     """The columns of the model, with types, choices and a plausible value of each."""
     n = report.get("n_features") or len(report.get("features") or []) or 1
     names = report.get("features") or ["x%d" % i for i in range(n)]
     columns = [{"name": name, "type": "float", "example": 0.0} for name in names]
     by_name = {c["name"]: c for c in columns}
     try:
-        _walk(chain(model), [c["name"] for c in columns], by_name)
+        _walk(_scalers(report, loaded) + chain(model), [c["name"] for c in columns], by_name)
     except Exception:  # what cannot be seen stays a plain number
         pass
     for c in columns:
