@@ -23,42 +23,44 @@ type opened struct {
 	runtime *runtime.Runtime
 }
 
-func open(ctx context.Context, ref string, s *settings) (o *opened, err error) {
-	o = &opened{}
-	defer func() {
-		if err != nil {
-			o.close(context.WithoutCancel(ctx))
-		}
-	}()
+func open(ctx context.Context, ref string, s *settings) (*opened, error) {
+	o := &opened{}
+	if err := o.open(ctx, ref, s); err != nil {
+		return nil, errors.Join(err, o.close(context.WithoutCancel(ctx)))
+	}
+	return o, nil
+}
+
+func (o *opened) open(ctx context.Context, ref string, s *settings) error {
 	p, err := s.places()
 	if s.files != nil {
 		// The compiled modules of this user serve what has a store of its own, too.
 		err = o.own(&p, s, err)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if o.store, err = store.Open(ctx, p.Data); err != nil {
-		return nil, err
+		return err
 	}
 	how := images.Options{Pull: s.pull}
 	if s.files != nil {
 		how.Pull = images.PullNever
 		if ref, err = o.unpack(ctx, ref, s); err != nil {
-			return nil, err
+			return err
 		}
 	} else if s.pull != images.PullNever {
 		how.Fetcher = registry.New(append([]registry.Option{registry.WithUserAgent("wherry/" + version.Release)}, s.registry...)...)
 	}
 	if o.image, err = images.Open(ctx, o.store, ref, how); err != nil {
-		return nil, err
+		return err
 	}
 	options := s.runtime
 	if p.Cache != "" {
 		options = append([]runtime.Option{runtime.WithCacheDir(p.Modules())}, options...)
 	}
 	o.runtime, err = runtime.New(ctx, options...)
-	return o, err
+	return err
 }
 
 // own makes a temporary folder for images that come with the program, unless a home

@@ -19,6 +19,7 @@ import (
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/test/bench/ort"
 	"github.com/wherry-run/wherry/test/dock"
+	"github.com/wherry-run/wherry/test/parcel"
 )
 
 // What a request does.
@@ -44,6 +45,7 @@ type engine struct {
 }
 
 func TestONNX(t *testing.T) {
+	parcel.ORT(t) // skips, where there is no network
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "model.onnx"), busy())
 	image := "localhost/test-crowd:onnx"
