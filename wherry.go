@@ -270,6 +270,24 @@ type instance struct {
 	door      *python.Door // to ONNX Runtime, for Python; else nil
 }
 
+// Predict answers a request, and says what its container spent on that where the
+// instance does not know.
+func (i *instance) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
+	before := i.container.Stats().Fuel
+	response, err := i.Instance.Predict(ctx, r)
+	if err != nil || response == nil {
+		return nil, err
+	}
+	stats := i.container.Stats()
+	if response.Usage.Fuel == 0 {
+		response.Usage.Fuel = stats.Fuel - before
+	}
+	if response.Usage.Memory == 0 {
+		response.Usage.Memory = stats.PeakMemory
+	}
+	return response, nil
+}
+
 // errTouched has an instance replaced.
 var errTouched = errors.New("it has written files")
 

@@ -105,6 +105,9 @@ func (a *app) predictAll(ctx context.Context, m *askable, words []string, o pred
 		}
 		return err
 	}
+	if len(requests) == 0 {
+		return &ux.UsageError{Text: "there are no rows, so there is nothing to ask"}
+	}
 	var answers []*model.Response
 	for i, r := range requests {
 		r.Outputs = o.outputs
