@@ -10,6 +10,9 @@ func (l *lowering) classes() *classes { return &classes{l} }
 // of gives what is known of an output: the labels of the columns of a tensor of
 // probabilities, or the choices of a tensor of labels.
 func (c *classes) of(name string) (labels []string, choices []any) {
+	if c.l.labels > maxLabelText {
+		return nil, nil // no more are kept
+	}
 	for range 8 {
 		n := c.l.maker(name)
 		if n == nil {
@@ -61,16 +64,18 @@ func classifier(n *Node) []any {
 
 // constants gives the labels that an ArrayFeatureExtractor chooses from.
 func (c *classes) constants(n *Node) []any {
-	for _, t := range c.l.m.Graph.Initializers {
-		if len(n.Inputs) == 0 || t.Name != n.Inputs[0] {
-			continue
-		}
-		if s := t.Strings(maxLabels); len(s) > 0 {
-			return anys(s)
-		}
-		if v := t.Ints(maxLabels); len(v) > 0 {
-			return anys(v)
-		}
+	if len(n.Inputs) == 0 {
+		return nil
+	}
+	t := c.l.constant(n.Inputs[0])
+	if t == nil {
+		return nil
+	}
+	if s := t.Strings(maxLabels); len(s) > 0 {
+		return anys(s)
+	}
+	if v := t.Ints(maxLabels); len(v) > 0 {
+		return anys(v)
 	}
 	return nil
 }

@@ -63,6 +63,9 @@ type lowering struct {
 	types map[string]ElementType
 	// shapes are those of values whose type the file has; like types.
 	shapes map[string][]int64
+	// makers and constants find nodes and constants of the main graph by name.
+	makers    map[string]*Node
+	constants map[string]*TensorProto
 	// rows tells whether an input may have any number of rows.
 	rows bool
 	// labels is how much text of labels the signature has.

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/wherry-run/wherry/model"
 )
@@ -20,16 +19,13 @@ func (l *lowering) signature() error {
 	if len(g.Outputs) == 0 {
 		return &FormatError{Reason: "it has no output"}
 	}
-	constant := map[string]bool{}
-	for _, t := range g.Initializers {
-		constant[t.Name] = true
-	}
+	sparse := map[string]bool{}
 	for _, name := range g.Sparse {
-		constant[name] = true
+		sparse[name] = true
 	}
 	seen := map[string]bool{}
 	for _, v := range g.Inputs {
-		if constant[v.Name] {
+		if sparse[v.Name] || l.constant(v.Name) != nil {
 			continue
 		}
 		f, err := l.field(v, "input")
@@ -200,11 +196,29 @@ func (l *lowering) inferred(name string) (*Type, bool) {
 	return nil, false
 }
 
-// maker finds the node of the main graph that makes a value.
+// maker finds the node of the main graph that makes a value; nil when none does.
 func (l *lowering) maker(name string) *Node {
-	i := slices.IndexFunc(l.m.Graph.Nodes, func(n *Node) bool { return slices.Contains(n.Outputs, name) })
-	if i < 0 || name == "" {
+	if l.makers == nil {
+		l.makers = map[string]*Node{}
+		for _, n := range l.m.Graph.Nodes {
+			for _, out := range n.Outputs {
+				l.makers[out] = n
+			}
+		}
+	}
+	if name == "" {
 		return nil
 	}
-	return l.m.Graph.Nodes[i]
+	return l.makers[name]
+}
+
+// constant finds a constant of the main graph; nil when there is none.
+func (l *lowering) constant(name string) *TensorProto {
+	if l.constants == nil {
+		l.constants = map[string]*TensorProto{}
+		for _, t := range l.m.Graph.Initializers {
+			l.constants[t.Name] = t
+		}
+	}
+	return l.constants[name]
 }

@@ -47,12 +47,19 @@ func widened() map[string]wide {
 	}
 }
 
+// Nodes with more inputs, or longer names, stay as they are: what is written for
+// them would be many times as long.
+const (
+	mostCasts = 64
+	longest   = 1 << 10
+)
+
 // widen puts Casts around operators on narrow integers, where the file says that
 // they are such, and mends ReverseSequence.
 func (l *lowering) widen() error {
 	table := widened()
 	l.m.walk(func(*Graph) {}, func(n *Node, opsets map[string]int64) {
-		if n.Domain != "" || len(n.Outputs) != 1 || len(n.Inputs) < 2 || n.Outputs[0] == "" {
+		if n.Domain != "" || len(n.Outputs) != 1 || len(n.Inputs) < 2 || len(n.Inputs) > mostCasts || n.Outputs[0] == "" || len(n.Outputs[0]) > longest {
 			return
 		}
 		if n.Op == "ReverseSequence" {
@@ -103,10 +110,7 @@ func (l *lowering) reverse(n *Node) {
 	if n.Inputs[1] == name("lengths") {
 		return // it was done before
 	}
-	for _, t := range l.m.Graph.Initializers {
-		if t.Name != n.Inputs[1] {
-			continue
-		}
+	if t := l.constant(n.Inputs[1]); t != nil {
 		if lengths := t.Ints(maxLabels); len(lengths) > 0 && !slices.Contains(lengths, 0) {
 			return
 		}
