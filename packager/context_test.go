@@ -296,6 +296,7 @@ func TestRecognise(t *testing.T) {
 		{"go cmd", "the program srv", "RUN go build -o /srv ./cmd/srv", map[string]string{"go.mod": "module x\n", "lib.go": "package x", "cmd/srv/main.go": "package main\n"}},
 		{"wasm", "module app.wasm", `ENTRYPOINT ["app"]`, map[string]string{"app.wasm": "\x00asm", "README.md": ""}},
 		{"c", "C sources with the program main", "RUN clang -O3 -msimd128 -o /main lib.c main.c", map[string]string{"main.c": "int main(void) {}", "lib.c": "#include <wasm_simd128.h>", "lib.h": ""}},
+		{"python around ONNX", "runs ONNX models", "COPY --from=onnx /usr/local/bin/onnxruntime.wasm /usr/local/bin/onnxruntime.wasm", map[string]string{"predict.py": "import onnxruntime as ort\ndef predict(a: float): ...", "model.onnx": ""}},
 		{"predict", "predict.py with requirements.txt", `ENTRYPOINT ["predict", "predict.py"]`, map[string]string{"predict.py": "import x\ndef predict(a: float): ...", "requirements.txt": "x", "train.py": ""}},
 		{"onnx", "ONNX model iris.onnx", "MODEL iris.onnx /models/", map[string]string{"iris.onnx": "", "iris.onnx.data": "", "train.py": "fit()"}},
 		{"onnx of several", "ONNX model model.onnx", "MODEL --golden=cases.json model.onnx /models/", map[string]string{"model.onnx": "", "encoder.onnx": "", "cases.json": "{}"}},

@@ -241,6 +241,9 @@ var programs = []string{"predict.py", "main.py", "app.py", "__main__.py", "run.p
 
 var pythonPredict = regexp.MustCompile(`(?m)^(async\s+)?def\s+predict\s*\(`)
 
+// pythonONNX finds programs that need ONNX Runtime beside them.
+var pythonONNX = regexp.MustCompile(`(?m)^\s*(import|from)\s+onnxruntime\b`)
+
 func recognisePython(files fs.FS, sources []string, requirements bool) (Guess, error) {
 	program := ""
 	for _, name := range programs {
@@ -269,6 +272,13 @@ func recognisePython(files fs.FS, sources []string, requirements bool) (Guess, e
 	if requirements {
 		why += " with requirements.txt"
 		b.WriteString("COPY requirements.txt .\nRUN pip install -r requirements.txt\n")
+	}
+	for _, name := range sources {
+		if text, err := readHead(files, name); err == nil && pythonONNX.MatchString(text) {
+			why += ", which runs ONNX models"
+			b.WriteString("COPY --from=onnx /usr/local/bin/onnxruntime.wasm /usr/local/bin/onnxruntime.wasm\n")
+			break
+		}
 	}
 	fmt.Fprintf(&b, "COPY . .\nENTRYPOINT %s\n", start)
 	return Guess{Why: why, Recipe: b.String()}, nil

@@ -29,6 +29,7 @@ type buildOptions struct {
 	noCache bool
 	pull    bool
 	quiet   bool
+	native  string
 }
 
 func (a *app) buildCommand() *cobra.Command {
@@ -54,7 +55,10 @@ how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.
 			if err != nil {
 				return err
 			}
-			return a.finishBuild(ctx, w, result, o)
+			if err := a.finishBuild(ctx, w, result, o); err != nil {
+				return err
+			}
+			return a.checkPython(ctx, w, result, args[0], o.native)
 		},
 	}
 	f := cmd.Flags()
@@ -69,6 +73,8 @@ how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.
 	f.BoolVar(&o.noCache, "no-cache", false, "build every step anew")
 	f.BoolVar(&o.pull, "pull", false, "fetch the images that FROM names anew")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the image ID only")
+	f.StringVar(&o.native, "native", a.env("WHERRY_NATIVE_PYTHON"), "Python of this machine that answers a Python model's golden cases as well: it runs the folder's code outside the sandbox")
+	f.Lookup("native").NoOptDefVal = "python3"
 	return cmd
 }
 

@@ -72,7 +72,10 @@ func readInstalled(fsys fs.FS) (installed, error) {
 	if err := in.readLibrary(fsys); err != nil {
 		return nil, err
 	}
-	if err := in.readSite(fsys); err != nil {
+	if err := in.readFolder(fsys, ownModules, true); err != nil {
+		return nil, err
+	}
+	if err := in.readFolder(fsys, SitePackages, false); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -111,28 +114,32 @@ func (in installed) readLibrary(fsys fs.FS) error {
 	return nil
 }
 
-// readSite reads the METADATA files of site-packages.
-func (in installed) readSite(fsys fs.FS) error {
-	entries, err := fs.ReadDir(fsys, SitePackages)
+// ownModules has the packages that come with the base's launcher: modules that do
+// here what a package of native code does elsewhere.
+const ownModules = "usr/local/lib/wherry/modules"
+
+// readFolder reads the METADATA files of a folder of packages.
+func (in installed) readFolder(fsys fs.FS, folder string, inBase bool) error {
+	entries, err := fs.ReadDir(fsys, folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read site-packages: %w", err)
+		return fmt.Errorf("read %s: %w", folder, err)
 	}
 	for _, e := range entries {
 		name := e.Name() + "/METADATA"
 		if !isMetadata(name) {
 			continue
 		}
-		text, err := readBounded(fsys, path.Join(SitePackages, name), maxMetadata)
+		text, err := readBounded(fsys, path.Join(folder, name), maxMetadata)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("read site-packages: %w", err)
+			return fmt.Errorf("read %s: %w", folder, err)
 		}
-		in.add(text, false)
+		in.add(text, inBase)
 	}
 	return nil
 }

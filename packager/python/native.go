@@ -20,7 +20,7 @@ var needsNative = map[string]string{
 	"xgboost":              export("onnxmltools.convert_xgboost(model, initial_types=[('x', FloatTensorType([None, N]))])"),
 	"lightgbm":             export("onnxmltools.convert_lightgbm(model, initial_types=[('x', FloatTensorType([None, N]))])") + "; or train HistGradientBoostingClassifier of scikit-learn",
 	"catboost":             export("model.save_model('model.onnx', format='onnx')"),
-	"onnxruntime":          "native code; serve the .onnx file itself instead of loading it in Python",
+	"onnxruntime":          "native code; the base has a module onnxruntime 1.18 of its own: leave the version open",
 	"tokenizers":           "native code; export the pipeline with its tokenizer to ONNX",
 	"sentencepiece":        "native code; export the pipeline with its tokenizer to ONNX",
 	"safetensors":          "native code; numpy.load of an .npz file does the same",

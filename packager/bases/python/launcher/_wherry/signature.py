@@ -262,7 +262,7 @@ def _members(hint):
     except Exception:
         return None
     if typing.is_typeddict(hint):
-        plain = {n: (typing.get_args(h)[0] if typing.get_origin(h) in (typing.Required, typing.ReadOnly) else h, s)
+        plain = {n: (typing.get_args(h)[0] if typing.get_origin(h) in (typing.Required, getattr(typing, "ReadOnly", typing.Required)) else h, s)
                  for n, (h, s) in found.items()}
         if any(typing.get_origin(h) is typing.NotRequired for h, _ in plain.values()) or not hint.__total__:
             return None  # who reads them cannot know which are there

@@ -13,7 +13,7 @@ def build(value, hint):
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return build(value, args[0])
-    if origin in (typing.Required, typing.NotRequired, typing.ReadOnly, typing.Final, typing.ClassVar):
+    if origin in (typing.Required, typing.NotRequired, getattr(typing, "ReadOnly", typing.Final), typing.Final, typing.ClassVar):
         return build(value, args[0])
     if origin in (typing.Union, types.UnionType):
         return _first(value, args)
