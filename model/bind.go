@@ -14,7 +14,7 @@ import (
 // petal_length, too), or the value of the model's only input. A field is a number,
 // truth or string, a slice or array of them, nested as the tensor's shape, bytes
 // (for a file or an image), a Tensor, or, where the model takes a table or a JSON
-// document, what becomes one by encoding/json. A nil pointer, slice or map is not
+// document, what becomes one by encoding/json: a slice of structs, or one. A nil pointer, slice or map is not
 // sent. The error is an *InputError where the value is what does not fit.
 func NewRequest(s *Signature, value any) (*Request, error) {
 	if r, ok := value.(*Request); ok {
@@ -147,6 +147,9 @@ func (f *Field) bind(v reflect.Value) (Tensor, error) {
 		text, err := json.Marshal(v.Interface())
 		if err != nil {
 			return Tensor{}, &InputError{f.Name, err.Error()}
+		}
+		if f.kind() == KindTable && v.Kind() == reflect.Struct { // one row
+			text = slices.Concat([]byte("["), text, []byte("]"))
 		}
 		return f.whole(text), nil
 	}

@@ -47,6 +47,7 @@ func TestNewRequest(t *testing.T) {
 		{"one row", struct{ X []float32 }{[]float32{1, 2}}, []model.Tensor{model.Of("x", []float32{1, 2}, 1, 2)}, ""},
 		{"arrays", struct{ X [1][2]int }{[1][2]int{{1, 2}}}, []model.Tensor{model.Of("x", []float32{1, 2}, 1, 2)}, ""},
 		{"table", struct{ Rows []row }{[]row{{1}}}, []model.Tensor{model.Of("rows", []string{`[{"A":1}]`})}, ""},
+		{"row", struct{ Rows row }{row{1}}, []model.Tensor{model.Of("rows", []string{`[{"A":1}]`})}, ""},
 		{"bytes", struct{ Picture []byte }{[]byte{1}}, []model.Tensor{model.Of("picture", [][]byte{{1}})}, ""},
 		{"absent", struct {
 			PetalLength *float64

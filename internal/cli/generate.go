@@ -19,6 +19,7 @@ type generator struct {
 	pkg, image, digest string
 	signature          *model.Signature
 	imports            map[string]bool
+	rows               []string // types of rows of tables
 }
 
 func isKeyword(name string) bool { return token.IsKeyword(name) }
@@ -65,6 +66,9 @@ func (g *generator) source() ([]byte, error) {
 	}
 	b.WriteString(in)
 	b.WriteString(out)
+	for _, row := range g.rows {
+		b.WriteString(row)
+	}
 	b.WriteString(clientCode)
 	source, err := format.Source(b.Bytes())
 	if err != nil {
@@ -182,6 +186,33 @@ var goTypes = map[model.DataType]string{
 	model.FP16: "float32", model.BF16: "float32", model.FP32: "float32", model.FP64: "float64", model.Bytes: "string",
 }
 
+// rowType writes the type of a table's rows, and gives its name; "" when the model
+// does not say which columns there are.
+func (g *generator) rowType(f *model.Field) string {
+	if f.Parameters.Kind != model.KindTable || len(f.Parameters.Columns) == 0 {
+		return ""
+	}
+	name := identifier(f.Name) + "Row"
+	var b strings.Builder
+	fmt.Fprintf(&b, "// %s is a row of %s.\ntype %s struct {\n", name, comment(f.Name), name)
+	used := map[string]bool{}
+	for _, c := range f.Parameters.Columns {
+		id := identifier(c.Name)
+		if used[id] || strings.ContainsAny(c.Name, "`\"\\,") || !printableName(c.Name) {
+			return "" // it cannot be a struct
+		}
+		used[id] = true
+		t := goTypes[c.Type]
+		if t == "" {
+			t = "any"
+		}
+		fmt.Fprintf(&b, "%s %s `json:%s`\n", id, t, strconv.Quote(c.Name))
+	}
+	b.WriteString("}\n\n")
+	g.rows = append(g.rows, b.String())
+	return name
+}
+
 // goType is the Go type of a field. An input that may be left out is a pointer, or
 // what has a nil of its own.
 func (g *generator) goType(f *model.Field, input bool) string {
@@ -193,6 +224,9 @@ func (g *generator) goType(f *model.Field, input bool) string {
 	case model.KindFile, model.KindImage:
 		return "[]byte"
 	case model.KindJSON, model.KindTable:
+		if row := g.rowType(f); row != "" {
+			return "[]" + row
+		}
 		if input {
 			return "any"
 		}

@@ -18,6 +18,7 @@ func TestGenerate(t *testing.T) {
 			{Name: "1st", Type: model.Int64, Shape: []int64{}, Parameters: params(model.FieldParameters{Optional: true})},
 			{Name: "type", Type: model.Bytes, Shape: []int64{-1}}, {Name: "картинка", Type: model.Bytes, Shape: []int64{1}, Parameters: params(model.FieldParameters{Kind: model.KindImage})},
 			{Name: "any", Type: model.FP32}, {Name: "rows", Type: model.Bytes, Shape: []int64{1}, Parameters: params(model.FieldParameters{Kind: model.KindTable})},
+			{Name: "people", Type: model.Bytes, Shape: []int64{1}, Parameters: params(model.FieldParameters{Kind: model.KindTable, Columns: []model.Column{{Name: "age", Type: model.FP64}, {Name: "what else"}}})},
 		},
 		Outputs: []model.Field{
 			{Name: "id", Type: model.Uint8, Shape: []int64{-1}, Parameters: params(model.FieldParameters{Labels: []string{"a", "b"}})},
@@ -33,6 +34,7 @@ func TestGenerate(t *testing.T) {
 		"PetalLength float64 `wherry:\"petal-length\"`", "PetalLength2 [][]float32 `wherry:\"petal_length\"`", "X1st *int64 `wherry:\"1st\"`",
 		"Type []string `wherry:\"type\"`", "Картинка []byte `wherry:\"картинка\"`", "Any model.Tensor `wherry:\"any\"`", "Rows any `wherry:\"rows\"`",
 		"ID []uint8 `wherry:\"id\"`", "Doc json.RawMessage `wherry:\"doc\"`", "// classes: a, b", "// in cm */ of a petal", "package flowers",
+		"People []PeopleRow", "`json:\"what else\"`",
 	} {
 		if !strings.Contains(string(source), want) {
 			t.Errorf("the client lacks %s", want)

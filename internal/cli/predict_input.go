@@ -37,8 +37,23 @@ func (in *inputReader) requests(words []string, jsonFile string) ([]*model.Reque
 		return in.ofFile(words[0][1:])
 	}
 	r := &model.Request{}
+	var row record
 	for _, word := range words {
+		if name, value, named := strings.Cut(word, "="); named && in.signature.Input(name) == nil {
+			if ok, err := row.add(in.signature, name, value); err != nil {
+				return nil, err
+			} else if ok {
+				continue
+			}
+		}
 		t, err := in.word(r, word)
+		if err != nil {
+			return nil, err
+		}
+		r.Inputs = append(r.Inputs, t)
+	}
+	if row.table != nil {
+		t, err := row.tensor()
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +81,7 @@ func (in *inputReader) word(r *model.Request, word string) (model.Tensor, error)
 	f := in.signature.Input(name)
 	if !named || f == nil {
 		next := in.next(r)
-		if named && (next == nil || next.Type != model.Bytes) {
+		if named && (next == nil || !isText(next)) {
 			return model.Tensor{}, &model.InputError{Tensor: name, Reason: "the model has no such input" + in.nearest(name)}
 		}
 		f, value = next, word
@@ -83,6 +98,11 @@ func (in *inputReader) word(r *model.Request, word string) (model.Tensor, error)
 	return f.ParseText(value)
 }
 
+// isText tells whether any text can be the value of an input.
+func isText(f *model.Field) bool {
+	return f.Type == model.Bytes && (f.Parameters == nil || f.Parameters.Kind == "" || f.Parameters.Kind == model.KindText)
+}
+
 // next is the first input that the request does not have.
 func (in *inputReader) next(r *model.Request) *model.Field {
 	for i := range in.signature.Inputs {
@@ -97,9 +117,18 @@ func (in *inputReader) next(r *model.Request) *model.Field {
 // nearest says which input could have been meant.
 func (in *inputReader) nearest(name string) string {
 	best, least := "", maxSlips+1
+	names := make([]string, 0, len(in.signature.Inputs))
 	for _, f := range in.signature.Inputs {
-		if d := distance(f.Name, name); d < least && d < len(name) {
-			best, least = f.Name, d
+		names = append(names, f.Name)
+	}
+	if table := tableOf(in.signature); table != nil {
+		for _, c := range table.Parameters.Columns {
+			names = append(names, c.Name)
+		}
+	}
+	for _, n := range names {
+		if d := distance(n, name); d < least && d < len(name) {
+			best, least = n, d
 		}
 	}
 	if best == "" {
@@ -300,6 +329,11 @@ func (in *inputReader) object(text []byte) (*model.Request, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	if isRecord(in.signature, names) {
+		t, err := tableOf(in.signature).Parse(slices.Concat([]byte("["), text, []byte("]")))
+		r.Inputs = []model.Tensor{t}
+		return r, err
+	}
 	for _, name := range names {
 		f := in.signature.Input(name)
 		if f == nil {

@@ -122,6 +122,54 @@ func TestInputs(t *testing.T) {
 	}
 }
 
+func TestTableInputs(t *testing.T) {
+	table := model.Field{Name: "rows", Type: model.Bytes, Shape: []int64{1}, Parameters: params(model.FieldParameters{
+		Kind: model.KindTable, Columns: []model.Column{{Name: "age", Type: model.FP64}, {Name: "city", Type: model.Bytes}, {Name: "member", Type: model.Bool}},
+	})}
+	threshold := model.Field{Name: "threshold", Type: model.FP32, Shape: []int64{1}}
+	open := table
+	open.Parameters = params(model.FieldParameters{Kind: model.KindTable})
+	for _, c := range []struct {
+		name        string
+		inputs      []model.Field
+		words, json string
+		want, fail  string
+	}{
+		{"columns", []model.Field{table}, "age=33 city=7 member=yes", "", `[{"age":33,"city":"7","member":true}]`, ""},
+		{"no value", []model.Field{table}, "age= city=", "", `[{"age":null,"city":""}]`, ""},
+		{"beside an input", []model.Field{threshold, table}, "age=1 0.5", "", `[{"age":1}]`, ""},
+		{"any columns", []model.Field{open}, "a=1 b=x c=01", "", `[{"a":1,"b":"x","c":"01"}]`, ""},
+		{"record", []model.Field{table}, "", `{"age":33,"city":"Bern"}`, `[{"age":33,"city":"Bern"}]`, ""},
+		{"whole", []model.Field{table}, "", `{"rows":[{"age":1},{"age":2}]}`, `[{"age":1},{"age":2}]`, ""},
+		{"slip", []model.Field{table}, "agee=33", "", "", "did you mean age?"},
+		{"word", []model.Field{table}, "age=old", "", "", `rows: the column age: "old" is no FP64`},
+		{"twice", []model.Field{table}, "age=1 age=2", "", "", "the column age is there twice"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := inputReader{signature: &model.Signature{Inputs: c.inputs}, stdin: strings.NewReader(c.json)}
+			source := ""
+			if c.json != "" {
+				source = "-"
+			}
+			got, err := in.requests(strings.Fields(c.words), source)
+			if c.fail != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fail) {
+					t.Errorf("got %v, want %s", err, c.fail)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := got[0].Inputs
+			rows := all[len(all)-1]
+			if text, err := model.Values[string](rows); err != nil || rows.Name != "rows" || text[0] != c.want {
+				t.Errorf("got %s, %v; want %s", text, err, c.want)
+			}
+		})
+	}
+}
+
 func FuzzInputs(f *testing.F) {
 	f.Add("x=1,2", "", []byte(""))
 	f.Add("@-", "", []byte("x,text\n1,2\n"))
