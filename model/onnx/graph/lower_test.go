@@ -65,6 +65,7 @@ func TestVersions(t *testing.T) {
 		{"a version without implementation", file(10, opset(21), node("", "QLinearMatMul", "x", "y"), input("x", 2, 1), output("y", 2, 1)), 10, 20, ""},
 		{"none in any version", relu(10, 20, node("", "ImageDecoder", "x", "y")), 0, 0, "no implementation"},
 		{"of a version that is too old", relu(3, 6, node("", "Add", "x", "y")), 0, 0, "no implementation of it as opset 6 has it"},
+		{"ONNX Runtime's own in ONNX's domain", relu(8, 14, node("", "LayerNormalization", "x", "y")), 8, 14, ""},
 		{"of the future", relu(14, 40), 0, 0, "knows those up to 28"},
 		{"nobody's", relu(8, 17, node("", "Frobnicate", "x", "y")), 0, 0, "ONNX has no such operator"},
 		{"a type since", file(10, opset(28), node("", "Celu", "x", "y"), input("x", 11, 1), output("y", 11, 1)), 0, 0, "elements of the type double, which it takes since opset 28"},
