@@ -131,7 +131,7 @@ func HuggingFace(ctx context.Context, o Options) (*Draft, error) {
 		d.Files, d.Notes = append(d.Files, *cases), append(d.Notes, madeUp)
 	}
 	d.Files = append(d.Files, File{"Wasmfile", []byte(pythonRecipe(recipeOf{
-		models: []string{h.model}, modules: []string{"tokenizer.json"}, golden: cases != nil,
+		models: []string{h.model}, modules: []string{"tokenizer.json"}, golden: cases != nil, onnx: true,
 	}))})
 	d.Edits = marked(d.Files)
 	return d, nil

@@ -10,12 +10,20 @@ type recipeOf struct {
 	models  []string // files and folders, beside each other
 	modules []string // Python files besides predict.py
 	golden  bool
+	onnx    bool // it asks ONNX Runtime
 }
+
+// engine is where images have ONNX Runtime.
+const engine = "/usr/local/bin/onnxruntime.wasm"
 
 // pythonRecipe is the Wasmfile of a model with a predict.py.
 func pythonRecipe(r recipeOf) string {
 	var b strings.Builder
-	b.WriteString("# Written by wherry init.\nFROM python\nWORKDIR " + Work + "\n")
+	b.WriteString("# Written by wherry init.\nFROM python\n")
+	if r.onnx {
+		b.WriteString("COPY --from=onnx " + engine + " " + engine + "\n")
+	}
+	b.WriteString("WORKDIR " + Work + "\n")
 	for i, m := range r.models {
 		flag := ""
 		if i == 0 && r.golden {
