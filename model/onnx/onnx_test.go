@@ -307,3 +307,58 @@ func TestCrowd(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestShapesInTurn asks one instance in all shapes after one another, some twice: what a
+// request leaves for the next of its shape is nobody else's.
+func TestShapesInTurn(t *testing.T) {
+	g := ort.NewGraph()
+	g.Input("a", ort.Float, -1, -1)
+	g.Input("b", ort.Float, -1, -1)
+	g.NodeAs("Add", "", []string{"a", "b"}, []string{"sum"})
+	g.NodeAs("Sub", "", []string{"a", "b"}, []string{"difference"})
+	g.Output("sum", ort.Float, -1, -1)
+	g.Output("difference", ort.Float, -1, -1)
+	i := load(t, newRuntime(t), g.Model())
+	for n, shape := range [][]int64{{1, 2}, {1, 2}, {2, 1}, {1, 2}, {0, 3}, {0, 3}, {300, 300}, {300, 300}, {1, 2}, {1, 2}} {
+		size := shape[0] * shape[1]
+		a, b := make([]float32, size), make([]float32, size)
+		for k := range a {
+			a[k], b[k] = float32(k+n), float32(k*n)
+		}
+		inputs := []model.Tensor{model.Of("a", a, shape...), model.Of("b", b, shape...)}
+		wanted := []string{"difference", "sum"}[:1+n%2]
+		if n%3 == 0 {
+			wanted = nil
+		}
+		if n%4 == 1 { // one that the model refuses, in between
+			bad := []model.Tensor{model.Of("a", a, shape...), model.Of("b", make([]float32, 5*7), 5, 7)}
+			if _, err := i.Predict(t.Context(), &model.Request{Inputs: bad}); err == nil && size > 0 {
+				t.Error("shapes that do not go together")
+			}
+		}
+		got, err := i.Predict(t.Context(), &model.Request{Inputs: inputs, Outputs: wanted})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range got.Outputs {
+			v, err := model.Values[float32](o)
+			if err != nil || int64(len(v)) != size {
+				t.Fatalf("%v: %d elements, %v", shape, len(v), err)
+			}
+			for k := range v {
+				want := a[k] + b[k]
+				if o.Name == "difference" {
+					want = a[k] - b[k]
+				}
+				if v[k] != want {
+					t.Fatalf("request %d, %s[%d] = %g, want %g", n, o.Name, k, v[k], want)
+				}
+			}
+		}
+		if n == 4 {
+			if err := i.Reset(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -8,18 +8,63 @@ import (
 	"github.com/wherry-run/wherry/model"
 )
 
-// request is one run of a session. What it needs lies in one piece of the guest's
-// memory.
+// request is one run of a session.
 type request struct {
 	*calls
 	s       *loaded
 	inputs  []model.Tensor
 	names   []uint32 // where the guest has the inputs' names
 	outputs []name
+	*feed
+}
+
+// feed is what a run needs in the guest, in one piece of its memory. A session keeps the
+// last, if it is small: a request of the same shape as the one before takes half the
+// calls then.
+type feed struct {
 	layout
 	piece   uint32   // what malloc gave
 	base    uint64   // where the layout begins in it
 	handles []uint32 // of inputs that were made
+	// What it is for.
+	names, outputs []uint32
+	types          []model.DataType
+	shapes         [][]int64
+}
+
+// mostKept is how large a piece of memory is kept for the next request, in bytes.
+const mostKept = 256 << 10
+
+// serves tells whether a feed is for a request, too. Strings are copied when their
+// tensor is made.
+func (f *feed) serves(r *request) bool {
+	if f == nil || len(f.handles) != len(r.inputs) || len(f.outputs) != len(r.outputs) || !slices.Equal(f.names, r.names) {
+		return false
+	}
+	for i := range r.inputs {
+		t := &r.inputs[i]
+		if t.Type == model.Bytes || f.types[i] != t.Type || !slices.Equal(f.shapes[i], t.Shape) {
+			return false
+		}
+	}
+	for i, o := range r.outputs {
+		if f.outputs[i] != o.At {
+			return false
+		}
+	}
+	return true
+}
+
+// newFeed is an empty one for a request.
+func newFeed(r *request) *feed {
+	f := &feed{layout: layOut(r.inputs, len(r.outputs)), names: r.names}
+	for i := range r.inputs {
+		f.types, f.shapes = append(f.types, r.inputs[i].Type), append(f.shapes, slices.Clone(r.inputs[i].Shape))
+	}
+	for _, o := range r.outputs {
+		f.outputs = append(f.outputs, o.At)
+	}
+	return f
 }
 
 // layout is where things are in the piece, in bytes from its beginning: the inputs'
@@ -80,8 +125,29 @@ func (c *calls) run(s *loaded, inputs []model.Tensor, wanted []string) ([]model.
 		}
 		r.outputs = append(r.outputs, s.Outputs[at])
 	}
-	r.layout = layOut(inputs, len(r.outputs))
+	if s.kept.serves(r) {
+		r.feed, s.kept = s.kept, nil
+		return r.again()
+	}
+	if old := s.kept; old != nil {
+		s.kept = nil
+		c.drop(old)
+	}
+	r.feed = newFeed(r)
 	return r.answer()
+}
+
+// again answers a request in the place of the one before.
+func (r *request) again() ([]model.Tensor, error) {
+	b := r.view(uint32(r.base), r.size)
+	if b == nil {
+		return nil, r.err
+	}
+	clear(b[r.outValues:r.told])
+	for i := range r.inputs {
+		copy(b[r.data[i]:], r.inputs[i].Data)
+	}
+	return r.finish()
 }
 
 func find(list []name, text string) int {
@@ -102,6 +168,11 @@ func (r *request) answer() ([]model.Tensor, error) {
 		}
 	}
 	r.create()
+	return r.finish()
+}
+
+// finish runs the session, takes the outputs and gives back what is not kept.
+func (r *request) finish() ([]model.Tensor, error) {
 	r.check("OrtRun", uint64(r.s.Session), r.base+r.inNames, r.base, uint64(len(r.inputs)), r.base+r.outNames, uint64(len(r.outputs)),
 		r.base+r.outValues, uint64(r.s.Options))
 	out := r.collect()
@@ -115,7 +186,7 @@ func (r *request) answer() ([]model.Tensor, error) {
 // fill writes all but the inputs' handles.
 func (r *request) fill(b []byte) error {
 	clear(b[:r.told+16])
-	for i, at := range r.names {
+	for i, at := range r.feed.names {
 		binary.LittleEndian.PutUint32(b[r.inNames+4*uint64(i):], at)
 	}
 	for i, o := range r.outputs {
@@ -274,13 +345,22 @@ func (r *request) release() {
 			r.do("OrtReleaseTensor", uint64(h))
 		}
 	}
-	for _, h := range r.handles {
-		r.do("OrtReleaseTensor", uint64(h))
-	}
-	if r.piece != 0 {
-		r.do("free", uint64(r.piece))
+	if r.size <= mostKept && len(r.handles) == len(r.inputs) && !slices.Contains(r.types, model.Bytes) {
+		r.s.kept = r.feed
+	} else {
+		r.drop(r.feed)
 	}
 	if failed != nil {
 		r.err = failed
+	}
+}
+
+// drop gives a feed back.
+func (c *calls) drop(f *feed) {
+	for _, h := range f.handles {
+		c.do("OrtReleaseTensor", uint64(h))
+	}
+	if f.piece != 0 {
+		c.do("free", uint64(f.piece))
 	}
 }

@@ -41,6 +41,8 @@ type loaded struct {
 	Outputs []name `json:"outputs,omitempty"`
 	// Model names what was loaded.
 	Model string `json:"model,omitempty"`
+
+	kept *feed // of the last request
 }
 
 // name is the name of an input or output, and where it lies.
