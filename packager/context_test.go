@@ -302,6 +302,7 @@ func TestRecognise(t *testing.T) {
 		{"onnx of several", "ONNX model model.onnx", "MODEL --golden=cases.json model.onnx /models/", map[string]string{"model.onnx": "", "encoder.onnx": "", "cases.json": "{}"}},
 		{"onnx as on hubs", "ONNX model onnx/model.onnx", "MODEL onnx/model.onnx /models/", map[string]string{"onnx/model.onnx": "", "onnx/model_int8.onnx": "", "config.json": ""}},
 		{"predict around onnx", "program predict.py", `ENTRYPOINT ["predict", "predict.py"]`, map[string]string{"model.onnx": "", "predict.py": "def predict(x: str): ..."}},
+		{"a program around onnx", "program app.py", `ENTRYPOINT ["python", "app.py"]`, map[string]string{"model.onnx": "", "app.py": "import onnxruntime"}},
 		{"python", "program main.py", `ENTRYPOINT ["python", "main.py"]`, map[string]string{"main.py": "print(1)", "other.py": ""}},
 	}
 	for _, tt := range tests {

@@ -85,10 +85,13 @@ func recogniseONNX(found []string, names map[string]bool) (Guess, error) {
 	}, nil
 }
 
-// answers tells whether one of the Python files is a model: what it does around
-// an ONNX model belongs to it.
+// answers tells whether one of the Python files is a model or a program: what it
+// does around an ONNX model belongs to it. Others trained it, or exported it.
 func answers(files fs.FS, sources []string) bool {
 	return slices.ContainsFunc(sources, func(name string) bool {
+		if slices.Contains(programs, name) {
+			return true
+		}
 		text, err := readHead(files, name)
 		return err == nil && pythonPredict.MatchString(text)
 	})
