@@ -153,9 +153,7 @@ func crowd(t *testing.T, e engine) {
 	ends := e.rush(t, m, count)
 	took := time.Since(began)
 	stats := m.Stats()
-	if err := m.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
+	e.closeAmid(t, m)
 	t.Logf("%d requests in %s: %v; %+v", count, took.Round(time.Millisecond), ends, stats)
 	if stats.Instances > 4 || stats.Waiting != 0 {
 		t.Errorf("left behind: %+v", stats)
@@ -172,6 +170,33 @@ func crowd(t *testing.T, e engine) {
 	// Go's own heap may have grown; an instance has more than that, and dozens broke.
 	if f > files || n > mappings+32 || s > space+512<<20 {
 		t.Errorf("something is left that was not there before")
+	}
+}
+
+// closeAmid closes a model while some requests compute and others wait.
+func (e engine) closeAmid(t *testing.T, m *wherry.Model) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for n := range 20 {
+		wg.Go(func() {
+			err := e.ask(t.Context(), m, hang, int64(n))
+			if !errors.Is(err, model.ErrClosed) && !deserved(hang, err) {
+				t.Errorf("closed: %v", err)
+			}
+		})
+	}
+	for m.Stats().Waiting < 10 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if s := m.Stats(); s.Instances != 0 || s.Waiting != 0 {
+		t.Errorf("after Close: %+v", s)
+	}
+	if err := e.ask(t.Context(), m, ok, 1); !errors.Is(err, model.ErrClosed) {
+		t.Errorf("after Close: %v", err)
 	}
 }
 
