@@ -14,6 +14,17 @@ const slotExport = "wherry.slot"
 // ErrNoEntry is returned by CallTable when an entry is no function of the wanted type.
 var ErrNoEntry = errors.New("engine: no function of that type in the table")
 
+// Caught has the guest go on that a nested call was unwound from, by Exit or Fail with an error that is target: the host
+// function goes on in its place. It reports false when it was unwound for something else, or not at all.
+func (g *Guest) Caught(target error) bool {
+	i := g.instance
+	if i.cause == nil || !errors.Is(i.cause, target) {
+		return false
+	}
+	i.cause = nil
+	return true
+}
+
 // CallTable calls the function in an entry of the guest's first table, as call_indirect would, from within a host
 // function. Errors are those of Call, and ErrNoEntry.
 func (g *Guest) CallTable(ctx context.Context, entry uint32, params, results []ValueType, args ...uint64) ([]uint64, error) {

@@ -124,6 +124,7 @@ func Module(c Config) wasi.HostModule {
 type host struct {
 	Config
 	throwing bool // an exception is asked what it says
+	invokes  int  // that are nested
 }
 
 // export is the build's name for an export.

@@ -107,13 +107,19 @@ type machine struct {
 // maker makes instances of the guest.
 func maker(t testing.TB) func(change func(*emscripten.Config)) machine {
 	t.Helper()
+	return makerOf(t, guest, true)
+}
+
+// makerOf makes instances of any module.
+func makerOf(t testing.TB, text string, interpreter bool) func(change func(*emscripten.Config)) machine {
+	t.Helper()
 	ctx := t.Context()
-	e, err := engine.New(ctx, engine.Config{Interpreter: true})
+	e, err := engine.New(ctx, engine.Config{Interpreter: interpreter})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close(context.WithoutCancel(ctx)) })
-	bin := wat(t, guest)
+	bin := wat(t, text)
 	sum := sha256.Sum256(bin)
 	m, err := e.Load(ctx, hex.EncodeToString(sum[:]), func(context.Context) (engine.Artifact, error) { return engine.Artifact{Wasm: bin}, nil }, nil)
 	if err != nil {

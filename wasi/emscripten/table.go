@@ -32,6 +32,9 @@ func (h *host) function(name string, params, results []wasi.ValueType) (wasi.Hos
 	want := signatureOf(params, results)
 	do, ok := h.forms(name)[want]
 	if !ok {
+		do, ok = h.jumpForms(name, params, results)[want]
+	}
+	if !ok {
 		do, ok = h.wasi(name, want)
 	}
 	if !ok {
