@@ -36,6 +36,7 @@ type Container struct {
 	blank   uint64 // and Written
 	clock   wasi.Clock
 	account *account
+	caller  *session      // whose program it works for; nil: nobody's
 	slots   chan struct{} // one for each program that may run
 
 	subshells atomic.Int64 // of its scripts, that run now
@@ -54,6 +55,11 @@ type Container struct {
 // Create makes a container of an image. Nothing of it runs yet. ctx bounds the
 // making only; Close the container when it is done.
 func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Container, error) {
+	return rt.create(ctx, image, spec, nil)
+}
+
+// create makes a container that works for a program of caller's, if there is one.
+func (rt *Runtime) create(ctx context.Context, image Image, spec Spec, caller *session) (*Container, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -72,7 +78,11 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	if clock == nil {
 		clock = wasi.NewSystemClock()
 	}
-	account := newAccount(ScopeContainer, limits, rt.account)
+	parent := rt.account
+	if caller != nil {
+		parent = caller.account
+	}
+	account := newAccount(ScopeContainer, limits, parent)
 	tree, err := rt.newTree(image, spec, limits, clock, diskQuota{account})
 	if err != nil {
 		return nil, fmt.Errorf("create file system: %w", err)
@@ -80,9 +90,9 @@ func (rt *Runtime) Create(ctx context.Context, image Image, spec Spec) (*Contain
 	life, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	c := &Container{
 		rt: rt, spec: spec, config: config, layers: image.Layers(), limits: limits, tree: tree, clock: clock,
-		account: account,
-		slots:   make(chan struct{}, limits.Processes),
-		stop:    stop, life: life,
+		account: account, caller: caller,
+		slots: make(chan struct{}, limits.Processes),
+		stop:  stop, life: life,
 	}
 	c.derived, _ = image.(DerivedImage)
 	c.fresh, c.blank = tree.Changed(), tree.Written()

@@ -8,6 +8,7 @@ import (
 	"github.com/wherry-run/wherry/internal/wasm"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
+	"github.com/wherry-run/wherry/wasi/nn"
 	"github.com/wherry-run/wherry/wasi/preview1"
 	"github.com/wherry-run/wherry/wasi/ruby"
 )
@@ -54,6 +55,9 @@ func (s *session) fits(x *executable, module []byte, limits wasm.Limits) error {
 	config := engine.InstanceConfig{Imports: []wasi.HostModule{host.Module(), host.UnstableModule(), door.New(nil)}}
 	config.Imports = append(config.Imports, s.container.rt.config.hostModules...)
 	config.Imports = append(config.Imports, s.container.spec.HostModules...)
+	if s.container.spec.NN != nil {
+		config.Imports = append(config.Imports, nn.New(nil, nil).Module())
+	}
 	if ruby.Is(has) {
 		config.Imports = append(config.Imports, ruby.New())
 	}
@@ -147,6 +151,11 @@ var foreign = []struct {
 		},
 		"a module that Emscripten built for JavaScript",
 		"build it with emcc -sSTANDALONE_WASM, or with clang for wasm32-wasip1 (FROM toolchain:c)",
+	},
+	{
+		func(module, _ string) bool { return module == nn.ModuleName },
+		"a program that runs models (wasi-nn), and nobody runs any here",
+		"a RUN of a recipe has no models: run it when the image runs",
 	},
 	{
 		func(module, _ string) bool { return module == "rb-js-abi-host" },

@@ -16,7 +16,7 @@ import (
 
 // load compiles the program, or takes it from the cache.
 func (s *session) load(ctx context.Context, x *executable, p Process, planning planner) (*engine.Module, *plan, engine.LoadStats, func(), error) {
-	defer s.deadline.hold()()
+	defer s.hold()()
 	options := s.container.rt.prepareOptions(s.limits.Tables)
 	options.Deterministic = s.container.spec.Deterministic && !s.container.spec.KeepNaNs
 	options.Trace = s.container.spec.Trace

@@ -259,6 +259,10 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 	if ruby.Is(exported(module)) {
 		config.Imports = append(config.Imports, m.watch(ruby.New()))
 	}
+	if models := s.models(module, p, m); models != nil {
+		config.Imports = append(config.Imports, m.watch(models.Module()))
+		defer models.Close(context.WithoutCancel(ctx))
+	}
 	instance, err := c.rt.engine.Instantiate(ctx, module, config)
 	times.Start = time.Since(began)
 	if err != nil {

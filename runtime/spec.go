@@ -8,6 +8,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/nn"
 )
 
 // An Image is what a Container is made from: a configuration and the layers of
@@ -80,6 +81,9 @@ type Spec struct {
 	// Door answers the messages that a guest sends with host.call; nil tells
 	// the guest that nobody answers.
 	Door func(ctx context.Context, message []byte) ([]byte, error)
+	// NN gives each program that imports wasi_ephemeral_nn what runs its models; nil
+	// offers no such module.
+	NN func(c *Caller) nn.Backend
 	// Reached hears of each program when it has come through a phase of Times:
 	// "load", "start" and "run". It is for measuring, and called by the goroutines
 	// that run the programs.

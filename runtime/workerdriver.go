@@ -160,7 +160,7 @@ func (w *Worker) join(ctx context.Context) error {
 		}
 	}
 	if !w.making {
-		defer w.session.deadline.hold()() // another Worker's work is not this one's
+		defer w.session.hold()() // another Worker's work is not this one's
 		making, err := w.shared.enter(ctx)
 		if err != nil {
 			return err

@@ -39,6 +39,7 @@ type runOptions struct {
 	readOnly, backtrace    bool
 	stats, statsFile       string
 	unknownImports         string
+	models                 []string
 	deterministic          bool
 	noSnapshot             bool
 	recordHotSet           string
@@ -87,6 +88,7 @@ file is run as it is, both with your standard input.`,
 	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
 	f.BoolVar(&o.noSnapshot, "no-snapshot", false, "begin the program at its beginning, not where its snapshot was taken")
 	f.StringVar(&o.recordHotSet, "record-hot-set", "", "file to write the functions to that the run runs, for build --hot-set")
+	f.StringArrayVar(&o.models, "nn-model", nil, "model that the program may load by a name (wasi-nn), NAME=FILE.onnx")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
 	return cmd
@@ -141,6 +143,11 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	door := python.NewDoor(&ort.Engine{Runtime: rt, Image: image, Limits: spec.Limits, Log: spec.Stderr})
 	defer door.Close(context.WithoutCancel(ctx))
 	spec.Door = door.Answer
+	models := a.models(image)
+	defer models.close()
+	if spec.NN, err = models.backend(o.models); err != nil {
+		return err
+	}
 	c, err := rt.Create(ctx, image, spec)
 	if err != nil {
 		return err

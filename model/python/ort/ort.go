@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
@@ -27,6 +28,10 @@ type Engine struct {
 	Image   runtime.Image
 	// Limits are those of each model.
 	Limits runtime.Limits
+	// Mounts are what the models' containers see besides.
+	Mounts []runtime.Mount
+	// Create makes the models' containers; nil is that of Runtime.
+	Create func(ctx context.Context, image runtime.Image, spec runtime.Spec) (*runtime.Container, error)
 	// Log gets what ONNX Runtime prints; nil discards it.
 	Log io.Writer
 }
@@ -46,7 +51,11 @@ func (e *Engine) Open(ctx context.Context, file string, data []byte) (python.Ses
 }
 
 func (e *Engine) container(ctx context.Context, mounts []runtime.Mount) (*runtime.Container, error) {
-	return e.Runtime.Create(ctx, e.Image, runtime.Spec{Mounts: mounts, Stdout: e.Log, Stderr: e.Log, Limits: e.Limits})
+	create := e.Create
+	if create == nil {
+		create = e.Runtime.Create
+	}
+	return create(ctx, e.Image, runtime.Spec{Mounts: slices.Concat(e.Mounts, mounts), Stdout: e.Log, Stderr: e.Log, Limits: e.Limits})
 }
 
 // open loads a model as it is, or, where ONNX Runtime needs another form of it, that
@@ -56,6 +65,7 @@ func (e *Engine) open(ctx context.Context, c *runtime.Container, file string, da
 		return nil, &model.ModelError{Type: "NO_ONNXRUNTIME", Message: "this image has no ONNX Runtime; write into its Wasmfile:  COPY --from=onnx " + Module + " " + Module}
 	}
 	var err error
+	inMemory := data != nil
 	if data == nil {
 		if data, err = read(c, file); err != nil {
 			return nil, err
@@ -69,7 +79,7 @@ func (e *Engine) open(ctx context.Context, c *runtime.Container, file string, da
 	if err != nil {
 		return nil, &model.ModelError{Type: "NOT_IMPLEMENTED", Message: err.Error()}
 	}
-	if file == "" || lowered.Changed {
+	if inMemory || lowered.Changed {
 		file = path.Join(path.Dir(path.Clean("/"+file)), ".wherry-lowered.onnx")
 		c.Close(context.WithoutCancel(ctx))
 		const readable = 0o444
