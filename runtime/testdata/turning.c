@@ -22,23 +22,56 @@ static char *say(const void *data, uint32_t n, uint32_t *size) {
 	return host_call(data, n, &out, size) ? 0 : out;
 }
 
-// A frame of so many bytes of JSON; 9 bytes for the head, the version and the kind.
-static void tell(char kind, const char *json, uint32_t n) {
-	char *b = malloc(13 + n);
+// A frame of so many bytes of JSON, and bytes behind them; 9 bytes for the head, the
+// version and the kind.
+static void tell_more(char kind, const char *json, uint32_t n, const char *data, uint32_t m) {
+	char *b = malloc(13 + n + m);
 	memcpy(b, "\0wherry\1", 8);
 	b[8] = kind;
 	for (int i = 0; i < 4; i++) b[9 + i] = n >> 8 * i;
 	memcpy(b + 13, json, n);
+	memcpy(b + 13 + n, data, m);
 	uint32_t size;
-	say(b, 13 + n, &size);
+	say(b, 13 + n + m, &size);
 	free(b);
 }
 
-// The JSON of what the host has to say.
+static void tell(char kind, const char *json, uint32_t n) { tell_more(kind, json, n, json, 0); }
+
+// The answer to a request that carries bytes: how many, and the bytes turned round.
+static void answer_bytes(char *json, uint32_t n, char *data, uint32_t m) {
+	char head[64];
+	char *r = malloc(n + 1);
+	memcpy(r, json, n);
+	r[n] = 0;
+	for (uint32_t i = 0; i < m / 2; i++) {
+		char c = data[i];
+		data[i] = data[m - 1 - i], data[m - 1 - i] = c;
+	}
+	if (strstr(r, "trap")) __builtin_trap();
+	if (strstr(r, "as JSON")) return tell('a', "[]", 2);
+	if (strstr(r, "no JSON")) return tell_more('m', "{", 1, data, m);
+	const char *e = "{\"type\":\"Misuse\",\"message\":\"no\",\"misuse\":true,\"argument\":\"x\"}";
+	if (strstr(r, "raise")) return tell('e', e, strlen(e));
+	if (strstr(r, "silent")) return;
+	int size = snprintf(head, sizeof head, "{\"n\":%u,\"turns\":%u}", (unsigned)m, ++turns);
+	tell_more('m', head, size, data, m);
+	free(r);
+}
+
+// The JSON of what the host has to say; nothing when it carries bytes, and was
+// answered.
 static char *fetch(void) {
 	uint32_t size;
 	char *frame = say("\0wherry\1n", 9, &size);
 	if (!frame || size < 13) __builtin_trap();
+	if (frame[8] == 'm') {
+		uint32_t n = 0;
+		for (int i = 0; i < 4; i++) n |= (uint32_t)(unsigned char)frame[9 + i] << 8 * i;
+		answer_bytes(frame + 13, n, frame + 13 + n, size - 13 - n);
+		free(frame);
+		return 0;
+	}
 	char *request = malloc(size - 12);
 	memcpy(request, frame + 13, size - 13);
 	request[size - 13] = 0;
@@ -117,7 +150,7 @@ __attribute__((export_name("turn"))) int turn(char *source, uint32_t n) {
 		free(request);
 	} else if (strstr(text, "turn.work()")) {
 		char *request = fetch();
-		answer(request);
+		if (request) answer(request);
 		free(request);
 	} else if (strstr(text, "turn.resume(")) {
 		_exit(0);
