@@ -21,7 +21,6 @@ import (
 	"github.com/wherry-run/wherry/model/onnx/graph"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
-	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/wasi/nn"
 )
@@ -206,23 +205,19 @@ func (j *joined) Layers() []layer.Layer     { return j.layers }
 
 // derived is joined with what is known of ONNX Runtime's module.
 type derived struct {
-	joined
+	*joined
 	runtime.DerivedImage
 }
 
-func (d *derived) Config() ispec.ImageConfig { return d.joined.Config() }
-func (d *derived) Layers() []layer.Layer     { return d.joined.Layers() }
-func (d *derived) Derived() *oci.Derived     { return d.DerivedImage.Derived() }
-
 func join(base, program runtime.Image) runtime.Image {
-	j := joined{layers: append(append([]layer.Layer{}, program.Layers()...), base.Layers()...), config: base.Config()}
+	j := &joined{layers: append(append([]layer.Layer{}, program.Layers()...), base.Layers()...), config: base.Config()}
 	if d, ok := base.(interface {
 		runtime.Image
 		runtime.DerivedImage
 	}); ok {
 		return &derived{j, d}
 	}
-	return &j
+	return j
 }
 
 // loaded is a model in its sandbox.
