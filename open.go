@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/places"
 	"github.com/wherry-run/wherry/internal/version"
+	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci/registry"
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/runtime"
@@ -50,7 +52,7 @@ func (o *opened) open(ctx context.Context, ref string, s *settings) error {
 			return err
 		}
 	} else if s.pull != images.PullNever {
-		how.Fetcher = registry.New(append([]registry.Option{registry.WithUserAgent("wherry/" + version.Release)}, s.registry...)...)
+		how.Fetcher = s.fetcher()
 	}
 	if o.image, err = images.Open(ctx, o.store, ref, how); err != nil {
 		return err
@@ -61,6 +63,11 @@ func (o *opened) open(ctx context.Context, ref string, s *settings) error {
 	}
 	o.runtime, err = runtime.New(ctx, options...)
 	return err
+}
+
+// fetcher gets images from registries.
+func (s *settings) fetcher() images.Fetcher {
+	return registry.New(append([]registry.Option{registry.WithUserAgent("wherry/" + version.Release)}, s.registry...)...)
 }
 
 // own makes a temporary folder for images that come with the program, unless a home
@@ -93,6 +100,44 @@ func (o *opened) unpack(ctx context.Context, ref string, s *settings) (string, e
 		return string(one.ID), nil
 	}
 	return one.Ref.String(), nil
+}
+
+// baseFinder finds the image that has ONNX Runtime when a program loads a model.
+type baseFinder struct {
+	opened   *opened
+	settings *settings
+
+	mu    sync.Mutex
+	image *images.Image // nil: not opened
+}
+
+func (b *baseFinder) open(ctx context.Context) (runtime.Image, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.image != nil {
+		return b.image, nil
+	}
+	if b.settings.onnx == "" {
+		return nil, fmt.Errorf("no image has it: add it to the program's, COPY --from=onnx %s %[1]s, or name one with WithONNXRuntime", ort.Module)
+	}
+	how := images.Options{Pull: b.settings.pull}
+	if b.settings.files != nil {
+		how.Pull = images.PullNever
+	} else if b.settings.pull != images.PullNever {
+		how.Fetcher = b.settings.fetcher()
+	}
+	var err error
+	b.image, err = images.Open(ctx, b.opened.store, b.settings.onnx, how)
+	if err != nil {
+		return nil, err
+	}
+	return b.image, nil
+}
+
+func (b *baseFinder) close() {
+	if b.image != nil {
+		b.image.Close()
+	}
 }
 
 func (o *opened) close(ctx context.Context) error {

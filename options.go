@@ -31,6 +31,7 @@ type settings struct {
 	waiting   int
 	reuse     model.Reuse
 	log       io.Writer
+	onnx      string // the image that has ONNX Runtime; "": none
 }
 
 func newSettings(options []Option) (*settings, error) {
@@ -92,6 +93,11 @@ func WithSpec(spec runtime.Spec) Option { return func(s *settings) { s.spec = sp
 
 // WithLog gets what the model prints, and the tracebacks of its errors.
 func WithLog(w io.Writer) Option { return func(s *settings) { s.log = w } }
+
+// WithONNXRuntime names the image whose ONNX Runtime runs the models that programs
+// load by wasi-nn, and whose own images have none: what the base onnx is called
+// where Run finds its images.
+func WithONNXRuntime(ref string) Option { return func(s *settings) { s.onnx = ref } }
 
 // places finds the folders to work in.
 func (s *settings) places() (places.Places, error) {

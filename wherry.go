@@ -22,6 +22,7 @@ import (
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
+	"github.com/wherry-run/wherry/model/onnx/nn"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
@@ -126,7 +127,8 @@ func Call[In, Out any](ctx context.Context, p model.Predictor, in In) (Out, erro
 }
 
 // Run runs the program of an image to its end, as spec says; the error is that of
-// runtime.Container.Run.
+// runtime.Container.Run. Models that it loads by wasi-nn are run by the ONNX Runtime of
+// the image, or that of WithONNXRuntime; Spec.NN is for another.
 func Run(ctx context.Context, ref string, spec runtime.Spec, options ...Option) error {
 	o, err := newSettings(options)
 	if err != nil {
@@ -137,6 +139,11 @@ func Run(ctx context.Context, ref string, spec runtime.Spec, options ...Option) 
 		return fmt.Errorf("open %s: %w", ref, err)
 	}
 	defer opened.close(context.WithoutCancel(ctx))
+	if spec.NN == nil {
+		models := &baseFinder{opened: opened, settings: o}
+		defer models.close()
+		spec.NN = nn.New(nn.Options{Image: opened.image, Base: models.open})
+	}
 	c, err := opened.runtime.Create(ctx, opened.image, spec)
 	if err != nil {
 		return err
