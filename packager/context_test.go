@@ -303,6 +303,7 @@ func TestRecognise(t *testing.T) {
 		{"onnx as on hubs", "ONNX model onnx/model.onnx", "MODEL onnx/model.onnx /models/", map[string]string{"onnx/model.onnx": "", "onnx/model_int8.onnx": "", "config.json": ""}},
 		{"predict around onnx", "program predict.py", `ENTRYPOINT ["predict", "predict.py"]`, map[string]string{"model.onnx": "", "predict.py": "def predict(x: str): ..."}},
 		{"a program around onnx", "program app.py", `ENTRYPOINT ["python", "app.py"]`, map[string]string{"model.onnx": "", "app.py": "import onnxruntime"}},
+		{"onnxruntime in Python", "which runs ONNX models", "COPY --from=onnx /usr/local/bin/onnxruntime.wasm /usr/local/bin/onnxruntime.wasm", map[string]string{"predict.py": "import numpy\nimport onnxruntime as ort\ndef predict(x: str): ..."}},
 		{"python", "program main.py", `ENTRYPOINT ["python", "main.py"]`, map[string]string{"main.py": "print(1)", "other.py": ""}},
 	}
 	for _, tt := range tests {
