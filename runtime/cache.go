@@ -16,7 +16,7 @@ func (rt *Runtime) Sweep(unused time.Duration) (freed int64, err error) {
 	}
 	var failed error
 	if dir := rt.config.engine.CacheDir; dir != "" {
-		failed = sweepNotes(dir, unused)
+		failed = errors.Join(sweepNotes(dir, unused), sweepImages(dir, unused))
 	}
 	for _, c := range list {
 		if c.Usable && time.Since(c.Used) < unused {

@@ -3,7 +3,9 @@ package runtime
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -91,13 +93,32 @@ func (s *shared) take(dir string, i *engine.Instance, state []byte) error {
 	return nil
 }
 
+// sweepImages removes memories that a process has left where it could not remove them
+// at once.
+func sweepImages(cacheDir string, unused time.Duration) error {
+	dir := filepath.Join(cacheDir, imagesDir)
+	list, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range list {
+		if info, ierr := e.Info(); ierr == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) >= unused {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // one that is mapped cannot be removed there
+		}
+	}
+	return err
+}
+
+// imagesDir is the folder of a cache with memories of instances.
+const imagesDir = "tmp"
+
 // imageDir is where memories of instances are kept.
 func (rt *Runtime) imageDir() string {
 	dir := rt.config.engine.CacheDir
 	if dir == "" {
 		return os.TempDir()
 	}
-	dir = filepath.Join(dir, "tmp")
+	dir = filepath.Join(dir, imagesDir)
 	if os.MkdirAll(dir, 0o700) != nil {
 		return os.TempDir()
 	}
