@@ -83,17 +83,17 @@ class Tokenizer:
     def from_file(cls, path):
         """The tokenizer of a tokenizer.json."""
         with open(path, encoding="utf-8") as f:
-            return cls(json.load(f))
+            return cls.from_str(f.read())
 
     @classmethod
     def from_str(cls, text):
         """The tokenizer of the text of a tokenizer.json."""
-        return cls(json.loads(text))
+        return cls(json.loads(text, parse_float=models.number))
 
     @classmethod
     def from_buffer(cls, data):
         """The tokenizer of the bytes of a tokenizer.json."""
-        return cls(json.loads(bytes(data)))
+        return cls.from_str(bytes(data).decode())
 
     def to_str(self, pretty=False):
         """The text of its tokenizer.json."""
