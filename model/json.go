@@ -9,8 +9,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // tensorJSON is a tensor in a request or response of the protocol.
@@ -86,7 +86,7 @@ func (t *Tensor) UnmarshalJSON(text []byte) error {
 	case len(in.Data) == 0:
 		return t.wrong("it has no data")
 	}
-	r := reader{kind: t.Type, base64: in.Parameters[contentType] == inBase64}
+	r := reader{kind: t.Type, base64: in.Parameters[contentType] == inBase64, checked: true}
 	shape, data, err := r.read(in.Data)
 	if err != nil {
 		return &InputError{t.Name, err.Error()}
@@ -150,6 +150,8 @@ func (r *Request) UnmarshalJSON(text []byte) error {
 type reader struct {
 	kind   DataType
 	base64 bool // strings are
+	// checked says that the text is known to be JSON.
+	checked bool
 
 	text  []byte // valid JSON
 	at    int
@@ -159,7 +161,7 @@ type reader struct {
 
 // read gives elements and the shape of the lists that they are nested in.
 func (r *reader) read(text []byte) (shape []int64, data []byte, err error) {
-	if !json.Valid(text) {
+	if !r.checked && !json.Valid(text) {
 		return nil, nil, fmt.Errorf("it is no JSON")
 	}
 	if !utf8.Valid(text) {
@@ -260,7 +262,7 @@ func (r *reader) element(c byte) error {
 	case c == '{':
 		return r.object()
 	}
-	for r.at < len(r.text) && !strings.ContainsRune(",] \t\r\n}", rune(r.text[r.at])) {
+	for r.at < len(r.text) && !endsWord(r.text[r.at]) {
 		r.at++
 	}
 	word := r.text[begin:r.at]
@@ -276,7 +278,17 @@ func (r *reader) element(c byte) error {
 	case r.kind == Bytes:
 		return fmt.Errorf("%s is no string", word)
 	}
-	return r.number(string(word))
+	// Nobody keeps the word: it need not be copied.
+	return r.number(unsafe.String(unsafe.SliceData(word), len(word)))
+}
+
+// endsWord tells whether a number, or a word, of JSON ends before c.
+func endsWord(c byte) bool {
+	switch c {
+	case ',', ']', '}', ' ', '\t', '\r', '\n':
+		return true
+	}
+	return false
 }
 
 func b2i(b bool) byte {
@@ -378,94 +390,4 @@ func appendWord(b []byte, kind DataType, word string) ([]byte, bool) {
 		return b, false
 	}
 	return appendNumber(b, kind, ofFloat(v))
-}
-
-// writer writes the elements of a sound tensor as JSON.
-type writer struct {
-	tensor *Tensor
-	base64 bool
-	next   int // element
-	offset int // of Bytes
-}
-
-// list writes the next elements as lists of a shape.
-func (w *writer) list(b []byte, shape []int64) []byte {
-	if len(shape) == 0 {
-		return w.element(b)
-	}
-	b = append(b, '[')
-	for i := range shape[0] {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = w.list(b, shape[1:])
-	}
-	return append(b, ']')
-}
-
-func (w *writer) element(b []byte) []byte {
-	t, i := w.tensor, w.next
-	w.next++
-	switch class, _ := t.Type.class(); {
-	case t.Type == Bytes:
-		return w.bytes(b, w.raw())
-	case t.Type == Bool:
-		return strconv.AppendBool(b, t.Data[i] != 0)
-	case class == floating:
-		return appendFloat(b, t.number(i), t.Type)
-	}
-	return append(b, t.text(i)...)
-}
-
-// raw is the next element of Bytes.
-func (w *writer) raw() []byte {
-	n := int(binary.LittleEndian.Uint32(w.tensor.Data[w.offset:]))
-	e := w.tensor.Data[w.offset+4:][:n]
-	w.offset += 4 + n
-	return e
-}
-
-func (w *writer) bytes(b, e []byte) []byte {
-	if w.base64 {
-		b = append(b, '"')
-		b = base64.StdEncoding.AppendEncode(b, e)
-		return append(b, '"')
-	}
-	return appendString(b, e)
-}
-
-func appendString(b, e []byte) []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(string(e)) // a string always can be
-	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
-}
-
-// appendFloat writes a number in as few digits as its type needs.
-func appendFloat(b []byte, v float64, kind DataType) []byte {
-	switch {
-	case v != v:
-		return append(b, `"NaN"`...)
-	case math.IsInf(v, 1):
-		return append(b, `"Infinity"`...)
-	case math.IsInf(v, -1):
-		return append(b, `"-Infinity"`...)
-	}
-	return strconv.AppendFloat(b, v, form(v), -1, kindBits(kind))
-}
-
-// form is how a number is written: in digits, or with an exponent.
-func form(v float64) byte {
-	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
-		return 'e'
-	}
-	return 'f'
-}
-
-func kindBits(kind DataType) int {
-	if kind == FP64 {
-		return 64
-	}
-	return 32
 }

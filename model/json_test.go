@@ -265,3 +265,32 @@ func FuzzFieldParse(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkTensorJSON(b *testing.B) {
+	values := make([]float32, 3*224*224)
+	for i := range values {
+		values[i] = float32(i) / 1000
+	}
+	text, err := json.Marshal(model.Of("x", values, 1, 3, 224, 224))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("read", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		for b.Loop() {
+			var x model.Tensor
+			if err := x.UnmarshalJSON(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("write", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		x := model.Of("x", values, 1, 3, 224, 224)
+		for b.Loop() {
+			if _, err := x.MarshalJSON(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -221,9 +221,9 @@ func (p *Pool) after(i Instance) {
 	case ReuseAlways:
 		p.release(i)
 	case ReuseNever:
-		p.discard(i, false)
+		p.work.Go(func() { p.discard(i, false) }) // this request holds work: it is not at 0
 	case ReuseReset:
-		p.work.Go(func() { // this request holds work: it is not at 0
+		p.work.Go(func() {
 			if i.Reset(p.life) != nil {
 				p.discard(i, true)
 				return

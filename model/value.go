@@ -34,7 +34,7 @@ func (f *Field) Parse(value []byte) (Tensor, error) {
 			return f.whole(b), nil
 		}
 	}
-	r := reader{kind: f.Type}
+	r := reader{kind: f.Type, checked: true}
 	shape, data, err := r.read(value)
 	if err != nil {
 		return t, &InputError{f.Name, err.Error() + ": the model takes " + f.Describe()}
