@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/model"
@@ -260,6 +261,12 @@ func (h *initHost) ONNX(ctx context.Context, folder, name string, m *graph.Lower
 	return answers, "ONNX Runtime " + onnx.Version + ", in the sandbox", nil
 }
 
+// What the reading of a model may take, besides the default limits.
+const (
+	readingTime   = 15 * time.Minute
+	readingOutput = 64 << 20
+)
+
 // Python runs one program to its end.
 func (h *initHost) Python(ctx context.Context, p scaffold.Program, stdin io.Reader, stdout io.Writer) error {
 	image, err := h.base(ctx, "python")
@@ -269,6 +276,7 @@ func (h *initHost) Python(ctx context.Context, p scaffold.Program, stdin io.Read
 	var talk scaffold.Tail
 	spec := runtime.Spec{
 		Entrypoint: []string{"python"}, Args: p.Args, WorkingDir: "/", Stdin: stdin, Stdout: stdout, Stderr: &talk,
+		Limits: runtime.Limits{Timeout: readingTime, Output: readingOutput},
 	}
 	if p.Folder != "" {
 		spec.Mounts = append(spec.Mounts, runtime.Mount{Source: p.Folder, Target: scaffold.Work, ReadOnly: true})
