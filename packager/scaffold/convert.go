@@ -86,6 +86,7 @@ func Convert(ctx context.Context, o ConvertOptions) (*Draft, error) {
 	var said struct {
 		Problem *problem `json:"problem"`
 		By      string   `json:"by"`
+		From    string   `json:"rows_from"`
 		Cases   []struct {
 			Inputs  map[string]any `json:"inputs"`
 			Outputs map[string]any `json:"outputs"`
@@ -105,7 +106,10 @@ func Convert(ctx context.Context, o ConvertOptions) (*Draft, error) {
 	if len(said.Cases) > 0 {
 		var cases []goldenCase
 		for i, c := range said.Cases {
-			cases = append(cases, goldenCase{Name: fmt.Sprintf("row %d", i+1), Inputs: c.Inputs, Outputs: c.Outputs})
+			cases = append(cases, goldenCase{Name: rowName(said.From, i), Inputs: c.Inputs, Outputs: c.Outputs})
+		}
+		if said.From == guessed {
+			made.Notes = append(made.Notes, "the inputs of cases.json are made up; the answers are the model's own")
 		}
 		f, err := writeCases(cases, comment(said.By)+", native", toleranceFP32)
 		if err != nil {
@@ -113,6 +117,7 @@ func Convert(ctx context.Context, o ConvertOptions) (*Draft, error) {
 		}
 		made.Files = append(made.Files, *f)
 	}
+	made.Edits = marked(made.Files)
 	content, err := os.ReadFile(draft.Name())
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func pickled(ctx context.Context, ses *session, r *report, o Options) (*Draft, e
 	if err != nil {
 		return nil, err
 	}
-	if r.RowsFrom == "guess" && cases != nil {
+	if r.RowsFrom == guessed && cases != nil {
 		d.Notes = append(d.Notes, madeUp)
 	}
 	if cases != nil {
@@ -215,15 +215,22 @@ func ownModules(folder, text string) ([]string, error) {
 
 // cases are golden cases without their outputs.
 func (r *report) cases(inputs []map[string]any) []goldenCase {
-	from := r.RowsFrom
 	list := make([]goldenCase, len(inputs))
 	for i, in := range inputs {
-		list[i] = goldenCase{Name: fmt.Sprintf("%s, row %d", comment(from), i+1), Inputs: in}
-		if from == "guess" {
-			list[i].Name = fmt.Sprintf("EDIT: made-up row %d", i+1)
-		}
+		list[i] = goldenCase{Name: rowName(r.RowsFrom, i), Inputs: in}
 	}
 	return list
+}
+
+// guessed is where rows are from that are from nowhere.
+const guessed = "guess"
+
+// rowName is the name of a golden case, marked when its row is made up.
+func rowName(from string, i int) string {
+	if from == guessed {
+		return fmt.Sprintf("EDIT: made-up row %d", i+1)
+	}
+	return fmt.Sprintf("%s, row %d", comment(from), i+1)
 }
 
 // madeUp is said of golden cases that prove only that the answers stay the same.

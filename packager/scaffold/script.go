@@ -364,7 +364,7 @@ func (s *script) hint(c column) string {
 
 // why marks the type of a column that nothing but a guess speaks for.
 func (s *script) why(c column) string {
-	if s.RowsFrom == "guess" && len(c.Choices) == 0 {
+	if s.RowsFrom == guessed && len(c.Choices) == 0 {
 		return "  " + Mark + " the type, if it is another"
 	}
 	return ""

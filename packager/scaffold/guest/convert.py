@@ -37,7 +37,7 @@ def answer(job):
         f.write(made.SerializeToString())
     names = [o.name for o in made.graph.output]
     cases = [{"inputs": inputs(row), "outputs": outputs(model, report, row, names)} for row in rows_of(report)]
-    return {"cases": cases, "by": by(model)}
+    return {"cases": cases, "by": by(model), "rows_from": report["rows_from"]}
 
 
 def by(model):
