@@ -34,7 +34,25 @@ func (g *Guest) Call(ctx context.Context, name string, args ...uint64) ([]uint64
 	if _, ok := ctx.(*call); !ok {
 		ctx = &call{Context: ctx, instance: g.instance}
 	}
+	leave, err := g.instance.nest()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return g.instance.invoke(ctx, name, args)
+}
+
+// maxNested bounds how deep guest and host call each other. Each level takes about 25 KiB that no limit of the guest's
+// counts, half of it of the goroutine's stack, which Go ends the process for when it has 1 GB.
+const maxNested = 4096
+
+// nest opens a nested call: one too many is a stack overflow.
+func (i *Instance) nest() (leave func(), err error) {
+	if i.nested == maxNested {
+		return nil, &Trap{Kind: TrapStack}
+	}
+	i.nested++
+	return func() { i.nested-- }, nil
 }
 
 // HasFunc reports whether the guest exports a function of this name.

@@ -58,6 +58,7 @@ type Instance struct {
 	loading time.Duration             // how long that took
 	idle    map[string][]api.Function // functions that are not running
 	cause   error                     // why the guest is being unwound
+	nested  int                       // calls of the guest from host functions, one in the other
 	pages   pages
 
 	mu      sync.Mutex

@@ -188,6 +188,30 @@ func TestNestedCalls(t *testing.T) {
 	}
 }
 
+// TestNestedTooDeep has guest and host call each other without end. Go would end the process for it.
+func TestNestedTooDeep(t *testing.T) {
+	again := HostFunc{Name: "again", Call: func(ctx context.Context, g *Guest, _ []uint64) {
+		if _, err := g.Call(ctx, "run"); err != nil {
+			g.Fail(err)
+		}
+	}}
+	through := HostFunc{Name: "again", Call: func(ctx context.Context, g *Guest, _ []uint64) {
+		if _, err := g.CallTable(ctx, 0, nil, nil); err != nil {
+			g.Fail(err)
+		}
+	}}
+	for _, f := range []HostFunc{again, through} {
+		_, err := run(t, `(module
+		  (import "env" "again" (func $again))
+		  (table funcref (elem $run))
+		  (func $run (export "run") (call $again)))`, InstanceConfig{Imports: env(f)})
+		var trap *Trap
+		if !errors.As(err, &trap) || trap.Kind != TrapStack {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCallErrors(t *testing.T) {
 	e := newEngine(t, Config{})
 	i := instance(t, e, load(t, e, wat(t, `(module (memory (export "memory") 1) (func (export "run") (param i32)))`)), InstanceConfig{})

@@ -39,6 +39,11 @@ func (g *Guest) CallTable(ctx context.Context, entry uint32, params, results []V
 	if slot, ok := i.mod.ExportedGlobal(slotExport).(api.MutableGlobal); ok && i.code.part != nil {
 		slot.Set(uint64(entry))
 	}
+	leave, err := i.nest()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	got, err := f.Call(ctx, args...)
 	if err = i.failure(err); err != nil {
 		return nil, err
