@@ -347,6 +347,8 @@ def _picture(data):
 
 def _array(value):
     """Something of numpy or pandas as an array."""
+    if tensors.is_array(value):
+        return value
     if hasattr(value, "toarray"):  # a sparse matrix
         return value.toarray()
     return value.to_numpy() if hasattr(value, "to_numpy") else value

@@ -14,6 +14,7 @@ NUMBERS = {
 }
 NAMES = {"b1": "BOOL", **{kind[1:]: name for name, (_, kind) in NUMBERS.items() if kind != "?"}}
 ALIGN = 16  # where pieces of a message begin
+SMALL = 1 << 14  # bytes that are copied in less time than it takes to do without
 
 
 class Tensor:
@@ -57,7 +58,7 @@ class Tensor:
         return [e.decode() for e in self.elements()]
 
     def array(self):
-        """The elements as a numpy array, which is memory of the message wherever it can be."""
+        """The elements as a numpy array that may be written to; a large one is memory of the message."""
         import numpy
 
         if self.type == "BYTES":
@@ -65,9 +66,10 @@ class Tensor:
             made[:] = self.texts()
         elif self.type == "BF16":
             made = (numpy.frombuffer(self.data, "<u2").astype("<u4") << 16).view("<f4")
+        elif len(self.data) <= SMALL:
+            return numpy.ndarray(self.shape, NUMBERS[self.type][1], bytearray(self.data))
         else:
-            made = numpy.frombuffer(self.data, NUMBERS[self.type][1])
-            made = numpy.asarray(_Writable(made)) if made.size else made.copy()
+            made = numpy.asarray(_Writable(numpy.frombuffer(self.data, NUMBERS[self.type][1])))
         return made.reshape(self.shape)
 
 
@@ -98,11 +100,19 @@ def of_text(text):
     return of_bytes([1], [text.encode()])
 
 
+_known = {}  # numpy's types as the protocol names them
+
+
 def of_array(array, wanted=None):
     """A tensor of a numpy array: of the wanted type, where numpy says that its values are kept."""
     import numpy
 
     array = numpy.asarray(array)
+    if not _known:
+        _known.update({numpy.dtype(kind): name for name, (_, kind) in NUMBERS.items()})
+    name = _known.get(array.dtype)
+    if name is not None and (name == wanted or wanted not in NUMBERS):
+        return Tensor(name, list(array.shape), numpy.ascontiguousarray(array))
     if array.dtype.kind in "USOT":
         return of_bytes(list(array.shape), [_text(v) for v in array.ravel().tolist()])
     if array.dtype.kind in "Mm":
