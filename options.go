@@ -11,6 +11,7 @@ import (
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/places"
 	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/model/native"
 	"github.com/wherry-run/wherry/oci/registry"
 	"github.com/wherry-run/wherry/runtime"
 )
@@ -32,6 +33,7 @@ type settings struct {
 	reuse     model.Reuse
 	log       io.Writer
 	onnx      string // the image that has ONNX Runtime; "": none
+	native    *native.Options
 }
 
 func newSettings(options []Option) (*settings, error) {
@@ -98,6 +100,12 @@ func WithLog(w io.Writer) Option { return func(s *settings) { s.log = w } }
 // load by wasi-nn, and whose own images have none: what the base onnx is called
 // where Run finds its images.
 func WithONNXRuntime(ref string) Option { return func(s *settings) { s.onnx = ref } }
+
+// WithNative has ONNX models run by native ONNX Runtime, in processes of the program
+// wherry-native outside of the sandbox: limits do not hold there, and the model's file
+// is trusted as a program is. native.FindProgram and native.FindLibrary say where they
+// are.
+func WithNative(o native.Options) Option { return func(s *settings) { s.native = &o } }
 
 // places finds the folders to work in.
 func (s *settings) places() (places.Places, error) {

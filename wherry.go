@@ -56,7 +56,7 @@ func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
 		opened.close(context.WithoutCancel(ctx))
 		return nil, fmt.Errorf("open %s: %w", ref, err)
 	}
-	m.closing = []func(context.Context) error{opened.close}
+	m.closing = append([]func(context.Context) error{opened.close}, m.closing...)
 	return m, nil
 }
 
@@ -194,6 +194,7 @@ type loader struct {
 	signature *model.Signature
 	settings  *settings
 	log       io.Writer
+	outside   *outside // for native ONNX Runtime; else nil
 }
 
 func load(ctx context.Context, rt *runtime.Runtime, image runtime.Image, o *settings) (*Model, error) {
@@ -216,17 +217,28 @@ func load(ctx context.Context, rt *runtime.Runtime, image runtime.Image, o *sett
 		if l.signature == nil {
 			return nil, &NotModelError{"it has no label " + oci.LabelSignature + "; build it again"}
 		}
+		if o.native != nil {
+			l.outside = &outside{}
+			config.New = l.native
+		}
 	case "":
 		return nil, &NotModelError{"a model is built with MODEL, or answers with ENTRYPOINT [\"predict\", FILE.py]"}
 	default:
 		return nil, &NotModelError{fmt.Sprintf("%q is a kind of model that this version does not know", l.kind)}
+	}
+	if o.native != nil && l.outside == nil {
+		return nil, errors.New("native ONNX Runtime runs ONNX models alone, and this is one in Python")
 	}
 	config.Signature, config.First = l.signature, first
 	pool, err := model.NewPool(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	return &Model{pool: pool, loader: l}, nil
+	m := &Model{pool: pool, loader: l}
+	if l.outside != nil {
+		m.closing = append(m.closing, l.outside.close)
+	}
+	return m, nil
 }
 
 // ask makes an instance of a Python model that does not say what it takes, and

@@ -46,6 +46,7 @@ const (
 	wazero   = "github.com/tetratelabs/wazero"
 	cobra    = "github.com/spf13/cobra"
 	buildkit = "github.com/moby/buildkit"
+	purego   = "github.com/ebitengine/purego" // makes a binary dynamic
 	ggcr     = "github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -53,6 +54,7 @@ var bans = []ban{
 	{"cmd", Module + "/packager", "cmd is a door: it knows internal/cli alone"},
 	{"cmd", Module + "/runtime", "cmd is a door: it knows internal/cli alone"},
 	{"cmd", Module + "/images", "cmd is a door: it knows internal/cli alone"},
+	{"cmd/wherry-native", Module + "/internal/cli", "the companion answers frames: model/native is all that it knows"},
 	{"cmd", cobra, "cmd is a door: flags belong to internal/cli"},
 	{"internal/cli", wazero, "the engine is reached through runtime"},
 	{"internal/cli", "archive/tar", "archives belong to internal/layer and images"},
@@ -108,6 +110,7 @@ var soleImporters = map[string][]string{
 	cobra:    {"internal/cli"},
 	buildkit: {"packager"},
 	ggcr:     {"oci/registry"},
+	purego:   {"cmd/wherry-native"},
 }
 
 // child rooms that carry their own rules in bans although they stand at their

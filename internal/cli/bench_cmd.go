@@ -93,6 +93,7 @@ and PEAK is the most memory that the process had needed by the end of the phase.
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	o.modelOptions.flags(models)
+	o.native.flags(models)
 	models.Int64SliceVar(&o.batches, "batch", []int64{1, 4, 16, 64, 256}, "rows of a request, where a model takes any number")
 	models.IntVar(&o.instances, "instances", defaultInstances(), "how many requests a model answers at once, in the last line")
 	models.DurationVar(&o.duration, "duration", 2*time.Second, "how long each line is measured")

@@ -52,7 +52,12 @@ var loadColumns = []ux.Column{
 
 // benchModel measures answers of a model that stands ready.
 func (a *app) benchModel(ctx context.Context, what string, words []string, o benchOptions) error {
+	o.native.threads = max(1, goruntime.GOMAXPROCS(0)/max(1, o.instances))
 	m, err := a.openModel(ctx, what, o.modelOptions, wherry.WithInstances(o.instances))
+	var none *wherry.NotModelError
+	if errors.As(err, &none) {
+		return &hinted{&ux.UsageError{Text: what + " is no model; its starts can be measured"}, "wherry bench --startup " + what}
+	}
 	if err != nil {
 		return err
 	}

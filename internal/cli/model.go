@@ -41,11 +41,15 @@ func (a *app) openModel(ctx context.Context, what string, o modelOptions, option
 	if err != nil {
 		return nil, err
 	}
+	backend, err := a.backend(ctx, o.native)
+	if err != nil {
+		return nil, err
+	}
 	image, done, err := a.openTarget(ctx, what, &spec, o.runOptions)
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.loadModel(ctx, what, image, spec, options...)
+	m, err := a.loadModel(ctx, what, image, spec, append(backend, options...)...)
 	if err != nil {
 		done()
 		return nil, err

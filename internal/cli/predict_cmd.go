@@ -55,6 +55,7 @@ table on a terminal, else as JSON.`,
 	f := cmd.Flags()
 	f.SetInterspersed(true)
 	o.modelOptions.flags(f)
+	o.native.flags(f)
 	f.StringVar(&o.json, "json", "", "file with all inputs as JSON, or - for standard input: {NAME: VALUE, ...}, a list of such, or a request of the Open Inference Protocol")
 	f.StringVar(&o.record, "record", "", "file of golden cases to add the request and the answer to")
 	f.StringVar(&o.name, "name", "", "name of the golden case")

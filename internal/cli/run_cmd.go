@@ -40,6 +40,7 @@ type runOptions struct {
 	stats, statsFile       string
 	unknownImports         string
 	models                 []string
+	native                 backendOptions
 	deterministic          bool
 	noSnapshot             bool
 	recordHotSet           string
@@ -88,6 +89,7 @@ file is run as it is, both with your standard input.`,
 	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
 	f.BoolVar(&o.noSnapshot, "no-snapshot", false, "begin the program at its beginning, not where its snapshot was taken")
 	f.StringVar(&o.recordHotSet, "record-hot-set", "", "file to write the functions to that the run runs, for build --hot-set")
+	o.native.flags(f)
 	f.StringArrayVar(&o.models, "nn-model", nil, "model that the program may load by a name (wasi-nn), NAME=FILE.onnx")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
@@ -131,7 +133,10 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		m.reached(phaseImage)
 	}
 	if wherry.Kind(image) == oci.ModelONNX && o.entrypoint == "" {
-		return a.runModel(ctx, what, image, args, spec)
+		return a.runModel(ctx, what, image, args, spec, o)
+	}
+	if o.native.backend == backendNative {
+		return &ux.UsageError{Text: "--backend native is for ONNX models, and " + what + " is a program"}
 	}
 	spec.Args = withProgram(image, spec)
 	rt, err := a.runtime(ctx)
@@ -170,8 +175,12 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 }
 
 // runModel asks a model that is no program of its own.
-func (a *app) runModel(ctx context.Context, what string, image runtime.Image, words []string, spec runtime.Spec) error {
-	m, err := a.loadModel(ctx, what, image, spec)
+func (a *app) runModel(ctx context.Context, what string, image runtime.Image, words []string, spec runtime.Spec, run runOptions) error {
+	options, err := a.backend(ctx, run.native)
+	if err != nil {
+		return err
+	}
+	m, err := a.loadModel(ctx, what, image, spec, options...)
 	if err != nil {
 		return err
 	}

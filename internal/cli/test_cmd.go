@@ -47,6 +47,7 @@ else is equal or wrong. The exit code is 1 when a case fails, or there are none.
 	}
 	f := cmd.Flags()
 	o.modelOptions.flags(f)
+	o.native.flags(f)
 	f.StringVar(&o.cases, "cases", "", "file of golden cases to take instead of the image's")
 	f.StringVar(&o.format, "format", "", "json, or a Go template over the report")
 	return cmd
