@@ -21,18 +21,18 @@ const (
 
 // operatorText has a line for each operator: its domain, its name, and the
 // versions of the operator set in which it was new or changed. After a version
-// stand:
+// stand what is to be said of it:
 //
-//   - ONNX Runtime 1.18 has no implementation of it
-//     x           it is deprecated since
-//     +TYPE       a type of elements that it takes since
-//     @NAME=VALUE an attribute that it has since; with VALUE it does what it did
-//     before, and with * it never does else for the types from before
-//     !           it is another since
+//	7-             ONNX Runtime 1.18 has no implementation of it
+//	7x             it is deprecated since
+//	7+TYPE         a type of elements that it takes since
+//	7@NAME=VALUE   an attribute that it has since; with VALUE it does what it did
+//	               before, and with * it never does else for the types from before
+//	7!             it is another since
 //
 // Of versions up to 20 the changes are left out, because nothing is lowered
-// below them. It is made from ONNX's own schemas by test/onnx/testdata, the
-// signs - by asking the engine for every operator, version and type.
+// below them. TestOperators of test/onnx makes it of the schemas of ONNX, and by
+// asking the engine for every operator, version and type.
 //
 //go:embed operators.txt
 var operatorText string

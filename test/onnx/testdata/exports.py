@@ -77,8 +77,9 @@ boosted = onnxmltools.convert_lightgbm(lightgbm.LGBMRegressor(n_estimators=20, v
 write(root, "LightGBM, one number", boosted, {"input": asked})
 
 
-def network(opset, ir):
+def network(opset, ir, element=np.float32):
     """Two layers of a network, as exporters of networks write them."""
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(element))
     random = np.random.default_rng(2)
     weights = {"w1": random.normal(size=(4, 16)), "b1": random.normal(size=16), "w2": random.normal(size=(16, 3)), "b2": random.normal(size=3)}
     nodes = [
@@ -86,8 +87,8 @@ def network(opset, ir):
         helper.make_node("Gemm", ["r", "w2", "b2"], ["l"]), helper.make_node("Softmax", ["l"], ["y"], axis=-1),
     ]
     graph = helper.make_graph(
-        nodes, "network", [helper.make_tensor_value_info("x", 1, ["n", 4])], [helper.make_tensor_value_info("y", 1, ["n", 3])],
-        [numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
+        nodes, "network", [helper.make_tensor_value_info("x", kind, ["n", 4])], [helper.make_tensor_value_info("y", kind, ["n", 3])],
+        [numpy_helper.from_array(v.astype(element), k) for k, v in weights.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
 
@@ -97,3 +98,4 @@ write(root, "network with external data", network(18, 10), {"x": asked}, externa
 onnx.save(network(17, 8), root + "/float.onnx")
 quantize_dynamic(root + "/float.onnx", root + "/int8.onnx")
 write(root, "network of int8", onnx.load(root + "/int8.onnx"), {"x": asked})
+write(root, "network of float16", network(18, 9, np.float16), {"x": asked.astype(np.float16)})
