@@ -8,8 +8,8 @@ FUZZTIME ?= 5s
 
 .PHONY: build test setup vet unit race fuzz cross scripts interop portability conformance onnx bench dist clean
 
-build: ## the binary, in bin/
-	$(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/wherry
+build: ## the binary and its companion for native ONNX Runtime, in bin/
+	$(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/wherry ./cmd/wherry-native
 
 test: setup ## everything CI checks
 	@test/run
@@ -45,7 +45,7 @@ conformance: ## public suites from outside the repository: WASI_TESTSUITE=checko
 	$(GO) run ./test/conformance $(WASI_TESTSUITE)
 
 onnx: ## the whole ONNX backend suite, any order, exports of today's tools, beside native ONNX Runtime
-	WHERRY_TEST_ONNX=long $(GO) test -count=1 -timeout 60m -v ./test/onnx/... ./model/onnx -run 'TestSuite|TestNative|TestNewer|TestExports|TestOrder'
+	WHERRY_TEST_ONNX=long $(GO) test -count=1 -timeout 60m -v ./test/onnx/... ./model/onnx -run 'TestSuite|TestNative|TestNewer|TestExports|TestOperators|TestOrder'
 
 bench: ## side by side with peers, as ratios
 	$(GO) test -run '^$$' -bench . ./test/bench/...
