@@ -60,7 +60,7 @@ func TestTokenizers(t *testing.T) {
 	python.Must(t, "", script(t, "tokens.py"), "ask", asked, "1000")
 	wherry := program(t)
 	t.Log("\n" + wherry.Must(t, "", "run", "-v", asked+":/asked.json:ro", "-v", script(t, "tokens.py")+":/tokens.py:ro",
-		"python", "/tokens.py", "answer", "/asked.json"))
+		"python", "python", "/tokens.py", "answer", "/asked.json"))
 }
 
 func program(t *testing.T) dock.Program {

@@ -59,6 +59,42 @@ def strings(r, n):
     return out
 
 
+def charsmap(text):
+    """The character map that SentencePiece puts into its models (nmt_nfkc)."""
+    import io
+
+    import sentencepiece
+
+    made = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(text), model_writer=made, vocab_size=300, minloglevel=2, hard_vocab_limit=False)
+    return field(field(made.getvalue(), 3), 2)  # ModelProto.normalizer_spec.precompiled_charsmap
+
+
+def field(data, wanted):
+    """A field of bytes in a message of protobuf."""
+    def number(at):
+        value = shift = 0
+        while True:
+            value |= (data[at] & 127) << shift
+            shift, at = shift + 7, at + 1
+            if data[at - 1] < 128:
+                return value, at
+
+    at = 0
+    while at < len(data):
+        key, at = number(at)
+        if key & 7 == 2:
+            size, at = number(at)
+            if key >> 3 == wanted:
+                return data[at:at + size]
+            at += size
+        elif key & 7 == 0:
+            _, at = number(at)
+        else:
+            at += {1: 8, 5: 4}[key & 7]
+    raise ValueError("the message has no field %d" % wanted)
+
+
 def trained(r):
     """Name -> tokenizer of every kind."""
     text = corpus(r)
@@ -99,9 +135,11 @@ def trained(r):
     t.post_processor = processors.ByteLevel(trim_offsets=False)
     made["splits"] = t
 
-    for name, scheme in (("unigram", "always"), ("first", "first")):
+    nmt = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+    mapped = normalizers.Sequence([normalizers.Precompiled(charsmap(text)), normalizers.Strip(left=False), normalizers.Replace(tokenizers.Regex(" {2,}"), "▁")])
+    for name, scheme, normalizer in (("unigram", "always", nmt), ("first", "first", nmt), ("mapped", "always", mapped)):
         t = Tokenizer(models.Unigram())
-        t.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+        t.normalizer = normalizer
         t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=scheme == "always")
         t.train_from_iterator(text, trainers.UnigramTrainer(vocab_size=500, special_tokens=specials, unk_token="<unk>", show_progress=False))
         t.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B:1 </s>:1", [("</s>", 2)])
