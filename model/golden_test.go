@@ -94,6 +94,21 @@ func TestParseGolden(t *testing.T) {
 
 const oneCase = `{"name":"one","inputs":{"x":[[1,2]]},"outputs":{"j":{"a":1},"y":[0.1]}}`
 
+// TestAnswersOfSeveral compares answers of several documents or files, which a model
+// may give whatever it says, with the one that is written.
+func TestAnswersOfSeveral(t *testing.T) {
+	for _, kind := range []string{model.KindJSON, model.KindTable, model.KindFile, model.KindImage} {
+		s := &model.Signature{Outputs: []model.Field{{Name: "y", Type: model.Bytes, Shape: []int64{-1}, Parameters: &model.FieldParameters{Kind: kind}}}}
+		c := model.Case{Outputs: map[string]json.RawMessage{"y": json.RawMessage(`"data:;base64,MQ=="`)}}
+		g := &model.Golden{Cases: []model.Case{c}}
+		for _, got := range []model.Tensor{model.Of("y", []string{}), model.Of("y", []string{"1", "2"})} {
+			if worst, passed := g.Compare(&c, s, &model.Response{Outputs: []model.Tensor{got}}); passed || worst == nil {
+				t.Errorf("%s of %v passes: %v", kind, got.Shape, worst)
+			}
+		}
+	}
+}
+
 func TestNewCase(t *testing.T) {
 	request := &model.Request{Inputs: []model.Tensor{model.Of("x", []float32{1, 2}, 1, 2)}}
 	answer := &model.Response{Outputs: []model.Tensor{model.Of("y", []float32{0.1}), model.Of("j", []string{`{"a": 1}`})}}

@@ -88,11 +88,10 @@ func fromNPY(t Tensor, endian, kind, width string, columns bool, body []byte) (T
 	if !ok {
 		return t, fmt.Errorf("%v is no shape", t.Shape)
 	}
-	size, err := strconv.Atoi("0" + width)
+	each, err := strconv.ParseInt("0"+width, 10, 32)
 	if err != nil {
-		return t, err
+		return t, fmt.Errorf("its elements are of type %s%.20s", kind, width)
 	}
-	each := int64(size)
 	if kind == "U" {
 		each *= 4
 	}

@@ -58,6 +58,7 @@ func TestParseNPY(t *testing.T) {
 		want model.Tensor
 		fail string
 	}{
+		{"texts of more bytes than can be counted", npy(head("<U2305843009213693952", "False", "(2,)")), model.Tensor{}, "of type U2305843009213693952"},
 		{"columns first", npy(head("|u1", "True", "(2, 3)"), 1, 4, 2, 5, 3, 6), model.Of("", []uint8{1, 2, 3, 4, 5, 6}, 2, 3), ""},
 		{"big-endian", npy(head(">i2", "False", "(2,)"), 0, 1, 0xff, 0xff), model.Of("", []int16{1, -1}), ""},
 		{"wide big-endian", npy(head(">U1", "False", "(1,)"), 0, 0, 0, 'a'), model.Of("", []string{"a"}), ""},

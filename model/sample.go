@@ -16,25 +16,27 @@ const freeLength = 1
 // the field's bounds, or else from 0 to 1, the first of choices, short texts. It is
 // an *InputError when an input is of a kind that cannot be made up.
 func (s *Signature) Sample(r *rand.Rand) (*Request, error) {
-	out := &Request{}
+	out, left := &Request{}, int64(maxSample)
 	for i := range s.Inputs {
 		f := &s.Inputs[i]
 		if f.optional() {
 			continue
 		}
-		t, err := f.sample(r)
+		t, err := f.sample(r, left)
 		if err != nil {
 			return nil, err
 		}
+		left -= int64(len(t.Data))
 		out.Inputs = append(out.Inputs, t)
 	}
 	return out, s.Check(out)
 }
 
-// maxSample bounds the elements of a sample.
-const maxSample = 64 << 20
+// maxSample bounds what is made up for a request, in bytes: a signature may ask for
+// anything.
+const maxSample = 256 << 20
 
-func (f *Field) sample(r *rand.Rand) (Tensor, error) {
+func (f *Field) sample(r *rand.Rand, most int64) (Tensor, error) {
 	switch k := f.kind(); k {
 	case KindFile, KindImage, KindTable, KindJSON:
 		return Tensor{}, &InputError{f.Name, "a " + k + " cannot be made up"}
@@ -49,7 +51,7 @@ func (f *Field) sample(r *rand.Rand) (Tensor, error) {
 		shape = []int64{1}
 	}
 	n, ok := Elements(shape)
-	if !ok || n > maxSample {
+	if !ok || n > most/int64(max(f.Type.Size(), 4+len(f.sampleWord()))) {
 		return Tensor{}, &InputError{f.Name, fmt.Sprintf("%s is too much to make up", showShape(shape))}
 	}
 	t := Tensor{Name: f.Name, Type: f.Type, Shape: shape, Data: []byte{}}
@@ -59,16 +61,24 @@ func (f *Field) sample(r *rand.Rand) (Tensor, error) {
 	return t, nil
 }
 
+// sampleWord is an element of Bytes; of another type it is none.
+func (f *Field) sampleWord() string {
+	switch {
+	case f.Type != Bytes:
+		return ""
+	case f.Parameters != nil && len(f.Parameters.Choices) > 0:
+		return fmt.Sprint(f.Parameters.Choices[0])
+	}
+	return "sample"
+}
+
 func (f *Field) sampleElement(b []byte, r *rand.Rand) []byte {
 	p := f.Parameters
 	if p == nil {
 		p = &FieldParameters{}
 	}
 	if f.Type == Bytes {
-		word := "sample"
-		if len(p.Choices) > 0 {
-			word = fmt.Sprint(p.Choices[0])
-		}
+		word := f.sampleWord()
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(word)))
 		return append(b, word...)
 	}

@@ -41,12 +41,13 @@ func (d *driver) Rehearse(ctx context.Context, m *runtime.Machine) error {
 	return nil
 }
 
-// maxInvented bounds an invented tensor, in elements.
+// maxInvented bounds what is invented for one request, in elements.
 const maxInvented = 16 << 20
 
 // invent makes inputs that fit a signature, with n for dimensions of any length.
 func invent(s *model.Signature, n int64) ([]model.Tensor, bool) {
 	var list []model.Tensor
+	left := int64(maxInvented)
 	for _, f := range s.Inputs {
 		t := model.Tensor{Name: f.Name, Type: f.Type, Shape: []int64{}}
 		for _, d := range f.Shape {
@@ -56,9 +57,10 @@ func invent(s *model.Signature, n int64) ([]model.Tensor, bool) {
 			t.Shape = append(t.Shape, d)
 		}
 		count, ok := model.Elements(t.Shape)
-		if !ok || count > maxInvented || !f.Type.Valid() {
+		if !ok || count > left || !f.Type.Valid() {
 			return nil, false
 		}
+		left -= count
 		one := element(f.Type)
 		for range count {
 			t.Data = append(t.Data, one...)
