@@ -86,7 +86,6 @@ func TestRecorded(t *testing.T) {
 		"as it is":      {restored: true},
 		"another state": {change: func(s *oci.Snapshot) { s.State = []byte(`{"session":1,"model":"another"}`) }},
 		"no state":      {change: func(s *oci.Snapshot) { s.State = []byte("no JSON") }},
-		"an old driver": {change: func(s *oci.Snapshot) { s.Driver = "onnx/0" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := *img
