@@ -202,11 +202,18 @@ func (l *lowering) locales() error {
 	return nil
 }
 
+// maxMemory is what the engine's 32 bits reach: all weights, and where they lie in
+// their files.
+const maxMemory = 1<<32 - 1
+
 // external lists the weights that lie outside.
 func (l *lowering) external() error {
+	total, far := int64(len(l.m.raw)), false
 	add := func(t *TensorProto) {
 		if t.External != nil && t.External.Length > 0 {
 			l.out.External = append(l.out.External, *t.External)
+			far = far || t.External.Offset > maxMemory || t.External.Length > maxMemory-t.External.Offset
+			total = min(total+min(t.External.Length, maxMemory), 2*maxMemory)
 		}
 	}
 	l.m.walk(func(g *Graph) {
@@ -220,6 +227,12 @@ func (l *lowering) external() error {
 			}
 		}
 	})
+	if far || total > maxMemory {
+		return &UnsupportedError{
+			Reason: "its weights have more than 4 GiB, or lie beyond that in their file, and the sandbox has 4 GiB of memory",
+			Help:   "quantize them: onnxruntime.quantization.quantize_dynamic(\"model.onnx\", \"model.int8.onnx\", use_external_data_format=True)",
+		}
+	}
 	slices.SortFunc(l.out.External, func(a, b External) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
 			return c

@@ -197,6 +197,10 @@ func TestExternal(t *testing.T) {
 			t.Errorf("a file of %d: %v", size, err)
 		}
 	}
+	var u *UnsupportedError
+	if _, err := lower(t, build(weights("location", "w", "offset", "4294967290"))); !errors.As(err, &u) || u.Help == "" {
+		t.Errorf("weights beyond 4 GiB: %v", err)
+	}
 	for _, entries := range [][]string{
 		{}, {"location", ""}, {"location", "/etc/passwd"}, {"location", "../w"}, {"location", "a/../../w"}, {"location", `a\b`}, {"location", "c:w"},
 		{"location", "*/_ORT_MEM_ADDR_/*"}, {"location", "."}, {"location", "w", "offset", "-1"}, {"location", "w", "length", "13"},
