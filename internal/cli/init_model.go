@@ -158,15 +158,16 @@ func (a *app) finishInit(folder string, d *scaffold.Draft, force bool, next stri
 		}
 		names = append(names, f.Name)
 	}
-	fmt.Fprintf(a.Err, "%s\nwrote %s", d.Found, strings.Join(names, ", "))
+	ux.Line(a.Err, d.Found)
+	wrote := "wrote " + strings.Join(names, ", ")
 	if d.Edits > 0 {
-		fmt.Fprintf(a.Err, "; %d lines are marked EDIT: look at them", d.Edits)
+		wrote += fmt.Sprintf("; %d lines are marked EDIT: look at them", d.Edits)
 	}
-	fmt.Fprintln(a.Err)
+	ux.Line(a.Err, wrote)
 	for _, n := range d.Notes {
-		fmt.Fprintln(a.Err, "note: "+n)
+		ux.Line(a.Err, "note: "+n)
 	}
-	fmt.Fprintln(a.Err, "next: "+next)
+	ux.Line(a.Err, "next: "+next)
 	return nil
 }
 

@@ -265,7 +265,7 @@ func (h *hf) choose(l *graph.Lowered) error {
 		if tokenFields[f.Name] == "" {
 			return &RefusedError{
 				Reason: fmt.Sprintf("%s wants %q besides tokens: it is no model of one text alone", h.model, comment(f.Name)),
-				Advice: "take the model as it is, tensors in and out: wherry init " + h.model,
+				Advice: "take the model as it is, tensors in and out: wherry init " + shellWord(h.model),
 			}
 		}
 	}
@@ -283,7 +283,7 @@ func (h *hf) choose(l *graph.Lowered) error {
 	default:
 		return &RefusedError{
 			Reason: fmt.Sprintf("nothing is known of what %s answers with %s", comment(or(architecture, h.config.ModelType)), shownFields(l.Signature)),
-			Advice: "take the model as it is, tensors in and out: wherry init " + h.model,
+			Advice: "take the model as it is, tensors in and out: wherry init " + shellWord(h.model),
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
+	"unicode"
 )
 
 // MLmodel is the file that makes a folder one of MLflow.
@@ -23,7 +25,7 @@ func MLflow(ctx context.Context, o Options) (*Draft, error) {
 		return nil, err
 	}
 	m := r.MLflow
-	if m == nil || !fs.ValidPath(m.File) && m.File != "" {
+	if m == nil || !fs.ValidPath(m.File) && m.File != "" || strings.ContainsFunc(m.File, unicode.IsControl) {
 		return nil, fmt.Errorf("%s names no file of its folder", MLmodel)
 	}
 	switch m.Flavor {

@@ -225,6 +225,7 @@ func randomRequest(m *graph.Model, s *model.Signature, size int64, seed uint64) 
 		}
 	}
 	r := &model.Request{}
+	left := int64(maxCase * 64)
 	for _, f := range s.Inputs {
 		shape := make([]int64, len(f.Shape))
 		for i, d := range f.Shape {
@@ -240,7 +241,10 @@ func randomRequest(m *graph.Model, s *model.Signature, size int64, seed uint64) 
 				shape[i] = 0
 			}
 		}
-		r.Inputs = append(r.Inputs, randomTensor(random, &f, shape))
+		t := randomTensor(random, &f, shape, left)
+		n, _ := model.Elements(t.Shape)
+		left -= n
+		r.Inputs = append(r.Inputs, t)
 	}
 	return r
 }
@@ -252,10 +256,11 @@ func symbol(list []string, i int) string {
 	return ""
 }
 
-// randomTensor fills a tensor with what its name and type let one expect.
-func randomTensor(random *rand.Rand, f *model.Field, shape []int64) model.Tensor {
+// randomTensor fills a tensor with what its name and type let one expect; one of more
+// than most elements is empty.
+func randomTensor(random *rand.Rand, f *model.Field, shape []int64, most int64) model.Tensor {
 	n, ok := model.Elements(shape)
-	if !ok || n > maxCase*64 {
+	if !ok || n > most {
 		n, shape = 0, []int64{0}
 	}
 	count := int(n)

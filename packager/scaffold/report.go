@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 )
@@ -89,7 +90,10 @@ type definition struct {
 // maxColumns bounds the columns of a request that are parameters of their own.
 const maxColumns = 5000
 
-var identifier = regexp.MustCompile(`^[A-Za-z_]\w{0,99}$`)
+var (
+	identifier = regexp.MustCompile(`^[A-Za-z_]\w{0,99}$`)
+	release    = regexp.MustCompile(`^\d[\w.+!-]{0,40}$`)
+)
 
 func parseReport(data []byte) (*report, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -101,8 +105,12 @@ func parseReport(data []byte) (*report, error) {
 	return r, r.check()
 }
 
-// check refuses a report that contradicts itself.
+// check refuses a report that contradicts itself, and leaves out versions that are
+// none: they become part of commands that people copy.
 func (r *report) check() error {
+	for _, versions := range []map[string]string{r.Versions, r.Base} {
+		maps.DeleteFunc(versions, func(_, v string) bool { return !release.MatchString(v) })
+	}
 	if r.Problem != nil {
 		return nil
 	}

@@ -145,6 +145,32 @@ func TestLies(t *testing.T) {
 	}
 }
 
+// TestCommands looks for what a hostile pickle says of versions in commands that
+// people copy.
+func TestCommands(t *testing.T) {
+	for _, version := range []string{"1.5; sh evil", "1.5$(sh evil)", "1.5`sh evil`", "\x1b]0;evil", "--evil"} {
+		for _, p := range []*problem{nil, {Kind: "version"}, {Kind: "module", Module: "xgboost"}} {
+			text := reported(t, func(r *report) {
+				r.Versions["scikit-learn"], r.Base["scikit-learn"], r.Problem = version, version+"!", p
+			})
+			d, err := Pickle(t.Context(), Options{Folder: t.TempDir(), Model: "m.pkl", Sandbox: told{"report": text, "golden": `{"problem":{}}`}})
+			said := ""
+			var refused *RefusedError
+			if errors.As(err, &refused) {
+				said = refused.Reason + refused.Advice
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if d != nil {
+				said = d.Found + strings.Join(d.Notes, "")
+			}
+			if strings.Contains(said, "evil") {
+				t.Errorf("%q, %+v: %s", version, p, said)
+			}
+		}
+	}
+}
+
 // TestNasty has Python read what is written with texts that try to get out of
 // their quotes.
 func TestNasty(t *testing.T) {
