@@ -127,26 +127,40 @@ func (s *Signature) Batches() bool {
 
 func (f *Field) batches() bool { return len(f.Shape) > 0 && f.Shape[0] < 0 }
 
-// Batch makes a request of n times the first row of another.
-func (s *Signature) Batch(r *Request, n int64) *Request {
-	out := &Request{ID: r.ID, Outputs: r.Outputs}
+// Batch makes a request of n times the first row of another. It is an *InputError
+// when those are too many bytes.
+func (s *Signature) Batch(r *Request, n int64) (*Request, error) {
+	out, left := &Request{ID: r.ID, Outputs: r.Outputs}, int64(maxBatch)
 	for _, t := range r.Inputs {
 		f := s.Input(t.Name)
 		if f == nil || !f.batches() || len(t.Shape) == 0 || t.Shape[0] < 1 || t.Check() != nil {
 			out.Inputs = append(out.Inputs, t)
 			continue
 		}
-		size := len(t.Data) / int(t.Shape[0])
-		if t.Type == Bytes {
-			size = 0
-			for range countOf(t.Shape[1:]) {
-				size += 4 + int(binary.LittleEndian.Uint32(t.Data[size:]))
-			}
+		row := t.firstRow()
+		if n > left/max(int64(len(row)), 1) {
+			return nil, t.wrong("%d rows of %d bytes are too many", n, len(row))
 		}
+		left -= n * int64(len(row))
 		t.Shape = slices.Clone(t.Shape)
 		t.Shape[0] = n
-		t.Data = slices.Repeat(t.Data[:size], int(n))
+		t.Data = slices.Repeat(row, int(n))
 		out.Inputs = append(out.Inputs, t)
 	}
-	return out
+	return out, nil
+}
+
+// maxBatch bounds what Batch makes, in bytes.
+const maxBatch = 2 << 30
+
+// firstRow is the data of the first row of a sound tensor that has one.
+func (t *Tensor) firstRow() []byte {
+	if t.Type != Bytes {
+		return t.Data[:len(t.Data)/int(t.Shape[0])]
+	}
+	size := 0
+	for range countOf(t.Shape[1:]) {
+		size += 4 + int(binary.LittleEndian.Uint32(t.Data[size:]))
+	}
+	return t.Data[:size]
 }

@@ -148,11 +148,14 @@ func (a *app) benchLoads(ctx context.Context, m *askable, r *model.Request, o be
 	var rows []loadRow
 	for i, n := range batches {
 		task.Update(int64(i), int64(len(batches)+1))
-		batch := r
+		batch, err := r, error(nil)
 		if n > 0 {
-			batch = m.Signature().Batch(r, n)
+			batch, err = m.Signature().Batch(r, n)
 		}
-		row, err := benchLoad(ctx, m, batch, max(n, 1), 1, o.duration)
+		var row loadRow
+		if err == nil {
+			row, err = benchLoad(ctx, m, batch, max(n, 1), 1, o.duration)
+		}
 		if err != nil && i > 0 && ctx.Err() == nil {
 			a.talk().Line("note: no batches of %d and more: %v", n, err)
 			break
