@@ -23,6 +23,7 @@ func archive(r release) (string, []byte, error) {
 		{folder + "/LICENSE", 0o644, r.license},
 		{folder + "/README.md", 0o644, r.readme},
 		{folder + "/" + r.target.program(), 0o755, r.program},
+		{folder + "/" + r.target.companion(), 0o755, r.companion},
 	}
 	if r.target.os == "windows" {
 		data, err := zipped(members)

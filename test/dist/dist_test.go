@@ -63,7 +63,7 @@ func TestDist(t *testing.T) {
 
 func TestEveryTargetHasAnArchiveAndAWheel(t *testing.T) {
 	for _, target := range targets {
-		r := release{"1.2.3", target, []byte("program"), []byte("# readme\n"), []byte("license")}
+		r := release{version: "1.2.3", target: target, program: []byte("program"), companion: []byte("companion"), readme: []byte("# readme\n"), license: []byte("license")}
 		for _, make := range []func(release) (string, []byte, error){archive, wheel} {
 			name, data, err := make(r)
 			if err != nil {
@@ -81,7 +81,7 @@ func TestEveryTargetHasAnArchiveAndAWheel(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			for _, f := range z.File {
-				program := strings.HasSuffix(f.Name, "/"+target.program())
+				program := strings.HasSuffix(f.Name, "/"+target.program()) || strings.HasSuffix(f.Name, "/"+target.companion())
 				if mode := f.Mode().Perm(); program != (mode == 0o755) {
 					t.Errorf("%s: %s has mode %o", name, f.Name, mode)
 				}
@@ -106,7 +106,7 @@ func TestPipChooses(t *testing.T) {
 	dir := t.TempDir()
 	wheels := map[string]string{}
 	for _, target := range targets {
-		name, data, err := wheel(release{version.Release, target, []byte(target.String()), []byte("# readme\n"), []byte("license")})
+		name, data, err := wheel(release{version: version.Release, target: target, program: []byte(target.String()), readme: []byte("# readme\n"), license: []byte("license")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,14 @@ func untar(t *testing.T, file string) string {
 		if err := os.WriteFile(name, data, h.FileInfo().Mode().Perm()); err != nil {
 			t.Fatal(err)
 		}
-		if h.FileInfo().Mode()&0o111 != 0 {
+		switch {
+		case h.FileInfo().Mode()&0o111 == 0:
+		case strings.HasPrefix(filepath.Base(name), "wherry-native"):
+			out, err := exec.Command(name, "-version").Output()
+			if want := "wherry-native " + version.Release; err != nil || strings.TrimSpace(string(out)) != want {
+				t.Errorf("%s -version: %q, %v", name, out, err)
+			}
+		default:
 			program = name
 		}
 	}

@@ -35,11 +35,17 @@ type target struct {
 func (t target) String() string { return t.os + "/" + t.arch }
 
 // program is the file name of the binary.
-func (t target) program() string {
+func (t target) program() string { return t.file("wherry") }
+
+// companion is that of the program that loads native libraries. It is linked against
+// the C library, so wheels, which serve every one, do not have it.
+func (t target) companion() string { return t.file("wherry-native") }
+
+func (t target) file(name string) string {
 	if t.os == "windows" {
-		return "wherry.exe"
+		return name + ".exe"
 	}
-	return "wherry"
+	return name
 }
 
 var targets = []target{
@@ -89,11 +95,15 @@ func run(ctx context.Context, root, out, only string, report io.Writer) error {
 	}
 	var sums strings.Builder
 	for _, t := range chosen {
-		program, err := build(ctx, root, t)
+		program, err := build(ctx, root, t, "./cmd/wherry")
 		if err != nil {
 			return fmt.Errorf("build %s: %w", t, err)
 		}
-		r := release{version: version.Release, target: t, program: program, readme: readme, license: license}
+		companion, err := build(ctx, root, t, "./cmd/wherry-native")
+		if err != nil {
+			return fmt.Errorf("build the companion for %s: %w", t, err)
+		}
+		r := release{version: version.Release, target: t, program: program, companion: companion, readme: readme, license: license}
 		for _, make := range []func(release) (string, []byte, error){archive, wheel} {
 			name, data, err := make(r)
 			if err != nil {
@@ -111,9 +121,10 @@ func run(ctx context.Context, root, out, only string, report io.Writer) error {
 
 // release is what goes into the archives of one target.
 type release struct {
-	version                  string
-	target                   target
-	program, readme, license []byte
+	version            string
+	target             target
+	program, companion []byte
+	readme, license    []byte
 }
 
 func choose(only string) ([]target, error) {
@@ -147,15 +158,15 @@ func removeOld(dir string) error {
 	return nil
 }
 
-// build compiles the program for a target.
-func build(ctx context.Context, root string, t target) ([]byte, error) {
+// build compiles a program for a target.
+func build(ctx context.Context, root string, t target, pkg string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "wherry-dist-*")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, t.program())
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "./cmd/wherry")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=")
 	var talk bytes.Buffer
