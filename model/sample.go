@@ -17,17 +17,24 @@ const freeLength = 1
 // an *InputError when an input is of a kind that cannot be made up.
 func (s *Signature) Sample(r *rand.Rand) (*Request, error) {
 	out, left := &Request{}, int64(maxSample)
-	for i := range s.Inputs {
+	for i := range s.Inputs { // before anything is made
 		f := &s.Inputs[i]
 		if f.optional() {
 			continue
 		}
-		t, err := f.sample(r, left)
+		shape, size, err := f.sampleShape(left)
 		if err != nil {
 			return nil, err
 		}
-		left -= int64(len(t.Data))
-		out.Inputs = append(out.Inputs, t)
+		left -= size
+		out.Inputs = append(out.Inputs, Tensor{Name: f.Name, Type: f.Type, Shape: shape})
+	}
+	for i := range out.Inputs {
+		t := &out.Inputs[i]
+		t.Data = []byte{}
+		for range countOf(t.Shape) {
+			t.Data = s.Input(t.Name).sampleElement(t.Data, r)
+		}
 	}
 	return out, s.Check(out)
 }
@@ -36,12 +43,13 @@ func (s *Signature) Sample(r *rand.Rand) (*Request, error) {
 // anything.
 const maxSample = 256 << 20
 
-func (f *Field) sample(r *rand.Rand, most int64) (Tensor, error) {
+// sampleShape is the shape that a sample of the field has, and its size in bytes.
+func (f *Field) sampleShape(most int64) (shape []int64, size int64, err error) {
 	switch k := f.kind(); k {
 	case KindFile, KindImage, KindTable, KindJSON:
-		return Tensor{}, &InputError{f.Name, "a " + k + " cannot be made up"}
+		return nil, 0, &InputError{f.Name, "a " + k + " cannot be made up"}
 	}
-	shape := slices.Clone(f.Shape)
+	shape = slices.Clone(f.Shape)
 	for i := range shape {
 		if shape[i] < 0 {
 			shape[i] = freeLength
@@ -50,15 +58,12 @@ func (f *Field) sample(r *rand.Rand, most int64) (Tensor, error) {
 	if shape == nil {
 		shape = []int64{1}
 	}
+	each := int64(max(f.Type.Size(), 4+len(f.sampleWord())))
 	n, ok := Elements(shape)
-	if !ok || n > most/int64(max(f.Type.Size(), 4+len(f.sampleWord()))) {
-		return Tensor{}, &InputError{f.Name, fmt.Sprintf("%s is too much to make up", showShape(shape))}
+	if !ok || n > most/each {
+		return nil, 0, &InputError{f.Name, fmt.Sprintf("%s is too much to make up", showShape(shape))}
 	}
-	t := Tensor{Name: f.Name, Type: f.Type, Shape: shape, Data: []byte{}}
-	for range n {
-		t.Data = f.sampleElement(t.Data, r)
-	}
-	return t, nil
+	return shape, n * each, nil
 }
 
 // sampleWord is an element of Bytes; of another type it is none.
