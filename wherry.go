@@ -266,8 +266,12 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 		return nil, err
 	}
 	defer func() {
-		if err != nil {
-			c.Close(context.WithoutCancel(ctx))
+		if err == nil {
+			return
+		}
+		c.Close(context.WithoutCancel(ctx))
+		if i.door != nil { // the program may have opened models before it failed
+			i.door.Close(context.WithoutCancel(ctx))
 		}
 	}()
 	i.container = c

@@ -214,8 +214,11 @@ func labelled(cell string, labels []string) string {
 	return cell
 }
 
+// maxKeys bounds the columns of a document: each row has a cell for every one.
+const maxKeys = 1000
+
 // frameOfDocument is an output that is a JSON object, or a list of them: a column
-// for each key. nil is another output.
+// for each key. nil is another output, or one of too many keys.
 func frameOfDocument(t *model.Tensor, field *model.Field) *frame {
 	if field == nil || field.Parameters == nil || field.Parameters.Kind != model.KindJSON && field.Parameters.Kind != model.KindTable {
 		return nil
@@ -248,7 +251,9 @@ func frameOfDocument(t *model.Tensor, field *model.Field) *frame {
 				f.number[column[k]] = false
 			}
 		}
-		f.rows = append(f.rows, row)
+		if f.rows = append(f.rows, row); len(f.head) > maxKeys {
+			return nil
+		}
 	}
 	for i := range f.rows { // columns that came later
 		f.rows[i] = append(f.rows[i], make([]string, len(f.head)-len(f.rows[i]))...)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -195,6 +196,21 @@ func FuzzInputs(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestManyKeys shows a document whose every row has keys of its own: as a table it
+// would be their square.
+func TestManyKeys(t *testing.T) {
+	var doc strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&doc, `,{"k%d":1}`, i)
+	}
+	text := "[" + doc.String()[1:] + "]"
+	answer := model.Of("doc", []string{text})
+	f, err := frameOf(&answer, predicted.Output("doc"))
+	if err != nil || len(f.rows) != 1 || len(f.head) != 1 || f.rows[0][0] != text {
+		t.Errorf("%d rows of %d columns, %v", len(f.rows), len(f.head), err)
+	}
 }
 
 func TestAnswers(t *testing.T) {
