@@ -55,7 +55,7 @@ func Packages(with []string) []string {
 		}
 	}
 	if named("xgboost") || named("lightgbm") {
-		list = append(list, "onnxmltools")
+		list = append(list, "onnxmltools", "packaging") // it needs that, and does not say so
 	}
 	return list
 }

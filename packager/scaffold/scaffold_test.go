@@ -284,7 +284,7 @@ func TestPackages(t *testing.T) {
 		{"scikit-learn==1.2.2", "scikit-learn==1.2.2 numpy<2 scipy<1.12 skl2onnx onnx pandas"},
 		{"scikit-learn==1.5.1", "scikit-learn==1.5.1 scipy<1.16 skl2onnx onnx pandas"},
 		{"scikit-learn==1.4.0 numpy==1.26.4", "scikit-learn==1.4.0 numpy==1.26.4 scipy<1.16 skl2onnx onnx pandas"},
-		{"xgboost", "xgboost scikit-learn skl2onnx onnx pandas onnxmltools"},
+		{"xgboost", "xgboost scikit-learn skl2onnx onnx pandas onnxmltools packaging"},
 		{"", "scikit-learn skl2onnx onnx pandas"},
 	} {
 		if got := strings.Join(Packages(strings.Fields(c.with)), " "); got != c.want {
