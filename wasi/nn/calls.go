@@ -191,7 +191,7 @@ func shapeOf(dims []byte) (shape []int64, elements uint64, ok bool) {
 			empty = true
 			continue
 		}
-		const most = 1 << 40 // more than any memory, and far from an overflow
+		const most = 1 << 32 // more than any memory, and less than overflows below
 		if elements *= uint64(d); elements > most {
 			return nil, 0, false
 		}
