@@ -257,8 +257,9 @@ func (l *loader) ask(ctx context.Context) (model.Instance, error) {
 func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 	i := &instance{}
 	spec := l.settings.containerSpec(l.log)
+	engine := &ort.Engine{Runtime: l.runtime, Image: l.image, Limits: l.settings.limits, Log: l.log}
 	if l.kind == oci.ModelPython && spec.Door == nil {
-		i.door = python.NewDoor(&ort.Engine{Runtime: l.runtime, Image: l.image, Limits: l.settings.limits, Log: l.log})
+		i.door = python.NewDoor(engine)
 		spec.Door = i.door.Answer
 	}
 	c, err := l.runtime.Create(ctx, l.image, spec)
@@ -274,7 +275,7 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 			i.door.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	i.container = c
+	i.container, engine.Program = c, c
 	switch l.kind {
 	case oci.ModelONNX:
 		i.Instance, err = onnx.Open(ctx, c, onnx.Options{Limits: l.settings.limits, Log: l.log})

@@ -145,7 +145,8 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	}
 	defer closeRuntime(ctx, rt)
 	// ONNX Runtime for a Python program that asks for it.
-	door := python.NewDoor(&ort.Engine{Runtime: rt, Image: image, Limits: spec.Limits, Log: spec.Stderr})
+	engine := &ort.Engine{Runtime: rt, Image: image, Limits: spec.Limits, Log: spec.Stderr}
+	door := python.NewDoor(engine)
 	defer door.Close(context.WithoutCancel(ctx))
 	spec.Door = door.Answer
 	models := a.models(image)
@@ -158,6 +159,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		return err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
+	engine.Program = c
 	started := time.Now()
 	if m != nil {
 		m.running = started

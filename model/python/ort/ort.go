@@ -26,6 +26,9 @@ const Module = "/usr/local/bin/onnxruntime.wasm"
 type Engine struct {
 	Runtime *runtime.Runtime
 	Image   runtime.Image
+	// Program is the container of the program that asks, for which Image's files are
+	// right as far as it has not changed or mounted others; nil: all of them are.
+	Program *runtime.Container
 	// Limits are those of each model.
 	Limits runtime.Limits
 	// Mounts are what the models' containers see besides.
@@ -67,6 +70,9 @@ func (e *Engine) open(ctx context.Context, c *runtime.Container, file string, da
 	var err error
 	inMemory := data != nil
 	if data == nil {
+		if e.Program != nil && identity(c, file) != identity(e.Program, file) {
+			return nil, noFile(file) // the program then sends what it has
+		}
 		if data, err = read(c, file); err != nil {
 			return nil, err
 		}
@@ -104,11 +110,29 @@ func exists(c *runtime.Container, name string) bool {
 	return err == nil
 }
 
+// identity names the content of a file; "" when it cannot be read.
+func identity(c *runtime.Container, file string) string {
+	f, err := c.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	name, err := f.Identity()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+func noFile(name string) error {
+	return &model.ModelError{Type: "NO_SUCHFILE", Message: "Load model from " + name + " failed: File doesn't exist"}
+}
+
 // read reads a model's file, but not those that it names.
 func read(c *runtime.Container, name string) ([]byte, error) {
 	f, err := c.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &model.ModelError{Type: "NO_SUCHFILE", Message: "Load model from " + name + " failed: File doesn't exist"}
+		return nil, noFile(name)
 	}
 	if err != nil {
 		return nil, &model.ModelError{Type: "FAIL", Message: "Load model from " + name + " failed"}
