@@ -74,11 +74,12 @@ func (h *Host) fill(ctx context.Context, packages []string, version string, talk
 	if err != nil {
 		return err
 	}
-	if err := command(ctx, talk, python, "-m", "venv", env); err != nil {
+	// Isolated: modules of the folder that wherry is run in are nobody's.
+	if err := command(ctx, talk, python, "-I", "-m", "venv", env); err != nil {
 		return fmt.Errorf("make an environment: %w", err)
 	}
 	h.python = []string{inside}
-	install := append([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"}, packages...)
+	install := append([]string{"-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"}, packages...)
 	if err := command(ctx, talk, inside, install...); err != nil {
 		return &InstallError{packages, err}
 	}

@@ -1,8 +1,6 @@
 package scaffold
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -94,16 +92,6 @@ var (
 	identifier = regexp.MustCompile(`^[A-Za-z_]\w{0,99}$`)
 	release    = regexp.MustCompile(`^\d[\w.+!-]{0,40}$`)
 )
-
-func parseReport(data []byte) (*report, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	r := &report{}
-	if err := d.Decode(r); err != nil {
-		return nil, fmt.Errorf("read the report of the sandbox: %w", err)
-	}
-	return r, r.check()
-}
 
 // check refuses a report that contradicts itself, and leaves out versions that are
 // none: they become part of commands that people copy.

@@ -54,8 +54,6 @@ type Draft struct {
 	Notes []string
 	// Edits counts the lines of the files that are marked for a look.
 	Edits int
-	// Example is an argument line for wherry run, "" when there is none.
-	Example []string
 }
 
 // A RefusedError says that nothing can be written for a model, and what to do.

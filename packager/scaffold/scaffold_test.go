@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -252,6 +253,17 @@ print(json.dumps(bad))`)
 		t.Fatal(err)
 	}
 	return bad
+}
+
+// parseReport is what a session does with a report.
+func parseReport(data []byte) (*report, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	r := &report{}
+	if err := d.Decode(r); err != nil {
+		return nil, fmt.Errorf("read the report of the sandbox: %w", err)
+	}
+	return r, r.check()
 }
 
 func FuzzReport(f *testing.F) {
