@@ -45,8 +45,8 @@ type NoLibraryError struct{}
 
 func (*NoLibraryError) Error() string {
 	return "there is no native ONNX Runtime on this machine\n" +
-		"install it with Python (pip install onnxruntime) or with npm (npm install onnxruntime-node),\n" +
-		"or name its shared library: --ort-library PATH, or " + EnvLibrary
+		"install it with Python (pip install onnxruntime),\n" +
+		"or name its shared library, as that of npm's onnxruntime-node: --ort-library PATH, or " + EnvLibrary
 }
 
 // FindLibrary is the library that is named, or that of the variable, else the one
@@ -123,6 +123,7 @@ func pythonFolders(ctx context.Context) []string {
 		}
 		ctx, cancel := context.WithTimeout(ctx, pythonWait)
 		cmd := exec.CommandContext(ctx, path, "-c", ask)
+		cmd.Dir = filepath.Dir(path) // it takes modules from where it is run: what lies beside a model is not to be
 		cmd.WaitDelay = time.Second
 		out, err := cmd.Output()
 		cancel()
@@ -142,20 +143,11 @@ func pythonFolders(ctx context.Context) []string {
 	return nil
 }
 
-// nodeFolders are where npm puts onnxruntime-node: below the working directory and
-// those above it, and below those of NODE_PATH.
+// nodeFolders are where npm puts onnxruntime-node, below the folders of NODE_PATH.
+// What is below the working directory may be anybody's, as a model that somebody has
+// fetched to try it, and a library is code.
 func nodeFolders() []string {
 	roots := filepath.SplitList(os.Getenv("NODE_PATH"))
-	if dir, err := os.Getwd(); err == nil {
-		for {
-			roots = append(roots, filepath.Join(dir, "node_modules"))
-			parent := filepath.Dir(dir)
-			if parent == dir {
-				break
-			}
-			dir = parent
-		}
-	}
 	system, arch := runtime.GOOS, map[string]string{"amd64": "x64"}[runtime.GOARCH]
 	if system == "windows" {
 		system = "win32"
@@ -165,6 +157,9 @@ func nodeFolders() []string {
 	}
 	var list []string
 	for _, root := range roots {
+		if !filepath.IsAbs(root) {
+			continue
+		}
 		found, err := filepath.Glob(filepath.Join(escape(root), "onnxruntime-node", "bin", "napi-v*", system, arch))
 		if err == nil {
 			list = append(list, found...)
