@@ -83,7 +83,7 @@ def predict(
     array: np.ndarray = None, halves: npt.NDArray[np.float32] = None, longs: npt.NDArray[np.int64] = None,
     image: Annotated[npt.NDArray[np.uint8], wherry.Shape(-1, 2, 2)] = None, names: npt.NDArray[np.str_] = None,
     frame: pd.DataFrame = None, columns: Annotated[pd.DataFrame, wherry.Columns(a=float, b=str)] = None,
-    series: pd.Series = None, point: Point = None, customer: Customer = None, tuple_: Pair = None,
+    counts: Annotated[pd.DataFrame, wherry.Columns(n=int, ok=bool)] = None, series: pd.Series = None, point: Point = None, customer: Customer = None, tuple_: Pair = None,
     points: list[Point] = (), prices: dict[str, float] = None, either: int | str = 0, any_: Any = None, bare=None,
     file: bytes = b"", picture: wherry.Image = b"",
 ) -> Out:

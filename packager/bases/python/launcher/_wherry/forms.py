@@ -251,6 +251,8 @@ class Frame(Form):
                 told = json.loads(text)
             except ValueError as e:
                 raise ValueError("it is no JSON: %s" % e) from None
+            if self.columns and isinstance(told, list) and all(isinstance(row, dict) for row in told):
+                return self._records(told)
             made = pandas.DataFrame(told["data"], columns=told["columns"]) if _is_split(told) else pandas.DataFrame(told)
         else:
             try:
@@ -258,6 +260,18 @@ class Frame(Form):
             except Exception as e:
                 raise ValueError("it is no CSV: %s" % e) from None
         return self._columns(made)
+
+    def _records(self, rows):
+        """A frame of records, each column made at once as what it is."""
+        import pandas
+
+        found = {}
+        for name, datatype in self.columns.items():
+            try:
+                found[name] = _column(name, [row[name] for row in rows], datatype)
+            except KeyError:
+                raise ValueError("the table lacks the column %s" % name) from None
+        return pandas.DataFrame(found, copy=False)
 
     def of_columns(self, columns):
         """A frame of one tensor for each column."""
@@ -275,10 +289,7 @@ class Frame(Form):
         frame = frame[list(self.columns)]
         for name, datatype in self.columns.items():
             if datatype in tensors.NUMBERS and frame[name].dtype != tensors.NUMBERS[datatype][1]:
-                try:
-                    frame = frame.assign(**{name: frame[name].astype(tensors.NUMBERS[datatype][1])})
-                except (TypeError, ValueError) as e:
-                    raise ValueError("the column %s: %s" % (name, e)) from None
+                frame = frame.assign(**{name: _column(name, frame[name].tolist(), datatype)})
         return frame
 
     def encode(self, value):
@@ -294,6 +305,28 @@ class Frame(Form):
 
     def example(self, said):
         return self.columns and [{n: _ONE.get(d, 1.0) for n, d in self.columns.items()}]
+
+
+def _column(name, values, datatype):
+    """The values of a column as what the column is."""
+    import numpy
+
+    if datatype not in tensors.NUMBERS:
+        return values or numpy.empty(0, object)
+    wanted = numpy.dtype(tensors.NUMBERS[datatype][1])
+    try:
+        made = numpy.array(values)
+        if made.dtype.kind not in "biuf" or not values:  # something is missing, or a text
+            made = numpy.array(values, float if wanted.kind in "iu" else wanted)
+        if wanted.kind in "iu" and made.dtype.kind == "f":
+            if any(not isinstance(v, (int, float)) or v % 1 != 0 for v in values):
+                raise ValueError("whole numbers are wanted")
+            made = numpy.array([int(v) for v in values], wanted)  # not by way of a float
+        if wanted.kind == "b" and made.dtype.kind != "b" and values:
+            raise ValueError("true or false is wanted")
+        return made.astype(wanted, copy=False)
+    except (TypeError, ValueError, OverflowError) as e:
+        raise ValueError("the column %s: %s" % (name, e)) from None
 
 
 def _is_split(told):
