@@ -282,6 +282,10 @@ func (c *comparison) numbers(got, want float64, describe func() Difference) {
 
 // output compares a tensor with a value.
 func (c *comparison) output(got *Tensor, f *Field, value []byte) {
+	if err := got.Check(); err != nil {
+		c.differ(Difference{Output: got.Name, Got: err.Error(), Want: shorten(value)})
+		return
+	}
 	if doc, ok := got.document(f); ok {
 		c.documents(got.Name, doc, value)
 		return

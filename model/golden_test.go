@@ -33,6 +33,7 @@ func TestGolden(t *testing.T) {
 		{"nan", `{"y":["NaN","Infinity"]}`, model.Of("y", []float32{float32(math.NaN()), float32(math.Inf(1))}), "", true},
 		{"not nan", `{"y":["NaN"]}`, model.Of("y", []float32{1}), "y[0]: got 1, want NaN", false},
 		{"shape", `{"y":[1,2]}`, model.Of("y", []float32{1}), "y: got FP32 [1], want [1,2]", false},
+		{"nonsense", `{"y":[]}`, model.Tensor{Name: "y", Type: model.FP32, Shape: []int64{0}, Data: make([]byte, 4)}, "y: got y: 4 bytes", false},
 		{"missing", `{"y":[1]}`, model.Of("z", []float32{1}), "y: got nothing, want [1]", false},
 		{"integer", `{"n":[1000000]}`, model.Of("n", []int64{1000001}), "n[0]: got 1000001, want 1000000 (off by 1)", false},
 		{"text", `{"s":["a","b"]}`, model.Of("s", []string{"a", "c"}), `s[1]: got "c", want "b"`, false},

@@ -196,17 +196,34 @@ func (p *Pool) use(ctx context.Context, i Instance, r *Request) (response *Respo
 	response, err = i.Predict(call, r)
 	sound = err == nil || asked(err)
 	switch {
-	case err == nil && response == nil:
-		sound = false
-		return nil, errors.New("the model gave no response")
-	case err == nil || sound:
-		return response, err
+	case err == nil:
+		if err = checkResponse(response); err != nil {
+			sound = false
+			return nil, err
+		}
+		return response, nil
+	case sound:
+		return nil, err
 	case p.life.Err() != nil:
 		return nil, ErrClosed
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return nil, context.Cause(ctx)
 	}
 	return nil, err
+}
+
+// checkResponse refuses what a guest gives that is none: whoever gets it may rely on
+// its tensors.
+func checkResponse(r *Response) error {
+	if r == nil {
+		return errors.New("the model gave no response")
+	}
+	for i := range r.Outputs {
+		if err := r.Outputs[i].Check(); err != nil {
+			return fmt.Errorf("the model gave what is no tensor: %s", err)
+		}
+	}
+	return nil
 }
 
 // asked tells errors that are the request's from those that are the instance's.

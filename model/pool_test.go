@@ -83,6 +83,8 @@ func (i *fake) Predict(ctx context.Context, r *model.Request) (*model.Response, 
 		return nil, fmt.Errorf("predict: %w", errTrap)
 	case "refuse":
 		return nil, &model.ModelError{Type: "ValueError", Message: "no"}
+	case "nonsense":
+		return &model.Response{Outputs: []model.Tensor{{Name: "seen", Type: model.Int64, Shape: []int64{0}, Data: make([]byte, 8)}}}, nil
 	case "panic":
 		i.broken = true
 		panic("a mistake of ours")
@@ -186,6 +188,9 @@ func TestPoolBroken(t *testing.T) {
 	if got, err := ask(t.Context(), p, "ok"); err != nil || got != 1 {
 		t.Errorf("after a trap: got %d, %v; want a new instance", got, err)
 	}
+	if _, err := ask(t.Context(), p, "nonsense"); err == nil || errors.As(err, new(*model.InputError)) {
+		t.Errorf("got %v for what is no tensor", err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := ask(ctx, p, "hang"); !errors.Is(err, context.DeadlineExceeded) {
@@ -199,7 +204,7 @@ func TestPoolBroken(t *testing.T) {
 		}()
 		_, _ = ask(t.Context(), p, "panic")
 	}()
-	if s := p.Stats(); s.Instances != 0 || s.Broken != 3 || s.Made != 3 || s.Requests != 6 {
+	if s := p.Stats(); s.Instances != 0 || s.Broken != 4 || s.Made != 4 || s.Requests != 7 {
 		t.Errorf("got %+v", s)
 	}
 }
