@@ -16,42 +16,61 @@ func (d *driver) Rehearse(ctx context.Context, m *runtime.Machine) error {
 	if d.session.Session == 0 || d.signature == nil {
 		return nil
 	}
-	// One row and several take different kernels. What wants pictures refuses small ones.
+	// One row and several take different kernels. What wants pictures or sounds refuses
+	// what is too short for it.
 	answered := false
-	for _, n := range []int64{1, 4, 64, 224} {
-		if answered && n > 4 {
+	for at, n := range []int64{1, 4, 64, 224, 288, 576, 512, 1024, 16000} {
+		if answered && at > 1 {
 			break
 		}
-		inputs, ok := invent(d.signature, n)
-		if !ok {
-			break
-		}
-		_, err := d.session.Run(ctx, inputs, nil)
-		answered = answered || err == nil
-		var input *model.InputError
-		if err != nil && !refusal(err) && !errors.As(err, &input) {
-			return err
-		}
-		if inputs, ok = misshapen(inputs); ok && n == 1 { // and what it takes to refuse one
-			if _, err := d.session.Run(ctx, inputs, nil); err != nil && !refusal(err) {
+		for _, first := range []int64{1, n} {
+			inputs, ok := invent(d.signature, first, n)
+			if !ok {
+				continue
+			}
+			err := d.try(ctx, inputs)
+			if answered = answered || err == nil; fatal(err) {
 				return err
+			}
+			if inputs, ok = misshapen(inputs); ok && n == 1 { // and what it takes to refuse one
+				if err := d.try(ctx, inputs); fatal(err) {
+					return err
+				}
+			}
+			if err == nil && n > 4 {
+				break // it takes long
 			}
 		}
 	}
 	return nil
 }
 
-// maxInvented bounds what is invented for one request, in elements.
-const maxInvented = 16 << 20
+// try answers an invented request.
+func (d *driver) try(ctx context.Context, inputs []model.Tensor) error {
+	_, err := d.session.Run(ctx, inputs, nil)
+	return err
+}
 
-// invent makes inputs that fit a signature, with n for dimensions of any length.
-func invent(s *model.Signature, n int64) ([]model.Tensor, bool) {
+// fatal tells whether an error is neither the model's nor the request's.
+func fatal(err error) bool {
+	var input *model.InputError
+	return err != nil && !refusal(err) && !errors.As(err, &input)
+}
+
+// maxInvented bounds what is invented for one request, in elements.
+const maxInvented = 4 << 20
+
+// invent makes inputs that fit a signature, with n for dimensions of any length, and
+// another number for those that come first: they often count what is asked.
+func invent(s *model.Signature, first, n int64) ([]model.Tensor, bool) {
 	var list []model.Tensor
 	left := int64(maxInvented)
 	for _, f := range s.Inputs {
 		t := model.Tensor{Name: f.Name, Type: f.Type, Shape: []int64{}}
-		for _, d := range f.Shape {
-			if d < 0 {
+		for k, d := range f.Shape {
+			if d < 0 && k == 0 {
+				d = first
+			} else if d < 0 {
 				d = n
 			}
 			t.Shape = append(t.Shape, d)
