@@ -22,6 +22,7 @@ type Options struct {
 
 // An Instance is one model, loaded once, that answers one request after the other.
 type Instance struct {
+	container *runtime.Container
 	worker    *runtime.Worker
 	signature *model.Signature
 	like      []byte // how the head of a request says what the output is, or nothing
@@ -34,7 +35,7 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", translate(err))
 	}
-	i := &Instance{worker: w, signature: o.Signature}
+	i := &Instance{container: c, worker: w, signature: o.Signature}
 	if i.signature == nil {
 		if i.signature, err = ask(ctx, w); err != nil {
 			w.Close(context.WithoutCancel(ctx))
@@ -72,7 +73,7 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
+	began, before := time.Now(), i.container.Stats().Fuel
 	answer, data, err := i.worker.Exchange(ctx, head, pieces...)
 	if err != nil {
 		return nil, translate(err)
@@ -84,7 +85,10 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	if err != nil {
 		return nil, &model.ModelError{Type: "protocol", Message: "the answer of the model cannot be read: " + err.Error()}
 	}
-	return &model.Response{Outputs: outputs, Usage: model.Usage{Compute: time.Since(began)}}, nil
+	used := i.container.Stats()
+	return &model.Response{Outputs: outputs, Usage: model.Usage{
+		Fuel: used.Fuel - before, Memory: used.Memory, Compute: time.Since(began),
+	}}, nil
 }
 
 // Reset makes the model forget every request.
