@@ -33,7 +33,7 @@ func (t Tolerance) Compare(got, want *model.Tensor) string {
 		return fmt.Sprintf("%s: other elements", want.Name)
 	}
 	if want.Type == model.FP16 && t != Suite() {
-		t = Tolerance{1.0 / 256, 1.0 / 1024} // others round in the middle of a sum
+		t = Tolerance{1.0 / 256, 1.0 / 256} // 1.18 rounds between operators, later releases do not
 	}
 	size := want.Type.Size()
 	for i := 0; i < len(want.Data); i += size {
