@@ -65,6 +65,14 @@ var (
 	ErrMemory      = errors.New("there is no memory for it")
 )
 
+// An EndError of a Backend or a Graph ends the program that asked.
+type EndError struct{ Err error }
+
+func (e *EndError) Error() string { return e.Err.Error() }
+
+// Unwrap gives what the program ends with.
+func (e *EndError) Unwrap() error { return e.Err }
+
 // size gives the bytes of an element; 0 for what wasi-nn cannot carry.
 func (t Type) size() uint64 {
 	switch t.carrier() {

@@ -9,8 +9,11 @@ import (
 )
 
 // errno is what a program is told of an error.
-func errno(err error) Errno {
+func (h *Host) errno(err error) Errno {
+	var end *EndError
 	switch {
+	case errors.As(err, &end):
+		h.end = end.Err
 	case err == nil:
 		return Success
 	case errors.Is(err, ErrNotFound):
@@ -104,7 +107,7 @@ func (h *Host) add(_ context.Context, m memory, out uint32, size uint64, load fu
 	defer h.give(size)
 	g, err := load()
 	if err != nil {
-		return errno(err)
+		return h.errno(err)
 	}
 	put(m, out, h.graphs.add(&graph{g, g.Inputs()}))
 	return Success
@@ -211,7 +214,7 @@ func (h *Host) compute(ctx context.Context, _ memory, args []uint32) Errno {
 	h.forget(e)
 	outputs, err := g.Run(ctx, e.inputs)
 	if err != nil {
-		return errno(err)
+		return h.errno(err)
 	}
 	if !h.take(sum(outputs)) {
 		return MissingMemory
@@ -299,10 +302,10 @@ func (h *Host) unload(ctx context.Context, _ memory, args []uint32) Errno {
 	delete(h.graphs.all, args[0])
 	for n, e := range h.contexts.all {
 		if e.graph == args[0] {
-			h.end(n, e, g)
+			h.drop(n, e, g)
 		}
 	}
-	return errno(g.Close(context.WithoutCancel(ctx)))
+	return h.errno(g.Close(context.WithoutCancel(ctx)))
 }
 
 // finalize_execution_context(context) frees a context.
@@ -311,11 +314,11 @@ func (h *Host) finalizeExecutionContext(_ context.Context, _ memory, args []uint
 	if g == nil {
 		return InvalidArgument
 	}
-	h.end(args[0], e, g)
+	h.drop(args[0], e, g)
 	return Success
 }
 
-func (h *Host) end(number uint32, e *execution, g *graph) {
+func (h *Host) drop(number uint32, e *execution, g *graph) {
 	h.forget(e)
 	h.give(sum(e.inputs) + contextCost + uint64(len(g.inputs))*contextCost)
 	delete(h.contexts.all, number)

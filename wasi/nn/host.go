@@ -62,6 +62,7 @@ type Host struct {
 	graphs   handles[*graph]
 	contexts handles[*execution]
 	held     uint64
+	end      error // what the program ends with; nil: it goes on
 }
 
 // graph is a model, and how many bytes its handle holds.
@@ -155,7 +156,9 @@ func (h *Host) Module() wasi.HostModule {
 				code := f.call(ctx, g.Memory(), args)
 				if ctx.Err() != nil {
 					g.Fail(context.Cause(ctx))
-					return
+				}
+				if h.end != nil {
+					g.Fail(h.end)
 				}
 				stack[0] = uint64(code)
 			},

@@ -145,6 +145,8 @@ func translate(err error) error {
 	switch {
 	case errors.As(err, &limit) && limit.Resource == "memory":
 		return fmt.Errorf("%w: %w", nn.ErrMemory, err)
+	case errors.As(err, &limit):
+		return &nn.EndError{Err: err} // the program's own
 	case errors.As(err, &input):
 		return fmt.Errorf("%w: %w", nn.ErrInvalid, err)
 	case !errors.As(err, &refused):
