@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,8 +174,8 @@ func TestFolders(t *testing.T) {
 	wherry := program(t)
 	for _, f := range folders(t) {
 		t.Run(f.name, func(t *testing.T) {
-			if (f.name == "older" || f.name == "diabetes") && !long() {
-				t.Skip("SKIPPED: it installs many packages: set WHERRY_TEST_FOLDERS=long")
+			if f.name != "churn" && f.name != "sentence" && !long() {
+				t.Skip("SKIPPED: it takes minutes, or installs many packages: set WHERRY_TEST_FOLDERS=long")
 			}
 			parent := t.TempDir()
 			dir := filepath.Join(parent, f.name)
@@ -201,6 +202,32 @@ func TestFolders(t *testing.T) {
 				t.Log(wherry.Must(t, "", "test", "--cases", filepath.Join(parent, f.cases), f.name))
 			}
 		})
+	}
+}
+
+// TestHarm has init look at a pickle that does what it can when it is read.
+func TestHarm(t *testing.T) {
+	wherry := program(t)
+	dir := t.TempDir()
+	code, err := os.ReadFile(filepath.Join("testdata", "harm.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Pickles of old are text: this one calls exec.
+	text := "HOST = " + strconv.Quote(dir) + "\n" + string(code)
+	pickle := "cbuiltins\nexec\n(V" + strings.NewReplacer(`\`, `\u005c`, "\n", `\u000a`).Replace(text) + "\ntR."
+	if err := os.WriteFile(filepath.Join(dir, "model.pkl"), []byte(pickle), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wherry.Dir = dir
+	wherry.Env = append(wherry.Env, "MY_SECRET=1")
+	r := wherry.Run(t, "", "init", "model.pkl")
+	if r.Code != 1 || !strings.Contains(r.Err, "the module done=,") {
+		t.Errorf("exit code %d: the pickle was not run, or could do something\n%s", r.Code, quiet(r.Err))
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("it left %v, %v", left, err)
 	}
 }
 
