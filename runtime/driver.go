@@ -24,9 +24,9 @@ type Driver interface {
 	// alone.
 	Name() string
 	// Key names what Begin makes of an instance, as long as the module and the limits are
-	// the same: Workers of one Runtime whose drivers have the same Name and Key share
-	// the memory that the first of them came to, and copy what they write to. "" shares
-	// nothing.
+	// the same: Workers of one Runtime whose drivers have the same Name and Key, and whose
+	// images have the same snapshot or none, share the memory that the first of them came
+	// to, and copy what they write to. "" shares nothing.
 	Key() string
 	// Hosts are what one instance imports besides WASI.
 	Hosts(w *World) ([]wasi.HostModule, error)

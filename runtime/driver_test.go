@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/wherry-run/wherry/oci"
@@ -86,8 +87,11 @@ func (d *adding) Begin(ctx context.Context, m *runtime.Machine, state []byte) ([
 	if d.fails != nil {
 		return nil, d.fails
 	}
-	if string(state) == "begun" {
+	switch string(state) {
+	case "begun":
 		return state, nil
+	case "half": // there is nothing left to do
+		return []byte("begun"), nil
 	}
 	if state != nil {
 		return nil, runtime.ErrState
@@ -260,6 +264,29 @@ func TestDriverShares(t *testing.T) {
 	if begins != 2 {
 		t.Errorf("another key: begun %d times", begins)
 	}
+}
+
+// TestDriverSharesNotOthers has an image whose snapshot lies about its memory: what
+// its workers come to from there is not for those of another image.
+func TestDriverSharesNotOthers(t *testing.T) {
+	rt := newRuntime(t)
+	honest := recordDriven(t, rt, libraryImage(t))
+	evil := *honest
+	evil.dir = t.TempDir()
+	memory, err := os.ReadFile(filepath.Join(honest.dir, "memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory[1024] = 66
+	if err := os.WriteFile(filepath.Join(evil.dir, "memory"), memory, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	snap := honest.doc.Snapshots[0]
+	snap.State, snap.Pages = []byte("half"), []digest.Digest{digest.FromBytes(memory)}
+	evil.doc.Snapshots = []oci.Snapshot{snap}
+	must(t, drive(t, createIn(t, rt, &evil, runtime.Spec{}), &adding{key: "k"}, runtime.Limits{}), 66, "add", 0)
+	must(t, drive(t, createIn(t, rt, honest, runtime.Spec{}), &adding{key: "k"}, runtime.Limits{}), 42, "add", 0)
+	must(t, drive(t, createIn(t, rt, honest.image, runtime.Spec{}), &adding{key: "k"}, runtime.Limits{}), 42, "add", 0)
 }
 
 // TestDriverFails has Begin fail for the one who makes what others wait for: one of

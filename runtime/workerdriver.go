@@ -153,7 +153,7 @@ func (w *Worker) join(ctx context.Context) error {
 		return nil
 	}
 	if w.shared == nil {
-		s, slot := rt.share(keyOf("driver", c.content, d.Name(), d.Key())), w.slot
+		s, slot := rt.share(keyOf("driver", c.content, d.Name(), d.Key(), memoryKey(w.plan.snapshot))), w.slot
 		w.shared, w.slot = s, func() {
 			rt.leave(s)
 			slot()
@@ -172,6 +172,15 @@ func (w *Worker) join(ctx context.Context) error {
 		w.from, w.since, w.state = s.image, s.since, s.state
 	}
 	return nil
+}
+
+// memoryKey names the memory that a snapshot has, which may be other than its image
+// should have come to; "" is none.
+func memoryKey(s *oci.Snapshot) string {
+	if s == nil {
+		return ""
+	}
+	return keyOf(fmt.Sprint(s.Memory, s.Pages, s.Globals), string(s.State))
 }
 
 // settle has the driver bring a new instance, or one that was put back, to where it
