@@ -1,10 +1,10 @@
 package images
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 
@@ -47,15 +47,20 @@ func LoadFS(ctx context.Context, s *store.Store, files fs.FS, name string) ([]Lo
 func loadLayout(ctx context.Context, lease *store.Lease, files fs.FS, dir string) ([]Loaded, error) {
 	l := &loader{ctx: ctx, lease: lease, files: map[string]ispec.Descriptor{}, links: map[string]string{}, small: map[string][]byte{}}
 	for _, name := range []string{ispec.ImageLayoutFile, "index.json"} {
-		text, err := fs.ReadFile(files, path.Join(dir, name))
+		f, err := files.Open(path.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("the folder is no image layout: it has no %s", name)
 		}
-		if err == nil {
-			err = l.file(name, int64(len(text)), bytes.NewReader(text))
-		}
 		if err != nil {
 			return nil, err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			err = l.file(name, info.Size(), io.LimitReader(f, info.Size()))
+		}
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	blobs := path.Join(dir, "blobs")

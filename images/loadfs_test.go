@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -80,10 +83,22 @@ func TestLoadFS(t *testing.T) {
 			damaged[name] = &fstest.MapFile{Data: append([]byte("x"), f.Data...)}
 		}
 	}
+	long := t.TempDir() // of 1 TB, which is not read
+	if err := os.WriteFile(filepath.Join(long, "oci-layout"), files["image/oci-layout"].Data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.Create(filepath.Join(long, "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(index.Truncate(1<<40), index.Close()); err != nil {
+		t.Skip("SKIPPED: no files with holes here:", err)
+	}
 	for name, c := range map[string]struct {
-		files fstest.MapFS
+		files fs.FS
 		path  string
 	}{
+		"long":    {os.DirFS(long), "."},
 		"nothing": {files, "none"}, "no layout": {fstest.MapFS{"image/a": &fstest.MapFile{}}, "image"}, "damaged": {damaged, "image"},
 	} {
 		if loaded, err := images.LoadFS(t.Context(), open(t), c.files, c.path); err == nil {
