@@ -104,6 +104,9 @@ func (a *app) refused(m *askable, err error) error {
 	return err
 }
 
+// maxShown is how many inputs of a signature an error lists.
+const maxShown = 12
+
 // badInput shows the line of the signature that a request does not fit.
 func badInput(s *model.Signature, err error, name string) error {
 	if f := s.Input(name); f != nil {
@@ -115,6 +118,10 @@ func badInput(s *model.Signature, err error, name string) error {
 	}
 	hint := "it takes"
 	for i := range s.Inputs {
+		if i == maxShown {
+			hint += fmt.Sprintf("\n  and %d more: wherry inspect lists them", len(s.Inputs)-i)
+			break
+		}
 		hint += "\n  " + s.Inputs[i].String()
 	}
 	return &hinted{&ux.UsageError{Text: err.Error()}, hint}
