@@ -114,7 +114,7 @@ func (g *generator) structure(name, doc string, fields []model.Field) (string, e
 	used := map[string]bool{}
 	for i := range fields {
 		f := &fields[i]
-		if strings.ContainsAny(f.Name, "`\"\\") || !printableName(f.Name) {
+		if !tagName(f.Name) {
 			return "", fmt.Errorf("%q cannot be the tag of a Go field", f.Name)
 		}
 		id := identifier(f.Name)
@@ -131,8 +131,9 @@ func (g *generator) structure(name, doc string, fields []model.Field) (string, e
 	return b.String(), nil
 }
 
-func printableName(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+// tagName tells whether a name can stand in the tag of a Go field, where "-" is none.
+func tagName(s string) bool {
+	return s != "-" && !strings.ContainsFunc(s, func(r rune) bool { return strings.ContainsRune("`\"\\", r) || !unicode.IsPrint(r) })
 }
 
 // comments say of a field what its type does not.
@@ -193,12 +194,15 @@ func (g *generator) rowType(f *model.Field) string {
 		return ""
 	}
 	name := identifier(f.Name) + "Row"
+	for base, n := name, 2; slices.ContainsFunc(g.rows, func(row string) bool { return strings.Contains(row, "\ntype "+name+" struct") }); n++ {
+		name = fmt.Sprintf("%s%d", base, n)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "// %s is a row of %s.\ntype %s struct {\n", name, comment(f.Name), name)
 	used := map[string]bool{}
 	for _, c := range f.Parameters.Columns {
 		id := identifier(c.Name)
-		if used[id] || strings.ContainsAny(c.Name, "`\"\\,") || !printableName(c.Name) {
+		if used[id] || strings.Contains(c.Name, ",") || !tagName(c.Name) {
 			return "" // it cannot be a struct
 		}
 		used[id] = true

@@ -23,6 +23,8 @@ func TestGenerate(t *testing.T) {
 		Outputs: []model.Field{
 			{Name: "id", Type: model.Uint8, Shape: []int64{-1}, Parameters: params(model.FieldParameters{Labels: []string{"a", "b"}})},
 			{Name: "doc", Type: model.Bytes, Shape: []int64{1}, Parameters: params(model.FieldParameters{Kind: model.KindJSON})},
+			{Name: "people", Type: model.Bytes, Shape: []int64{1}, Parameters: params(model.FieldParameters{Kind: model.KindTable, Columns: []model.Column{{Name: "name", Type: model.Bytes}}})},
+			{Name: "odd", Type: model.Bytes, Shape: []int64{1}, Parameters: params(model.FieldParameters{Kind: model.KindTable, Columns: []model.Column{{Name: "-", Type: model.Bytes}}})},
 		},
 	}
 	g := generator{pkg: "flowers", image: "iris:1", digest: "sha256:00", signature: s}
@@ -34,7 +36,7 @@ func TestGenerate(t *testing.T) {
 		"PetalLength float64 `wherry:\"petal-length\"`", "PetalLength2 [][]float32 `wherry:\"petal_length\"`", "X1st *int64 `wherry:\"1st\"`",
 		"Type []string `wherry:\"type\"`", "Картинка []byte `wherry:\"картинка\"`", "Any model.Tensor `wherry:\"any\"`", "Rows any `wherry:\"rows\"`",
 		"ID []uint8 `wherry:\"id\"`", "Doc json.RawMessage `wherry:\"doc\"`", "// classes: a, b", "// in cm */ of a petal", "package flowers",
-		"People []PeopleRow", "`json:\"what else\"`",
+		"People []PeopleRow", "People []PeopleRow2", "Odd json.RawMessage", "`json:\"what else\"`",
 	} {
 		if !strings.Contains(string(source), want) {
 			t.Errorf("the client lacks %s", want)
@@ -47,9 +49,11 @@ func TestGenerate(t *testing.T) {
 	if text, err := exec.Command("go", "vet", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s\n%s", err, text, source)
 	}
-	s.Inputs[0].Name = "a`b"
-	if _, err := g.source(); err == nil {
-		t.Error("a name that cannot be a tag became one")
+	for _, name := range []string{"a`b", "-", "a\"b", "a\x00b"} {
+		s.Inputs[0].Name = name
+		if _, err := g.source(); err == nil {
+			t.Errorf("the name %q, which cannot be a tag, became one", name)
+		}
 	}
 	g.pkg = "a b"
 	if _, err := g.source(); err == nil {
