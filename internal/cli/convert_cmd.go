@@ -32,8 +32,9 @@ func (a *app) convertCommand() *cobra.Command {
 of what the model itself answers.
 
 A throw-away environment is made on this machine with the packages named, by uv
-or by python3 and its pip. The pickle is read there, OUTSIDE of the sandbox: it can
-do whatever you can. Do that with models of people you trust.`,
+or by python3 and its pip. The pickle is read there, and with it what the notebook
+or script defines, OUTSIDE of the sandbox: they can do whatever you can. Do that
+with models of people you trust.`,
 		Example: "  wherry convert model.pkl --with scikit-learn==1.5.1\n  wherry init model.onnx",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,7 +70,7 @@ func (a *app) convert(ctx context.Context, what, source string, o convertOptions
 			return &ux.UsageError{Text: fmt.Sprintf("--with %q: write NAME or NAME==VERSION", w)}
 		}
 	}
-	if err := a.consent(what, o); err != nil {
+	if err := a.consent(what, source, o); err != nil {
 		return err
 	}
 	packages := scaffold.Packages(o.with)
@@ -92,12 +93,16 @@ func (a *app) convert(ctx context.Context, what, source string, o convertOptions
 	return a.finishInit(t.folder, d, o.force, "wherry init "+filepath.Join(t.folder, o.output))
 }
 
-// consent asks whether the pickle may run on this machine.
-func (a *app) consent(what string, o convertOptions) error {
+// consent asks whether the pickle may run on this machine, and with it what the
+// notebook defines.
+func (a *app) consent(what, source string, o convertOptions) error {
 	if o.yes {
 		return nil
 	}
 	warning := what + " is a program, and will run on this machine, outside of the sandbox"
+	if source != "" {
+		warning += ", with what " + source + " defines"
+	}
 	if !ux.IsTerminal(a.In) {
 		return &hinted{errors.New(warning), "if you trust who made it, say so: --yes"}
 	}

@@ -97,7 +97,8 @@ func (a *app) initFolder(folder string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.Err, "%s; wrote %s\nrun it: wherry run %s\n", guess.Why, "Wasmfile", asPath(folder))
+	ux.Line(a.Err, guess.Why+"; wrote Wasmfile")
+	ux.Line(a.Err, "run it: wherry run "+asPath(folder))
 	return nil
 }
 
