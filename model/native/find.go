@@ -148,13 +148,7 @@ func pythonFolders(ctx context.Context) []string {
 // fetched to try it, and a library is code.
 func nodeFolders() []string {
 	roots := filepath.SplitList(os.Getenv("NODE_PATH"))
-	system, arch := runtime.GOOS, map[string]string{"amd64": "x64"}[runtime.GOARCH]
-	if system == "windows" {
-		system = "win32"
-	}
-	if arch == "" {
-		arch = runtime.GOARCH
-	}
+	system, arch := nodeNames()
 	var list []string
 	for _, root := range roots {
 		if !filepath.IsAbs(root) {
@@ -166,4 +160,16 @@ func nodeFolders() []string {
 		}
 	}
 	return list
+}
+
+// nodeNames are what Node.js calls this OS and processor.
+func nodeNames() (system, arch string) {
+	system, arch = runtime.GOOS, runtime.GOARCH
+	if system == "windows" {
+		system = "win32"
+	}
+	if arch == "amd64" {
+		arch = "x64"
+	}
+	return system, arch
 }

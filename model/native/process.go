@@ -6,6 +6,7 @@ package native
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -102,7 +103,7 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	}
 	out := &model.Response{Usage: model.Usage{Compute: time.Since(began)}}
 	if out.Outputs, err = tensors(m.Answer.Outputs, got); err != nil {
-		return nil, i.fail(err)
+		return nil, i.fail(&wrongError{err.Error()})
 	}
 	for k := range out.Outputs {
 		if out.Outputs[k].Name != wanted[k] {
@@ -126,8 +127,9 @@ func (i *Instance) exchange(ctx context.Context, m Message, data [][]byte) (Mess
 	}
 	switch {
 	case !stop(): // it is being killed
-		i.fail(context.Cause(ctx))
-		return Message{}, nil, context.Cause(ctx)
+		i.kill()
+		i.broken = context.Cause(ctx)
+		return Message{}, nil, i.broken
 	case err != nil:
 		return Message{}, nil, i.fail(err)
 	case got.Error != nil:
@@ -136,30 +138,47 @@ func (i *Instance) exchange(ctx context.Context, m Message, data [][]byte) (Mess
 	return got, bytes, nil
 }
 
-// fail ends a process that did not answer as it should.
+// fail ends a process that did not answer as it should, or has ended.
 func (i *Instance) fail(err error) error {
-	i.kill()
-	if said := i.last.line(); said != "" {
-		err = fmt.Errorf("%w: %s", err, said)
-	}
-	if i.ended != nil {
-		err = fmt.Errorf("native ONNX Runtime ended (%w) while it worked: %w", i.ended, err)
+	var wrong *wrongError
+	if errors.As(err, &wrong) || errors.Is(err, errFrame) {
+		i.kill()
+		err = fmt.Errorf("native ONNX Runtime: %w", err)
+	} else {
+		i.end()
+		if err = i.ended; err == nil {
+			err = errors.New("it ended")
+		}
+		if said := i.last.line(); said != "" {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		err = fmt.Errorf("native ONNX Runtime has ended while it worked: %w", err)
 	}
 	i.broken = err
 	return err
 }
+
+// wrongError is an answer that contradicts itself. It is no error of the request.
+type wrongError struct{ reason string }
+
+func (e *wrongError) Error() string { return "an answer that is none: " + e.reason }
 
 // Reset does nothing: ONNX Runtime remembers no request.
 func (i *Instance) Reset(context.Context) error { return i.broken }
 
 // Close ends the process.
 func (i *Instance) Close(context.Context) error {
+	i.end()
+	i.broken = model.ErrClosed
+	return nil // how it ends nothing hangs on
+}
+
+// end lets the process end by itself, for a while.
+func (i *Instance) end() {
 	i.in.Close()
 	late := time.AfterFunc(leave, func() { i.cmd.Process.Kill() })
 	defer late.Stop()
 	i.wait()
-	i.broken = model.ErrClosed
-	return nil // how it ends nothing hangs on
 }
 
 func (i *Instance) kill() {
