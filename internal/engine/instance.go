@@ -63,7 +63,7 @@ type Instance struct {
 
 	mu      sync.Mutex
 	calling *call         // the running call
-	ended   chan struct{} // closed when calling has ended
+	ended   chan struct{} // closed when calling has ended, if Close waits for that
 	closed  bool
 }
 
@@ -189,10 +189,9 @@ func (i *Instance) enter(ctx context.Context) (*call, error) {
 	if i.calling != nil {
 		return nil, ErrBusy
 	}
-	inner, cancel := context.WithCancelCause(ctx)
-	i.calling = &call{Context: inner, instance: i, cancel: cancel}
-	i.ended = make(chan struct{})
-	i.cause = nil
+	inner := &lateContext{parent: ctx}
+	i.calling = &call{Context: inner, instance: i, cancel: inner.cancel}
+	i.ended, i.cause = nil, nil
 	return i.calling, nil
 }
 
@@ -206,7 +205,9 @@ func (i *Instance) leave() {
 	if closed {
 		i.free()
 	}
-	close(ended)
+	if ended != nil {
+		close(ended)
+	}
 }
 
 // Call calls an exported function. It returns *ExitError when the guest exits, with code 0 too, *Trap when it traps,
@@ -337,7 +338,11 @@ func (i *Instance) Close(ctx context.Context) error {
 	i.mu.Lock()
 	first := !i.closed
 	i.closed = true
-	running, ended := i.calling, i.ended
+	running := i.calling
+	if running != nil && i.ended == nil {
+		i.ended = make(chan struct{})
+	}
+	ended := i.ended
 	i.mu.Unlock()
 	if running == nil {
 		if first {
