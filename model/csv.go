@@ -27,7 +27,8 @@ type sheet struct {
 func readSheet(text []byte) (*sheet, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	r := csv.NewReader(bytes.NewReader(text))
-	r.Comma, r.TrimLeadingSpace = separator(text), true
+	r.Comma = separator(text)
+	r.TrimLeadingSpace = r.Comma != '\t' // which it would take for the space before a cell that is empty
 	r.ReuseRecord = false
 	s := &sheet{line: 1}
 	rows, err := r.ReadAll()

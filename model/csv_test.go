@@ -16,6 +16,7 @@ func TestFieldParseCSV(t *testing.T) {
 		Columns: []model.Column{{Name: "a"}, {Name: "b"}}}}
 	table := &model.Field{Name: "x", Type: model.Bytes, Shape: []int64{1}, Parameters: &model.FieldParameters{Kind: model.KindTable}}
 	texts := &model.Field{Name: "x", Type: model.Bytes, Shape: []int64{-1}}
+	pairs := &model.Field{Name: "x", Type: model.Bytes, Shape: []int64{-1, 2}}
 	vector := &model.Field{Name: "x", Type: model.Int64, Shape: []int64{3}}
 	for _, c := range []struct {
 		name  string
@@ -28,6 +29,7 @@ func TestFieldParseCSV(t *testing.T) {
 		{"head", matrix, "a,b\n1,2\n", model.Of("x", []float32{1, 2}, 1, 2), ""},
 		{"semicolons", matrix, "a;b\r\n1;2\r\n", model.Of("x", []float32{1, 2}, 1, 2), ""},
 		{"tabs", matrix, "1\t2", model.Of("x", []float32{1, 2}, 1, 2), ""},
+		{"an empty cell between tabs", pairs, "p\tq\na\t\n\tb\n", model.Of("x", []string{"a", "", "", "b"}, 2, 2), ""},
 		{"mark", matrix, "\ufeff1,2", model.Of("x", []float32{1, 2}, 1, 2), ""},
 		{"by name", named, "b,c,a\n1,2,3\n", model.Of("x", []float32{3, 1}, 1, 2), ""},
 		{"no such", named, "b,c\n1,2\n", model.Tensor{}, `no column "a"; it has "b", "c"`},
