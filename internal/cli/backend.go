@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/pflag"
 
 	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/model/native"
+	"github.com/wherry-run/wherry/oci"
 )
 
 // The ways to run an ONNX model.
@@ -55,7 +55,33 @@ func (a *app) backend(ctx context.Context, o backendOptions) ([]wherry.Option, e
 		}
 		return nil, fmt.Errorf("--backend native: %w", err)
 	}
+	version, err := native.Check(ctx, program, library)
+	if err != nil {
+		return nil, fmt.Errorf("--backend native: %w", err)
+	}
 	a.talk().Clear()
-	ux.Line(a.Err, fmt.Sprintf("backend: native ONNX Runtime (%s), OUTSIDE the sandbox: the model runs with your rights, and limits do not hold", filepath.Base(library)))
+	ux.Line(a.Err, fmt.Sprintf("backend: native ONNX Runtime %s, OUTSIDE the sandbox: the model runs with your rights, and limits do not hold", version))
 	return []wherry.Option{wherry.WithNative(native.Options{Program: program, Library: library, Threads: o.threads})}, nil
+}
+
+// modelBackend is what inspect says of one way to run a model.
+type modelBackend struct {
+	Name    string `json:"Name"`
+	Sandbox bool   `json:"Sandbox"`
+	Default bool   `json:"Default"`
+	Missing string `json:"Missing,omitempty"` // what is not here of it
+}
+
+// backendsOf lists what can run a model of a kind. It runs no program to find out:
+// whether there is a library is seen when one is needed.
+func backendsOf(kind string) []modelBackend {
+	list := []modelBackend{{Name: backendSandbox, Sandbox: true, Default: true}}
+	if kind != oci.ModelONNX {
+		return list
+	}
+	b := modelBackend{Name: backendNative}
+	if _, err := native.FindProgram(); err != nil {
+		b.Missing = err.Error()
+	}
+	return append(list, b)
 }

@@ -29,6 +29,8 @@ type modelInfo struct {
 	Path      string           `json:"Path,omitempty"`
 	Golden    string           `json:"Golden,omitempty"` // the file of its golden cases
 	Signature *model.Signature `json:"Signature,omitempty"`
+	// Backends say what can run it here, the default first.
+	Backends []modelBackend `json:"Backends,omitempty"`
 }
 
 // modelOf reads what an image says of its model; nil when it is none.
@@ -39,7 +41,7 @@ func modelOf(image runtime.Image) (*modelInfo, error) {
 	}
 	labels := image.Config().Labels
 	s, err := wherry.SignatureOf(image)
-	return &modelInfo{Kind: kind, Path: labels[oci.LabelModelPath], Golden: labels[oci.LabelGolden], Signature: s}, err
+	return &modelInfo{Kind: kind, Path: labels[oci.LabelModelPath], Golden: labels[oci.LabelGolden], Signature: s, Backends: backendsOf(kind)}, err
 }
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -53,7 +55,8 @@ func (a *app) inspectCommand() *cobra.Command {
 Programs lists the WebAssembly modules in the image: loaded in parts, with how
 many functions from the beginning and how many groups when they are needed; or
 whole, and why. Derived.Snapshots lists where programs start from: their size,
-and what a run must have as it was at the build. Model is what a model takes and gives.`,
+and what a run must have as it was at the build. Model is what a model takes and gives,
+and its Backends what can run it here: the sandbox, unless --backend native is asked for.`,
 		Args:              atLeast(1, "at least one image"),
 		ValidArgsFunction: a.complete,
 		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {

@@ -80,6 +80,31 @@ func FindLibrary(ctx context.Context, named string, env func(string) string) (st
 	return "", &NoLibraryError{}
 }
 
+// checkWait bounds how long the companion may take to load a library.
+const checkWait = time.Minute
+
+// Check has the companion load a library, and gives the version of ONNX Runtime.
+func Check(ctx context.Context, program, library string) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	said := &tail{}
+	cmd := exec.CommandContext(ctx, program, "--check", "--ort-library", library)
+	cmd.Stderr, cmd.WaitDelay = said, time.Second
+	out, err := cmd.Output()
+	version, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "ONNX Runtime ")
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil && said.line() != "":
+		return "", errors.New(said.line())
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", program, err)
+	case !ok || len(version) > 64:
+		return "", fmt.Errorf("%s does not say which ONNX Runtime %s is", program, library)
+	}
+	return version, nil
+}
+
 // libraryIn finds ONNX Runtime's library in a folder.
 func libraryIn(dir string) (string, bool) {
 	for _, pattern := range libraryNames() {
