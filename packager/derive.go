@@ -66,7 +66,7 @@ type NoRecordingError struct {
 func (e *NoRecordingError) Error() string { return e.Reason }
 
 // deriveVersion is raised when derived data of the same image becomes other data.
-const deriveVersion = "derive/10"
+const deriveVersion = "derive/11"
 
 // derivedRecord is what the cache keeps of derived data.
 type derivedRecord struct {

@@ -29,6 +29,8 @@ type calls struct {
 	guest Guest
 	build *build
 	err   error
+	// steady lets outputs be prepared: see Session.
+	steady bool
 }
 
 // do calls a function by ONNX Runtime's name.

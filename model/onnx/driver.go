@@ -30,6 +30,7 @@ type driver struct {
 // Runtime begin, and loads none.
 func newDriver(c *runtime.Container, name string) (*driver, error) {
 	d := &driver{model: name}
+	d.session.steady = true
 	if name == "" {
 		return d, nil
 	}

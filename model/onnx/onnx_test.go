@@ -362,3 +362,29 @@ func TestShapesInTurn(t *testing.T) {
 		}
 	}
 }
+
+// TestOutputsOfAnyShape asks a model whose output has another shape every time, though its
+// input has not.
+func TestOutputsOfAnyShape(t *testing.T) {
+	g := ort.NewGraph()
+	g.Input("x", ort.Float, 4)
+	g.NodeAs("NonZero", "", []string{"x"}, []string{"at"})
+	g.NodeAs("Identity", "", []string{"x"}, []string{"same"})
+	g.Output("at", ort.Int64, 1, -1)
+	g.Output("same", ort.Float, 4)
+	i := load(t, newRuntime(t), g.Model())
+	for n, x := range [][]float32{{1, 0, 0, 2}, {1, 0, 0, 2}, {0, 3, 0, 2}, {0, 0, 0, 0}, {1, 1, 1, 1}, {1, 1, 1, 1}, {0, 0, 0, 1}, {0, 0, 0, 1}} {
+		var want []int64
+		for k, v := range x {
+			if v != 0 {
+				want = append(want, int64(k))
+			}
+		}
+		got := ask(t, i, model.Of("x", x))
+		at, err := model.Values[int64](got[0])
+		same, err2 := model.Values[float32](got[1])
+		if err != nil || err2 != nil || fmt.Sprint(at) != fmt.Sprint(want) || fmt.Sprint(same) != fmt.Sprint(x) || fmt.Sprint(got[0].Shape) != fmt.Sprint([]int{1, len(want)}) {
+			t.Errorf("request %d: %v is not zero at %v (%v), and is %v; %v %v", n, x, at, got[0].Shape, same, err, err2)
+		}
+	}
+}

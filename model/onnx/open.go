@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/wherry-run/wherry/model"
@@ -98,6 +99,27 @@ func texts(list []name) []string {
 // instance goes on, made anew if need be; after any other error of the guest it is
 // broken until Reset.
 func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
+	out, err := i.ask(ctx, r)
+	own := thrown(err)
+	if own == nil {
+		return out, err
+	}
+	if i.Reset(ctx) != nil {
+		return nil, err
+	}
+	if i.driver.session.steady && strings.Contains(own.Message, otherShape) {
+		i.driver.session.steady = false
+		return i.Predict(ctx, r)
+	}
+	return nil, own
+}
+
+// otherShape is what ONNX Runtime says of a prepared output that the model has another
+// shape for this time.
+const otherShape = "OrtValue shape verification failed"
+
+// ask answers a request, and leaves the guest as it is then.
+func (i *Instance) ask(ctx context.Context, r *model.Request) (*model.Response, error) {
 	out := &model.Response{}
 	began := time.Now()
 	err := i.worker.Do(ctx, func(ctx context.Context, m *runtime.Machine) (err error) {
@@ -107,12 +129,6 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 		return err
 	})
 	out.Usage.Compute = time.Since(began)
-	if own := thrown(err); own != nil {
-		if reset := i.Reset(ctx); reset != nil {
-			return nil, err
-		}
-		err = own
-	}
 	if err != nil {
 		return nil, err
 	}

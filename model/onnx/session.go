@@ -30,6 +30,10 @@ type Session struct {
 	guest Guest
 	build *build
 	loaded
+	// steady takes the outputs of a request to have the shapes of those before, when its
+	// inputs have. ONNX Runtime throws when they have not, which ends the guest: it is for
+	// who can make it anew.
+	steady bool
 }
 
 // loaded is where a guest keeps what belongs to a session. It is what a snapshot has to
@@ -63,7 +67,7 @@ func Load(ctx context.Context, g Guest, model Source) (*Session, error) {
 
 // calls begins a row of calls.
 func (s *Session) calls(ctx context.Context) *calls {
-	return &calls{ctx: ctx, guest: s.guest, build: s.build}
+	return &calls{ctx: ctx, guest: s.guest, build: s.build, steady: s.steady}
 }
 
 // Run answers a request: the outputs that are wanted, none meaning all, in their order.

@@ -24,10 +24,10 @@ func elementNumber(t model.DataType) uint32 {
 // room is how many bytes a tensor needs in the guest: its elements, for strings their
 // addresses and themselves with a zero behind each.
 func room(t *model.Tensor) int64 {
-	if t.Type != model.Bytes {
-		return int64(len(t.Data))
-	}
 	n, _ := model.Elements(t.Shape)
+	if t.Type != model.Bytes {
+		return n * int64(t.Type.Size())
+	}
 	return int64(len(t.Data)) + n // a length of 4 bytes makes place for an address
 }
 
