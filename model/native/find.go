@@ -168,11 +168,20 @@ func pythonFolders(ctx context.Context) []string {
 	return nil
 }
 
-// nodeFolders are where npm puts onnxruntime-node, below the folders of NODE_PATH.
+// globalNode are the folders that npm install -g writes to.
+func globalNode() []string {
+	if runtime.GOOS == "windows" {
+		return []string{filepath.Join(os.Getenv("APPDATA"), "npm", "node_modules")}
+	}
+	return []string{"/usr/local/lib/node_modules", "/usr/lib/node_modules", "/opt/homebrew/lib/node_modules"}
+}
+
+// nodeFolders are where npm puts onnxruntime-node, below the folders of NODE_PATH and
+// its own.
 // What is below the working directory may be anybody's, as a model that somebody has
 // fetched to try it, and a library is code.
 func nodeFolders() []string {
-	roots := filepath.SplitList(os.Getenv("NODE_PATH"))
+	roots := append(filepath.SplitList(os.Getenv("NODE_PATH")), globalNode()...)
 	system, arch := nodeNames()
 	var list []string
 	for _, root := range roots {
