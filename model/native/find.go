@@ -45,8 +45,8 @@ type NoLibraryError struct{}
 
 func (*NoLibraryError) Error() string {
 	return "there is no native ONNX Runtime on this machine\n" +
-		"install it with Python (pip install onnxruntime),\n" +
-		"or name its shared library, as that of npm's onnxruntime-node: --ort-library PATH, or " + EnvLibrary
+		"install it with Python (pip install onnxruntime) or with npm (npm install -g onnxruntime-node),\n" +
+		"or name its shared library: --ort-library PATH, or " + EnvLibrary
 }
 
 // FindLibrary is the library that is named, or that of the variable, else the one
