@@ -166,8 +166,8 @@ type source struct {
 	calls int    // in how many
 }
 
-// maxSources bounds the images of one code that are mapped: nearly every code has one.
-const maxSources = 4
+// maxSources bounds the images of one code that are mapped: nearly every code has one, ONNX Runtime's one for each model.
+const maxSources = 64
 
 // of maps size bytes of a file; nil when that cannot be.
 func (s *sources) of(f *os.File, st os.FileInfo, size int) []byte {
