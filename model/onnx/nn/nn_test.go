@@ -134,6 +134,9 @@ func (s *sandbox) run(t *testing.T, ctx context.Context, files map[string][]byte
 }
 
 func TestPrograms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT TESTED: wasi-nn over ONNX Runtime (-short)")
+	}
 	s := newSandbox(t)
 	t.Run("guest", func(t *testing.T) { testGuest(t, s) })
 	t.Run("no runtime", func(t *testing.T) { testNoRuntime(t, s) })
