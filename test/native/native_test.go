@@ -17,9 +17,6 @@ import (
 	"github.com/wherry-run/wherry/test/dock"
 )
 
-// onnxruntime is what the host's Python has.
-const onnxruntime = "numpy==2.4.6 onnxruntime==1.32.0"
-
 // build compiles both programs beside each other, as they are installed.
 func build(t *testing.T) dock.Program {
 	t.Helper()
@@ -43,11 +40,18 @@ const tolerance = 1e-5
 
 func TestSameAnswers(t *testing.T) {
 	wherry := build(t)
-	_, packages := dock.Packages(t, onnxruntime)
+	requirements, err := os.ReadFile(filepath.Join("..", "examples", "testdata", "requirements.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, packages := dock.Packages(t, string(requirements))
 	library := filepath.Join(packages, "onnxruntime", "capi")
 	for _, name := range []string{"xgboost", "lightgbm", "silero"} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(dock.Root(t), "examples", name)
+			if name != "silero" {
+				folder = trained(t, python, folder)
+			}
 			image := "test-native-" + name
 			wherry.Must(t, "", "build", "-q", "-t", image, folder)
 			r := wherry.Run(t, "", "test", "--backend", "native", "--ort-library", library, image)
@@ -60,6 +64,18 @@ func TestSameAnswers(t *testing.T) {
 			compare(t, wherry, image, folder, library)
 		})
 	}
+}
+
+// trained has the example's own script make its model, in a folder of its own.
+func trained(t *testing.T, python dock.Program, folder string) string {
+	t.Helper()
+	script, err := os.ReadFile(filepath.Join(folder, "train.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python.Dir = t.TempDir()
+	python.Must(t, string(script), "-")
+	return python.Dir
 }
 
 // compare asks both for the inputs of the golden cases, and compares all outputs.
