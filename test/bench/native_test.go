@@ -115,13 +115,8 @@ func tableContest(b *testing.B, builder dock.Program, native *opponent, name str
 	if err != nil {
 		b.Fatal(err)
 	}
-	// On the host, the base's module of words beside types is put next to predict.py.
-	words, err := os.ReadFile(filepath.Join(dock.Root(b), "packager/bases/python/launcher/modules/wherry.py"))
-	if err != nil {
-		b.Fatal(err)
-	}
 	table := filepath.Join(b.TempDir(), "table.json")
-	writeFiles(b, map[string][]byte{table: text, filepath.Join(folder, "wherry.py"): words})
+	writeFiles(b, map[string][]byte{table: text})
 	native.ask(map[string]any{"load": name, "python": folder, "table": table})
 	c := contest{name: name, times: 1, ours: openModel(b, image, 1)}
 	if c.asked, err = (&oip.Case{Inputs: map[string]json.RawMessage{"subscribers": text}}).Request(c.ours.Signature()); err != nil {

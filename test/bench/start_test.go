@@ -32,7 +32,7 @@ const native = "scikit-learn==1.9.1 joblib==1.6.0 pandas==3.0.6 python-slugify==
 // askNative has predict.py answer as `wherry run` has it answer: words are
 // converted by its type hints, and a line of JSON is printed.
 const askNative = `import json, sys, predict
-kinds = [k for name, k in predict.predict.__annotations__.items() if name != "return"]
+kinds = [getattr(k, "__origin__", k) for name, k in predict.predict.__annotations__.items() if name != "return"]
 print(json.dumps(predict.predict(*[kind(word) for kind, word in zip(kinds, sys.argv[1:], strict=True)])))`
 
 // BenchmarkStart is `wherry run MODEL ...`, from the start of the process to its
@@ -63,13 +63,19 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// build makes the image and copies its /app out of it.
+// build makes the image and copies its /app out of it, with the base's module of
+// words beside types, which the host's Python does not have.
 func (m model) build(b *testing.B, builder dock.Program) (image, folder string) {
 	b.Helper()
 	image, folder = "localhost/test-bench:"+m.name, b.TempDir()
 	builder.Must(b, "", "build", "-q", "-t", image, filepath.Join(dock.Root(b), filepath.FromSlash(m.folder)))
 	builder.Must(b, "", "run", "-v", folder+":/out", "--entrypoint", "python", image,
 		"-c", "import shutil; shutil.copytree('/app', '/out', dirs_exist_ok=True)")
+	words, err := os.ReadFile(filepath.Join(dock.Root(b), "packager/bases/python/launcher/modules/wherry.py"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	writeFiles(b, map[string][]byte{filepath.Join(folder, "wherry.py"): words})
 	return image, folder
 }
 
