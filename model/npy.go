@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // npyMagic begins a file of NumPy.
@@ -25,9 +26,9 @@ const (
 )
 
 var (
-	npyDescr   = regexp.MustCompile(`'descr'\s*:\s*'([<>|=]?)([a-zA-Z])(\d*)'`)
-	npyFortran = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
-	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(([\d\s,L]*)\)`)
+	npyDescr   = pattern.New(`'descr'\s*:\s*'([<>|=]?)([a-zA-Z])(\d*)'`)
+	npyFortran = pattern.New(`'fortran_order'\s*:\s*(True|False)`)
+	npyShape   = pattern.New(`'shape'\s*:\s*\(([\d\s,L]*)\)`)
 )
 
 // ParseNPY reads an array as numpy.save writes it: numbers, truths and texts.
@@ -58,13 +59,13 @@ func parseNPY(data []byte) (Tensor, error) {
 	if size > maxNPYHead || size > len(data)-begin {
 		return Tensor{}, errors.New("its head is cut off, or too long")
 	}
-	head, body := data[begin:begin+size], data[begin+size:]
-	descr, order, dims := npyDescr.FindSubmatch(head), npyFortran.FindSubmatch(head), npyShape.FindSubmatch(head)
+	head, body := string(data[begin:begin+size]), data[begin+size:]
+	descr, order, dims := npyDescr.FindStringSubmatch(head), npyFortran.FindStringSubmatch(head), npyShape.FindStringSubmatch(head)
 	if descr == nil || order == nil || dims == nil {
 		return Tensor{}, fmt.Errorf("its head is %.200q: only plain arrays are read", head)
 	}
 	t := Tensor{Shape: []int64{}}
-	for d := range strings.SplitSeq(string(dims[1]), ",") {
+	for d := range strings.SplitSeq(dims[1], ",") {
 		if d = strings.TrimRight(strings.TrimSpace(d), "L"); d == "" {
 			continue
 		}
@@ -74,7 +75,7 @@ func parseNPY(data []byte) (Tensor, error) {
 		}
 		t.Shape = append(t.Shape, n)
 	}
-	return fromNPY(t, string(descr[1]), string(descr[2]), string(descr[3]), string(order[1]) == "True", body)
+	return fromNPY(t, descr[1], descr[2], descr[3], order[1] == "True", body)
 }
 
 // npyTypes are NumPy's names of the types of numbers.

@@ -3,7 +3,6 @@ package packager
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/pattern"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager/recipe"
 )
@@ -74,7 +74,7 @@ func (s *state) configure(step recipe.Step, cmd any, epoch time.Time) error {
 	return nil
 }
 
-var signalName = regexp.MustCompile(`^(SIG)?[A-Z][A-Z0-9+-]{1,15}$|^[0-9]{1,2}$`)
+var signalName = pattern.New(`^(SIG)?[A-Z][A-Z0-9+-]{1,15}$|^[0-9]{1,2}$`)
 
 func (s *state) label(key, value string) {
 	if s.config.Config.Labels == nil {

@@ -6,9 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // Guess is a Wasmfile for a folder that has none, and why it is this one.
@@ -97,7 +98,7 @@ func answers(files fs.FS, sources []string) bool {
 	})
 }
 
-var mainPackage = regexp.MustCompile(`(?m)^package main\b`)
+var mainPackage = pattern.New(`(?m)^package main\b`)
 
 func recogniseGo(files fs.FS) (Guess, error) {
 	found, err := goMains(files)
@@ -167,9 +168,9 @@ func isGoMain(files fs.FS, dir string, e fs.DirEntry) bool {
 }
 
 // plainName is a name that needs no quotes in a Wasmfile.
-var plainName = regexp.MustCompile(`^[A-Za-z0-9][\w.+-]*$`)
+var plainName = pattern.New(`^[A-Za-z0-9][\w.+-]*$`)
 
-var moduleLine = regexp.MustCompile(`(?m)^module\s+"?([^\s"]+)"?`)
+var moduleLine = pattern.New(`(?m)^module\s+"?([^\s"]+)"?`)
 
 // moduleName is the last element of the module path, as go build names programs.
 func moduleName(files fs.FS) string {
@@ -186,7 +187,7 @@ func moduleName(files fs.FS) string {
 	return "app"
 }
 
-var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
+var majorVersion = pattern.New(`^v[0-9]+$`)
 
 func recogniseWasm(name string) (Guess, error) {
 	program := strings.TrimSuffix(name, path.Ext(name))
@@ -199,7 +200,7 @@ func recogniseWasm(name string) (Guess, error) {
 	}, nil
 }
 
-var cMain = regexp.MustCompile(`(?m)^\s*(int|void)\s+main\s*\(`)
+var cMain = pattern.New(`(?m)^\s*(int|void)\s+main\s*\(`)
 
 func recogniseC(files fs.FS, sources []string) (Guess, error) {
 	var program string
@@ -242,10 +243,10 @@ ENTRYPOINT ["%[2]s"]
 // programs are the names that Python programs usually have, the likeliest first.
 var programs = []string{"predict.py", "main.py", "app.py", "__main__.py", "run.py"}
 
-var pythonPredict = regexp.MustCompile(`(?m)^(async\s+)?def\s+predict\s*\(`)
+var pythonPredict = pattern.New(`(?m)^(async\s+)?def\s+predict\s*\(`)
 
 // pythonONNX finds programs that need ONNX Runtime beside them.
-var pythonONNX = regexp.MustCompile(`(?m)^\s*(import|from)\s+onnxruntime\b`)
+var pythonONNX = pattern.New(`(?m)^\s*(import|from)\s+onnxruntime\b`)
 
 func recognisePython(files fs.FS, sources []string, requirements bool) (Guess, error) {
 	program := ""

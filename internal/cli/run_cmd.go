@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/pattern"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
@@ -386,7 +386,7 @@ func (a *app) variable(kv string) []string {
 	return nil
 }
 
-var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+var notInNames = pattern.New(`[^a-z0-9]+`)
 
 // folderPrefix begins the names of images that run made of folders.
 const folderPrefix = "folder/"

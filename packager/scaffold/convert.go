@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // ConvertOptions say what to make ONNX of.
@@ -61,8 +62,8 @@ func Packages(with []string) []string {
 }
 
 var (
-	packageName = regexp.MustCompile(`^[A-Za-z0-9][\w-]*`)
-	scikit      = regexp.MustCompile(`^(?i:scikit-learn)\s*==\s*1\.(\d+)`)
+	packageName = pattern.New(`^[A-Za-z0-9][\w-]*`)
+	scikit      = pattern.New(`^(?i:scikit-learn)\s*==\s*1\.(\d+)`)
 )
 
 // Convert makes ONNX of a pickle, in an environment of the host. The files of the

@@ -3,8 +3,9 @@ package scaffold
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // report is what guest/report.py says of a pickle. It comes from where the
@@ -89,8 +90,8 @@ type definition struct {
 const maxColumns = 5000
 
 var (
-	identifier = regexp.MustCompile(`^[A-Za-z_]\w{0,99}$`)
-	release    = regexp.MustCompile(`^\d[\w.+!-]{0,40}$`)
+	identifier = pattern.New(`^[A-Za-z_]\w{0,99}$`)
+	release    = pattern.New(`^\d[\w.+!-]{0,40}$`)
 )
 
 // check refuses a report that contradicts itself, and leaves out versions that are

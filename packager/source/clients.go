@@ -10,12 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/package-url/packageurl-go"
 
+	"github.com/wherry-run/wherry/internal/pattern"
 	"github.com/wherry-run/wherry/packager"
 )
 
@@ -49,7 +49,7 @@ func (c *Client) pypi(ctx context.Context, r packager.FetchRequest, p packageurl
 	return onlyFile(out)
 }
 
-var wheelName = regexp.MustCompile(`^[\w.]+-[\w.!+]+(?:-\d[\w.]*)?-([\w.]+)-([\w.]+)-([\w.]+)\.whl$`)
+var wheelName = pattern.New(`^[\w.]+-[\w.!+]+(?:-\d[\w.]*)?-([\w.]+)-([\w.]+)-([\w.]+)\.whl$`)
 
 // wheelTags tells pip which of a release's wheels is meant, whatever Python the
 // host has. Without a name it is the one for every Python.
@@ -63,7 +63,7 @@ func wheelTags(file string) ([]string, error) {
 		python, abi, platform = m[1], m[2], m[3]
 	}
 	tags := []string{"--implementation", "py", "--python-version", "3.15"}
-	if m := regexp.MustCompile(`^cp(\d)(\d+)$`).FindStringSubmatch(python); m != nil {
+	if m := pattern.New(`^cp(\d)(\d+)$`).FindStringSubmatch(python); m != nil {
 		tags = []string{"--implementation", "cp", "--python-version", m[1] + "." + m[2]}
 	}
 	tags = append(tags, "--abi", abi)
@@ -117,7 +117,7 @@ func (c *Client) npm(ctx context.Context, r packager.FetchRequest, p packageurl.
 	return onlyFile(out)
 }
 
-var npmScope = regexp.MustCompile(`^@[a-z0-9~-][a-z0-9._~-]*$`)
+var npmScope = pattern.New(`^@[a-z0-9~-][a-z0-9._~-]*$`)
 
 // golang downloads a module's zip with the go command, which checks it against
 // the checksum database as well.
@@ -148,7 +148,7 @@ func (c *Client) golang(ctx context.Context, r packager.FetchRequest, p packageu
 	return to, copyFile(to, got.Zip)
 }
 
-var goPath = regexp.MustCompile(`^[A-Za-z0-9][\w.~/-]*$`)
+var goPath = pattern.New(`^[A-Za-z0-9][\w.~/-]*$`)
 
 func goReason(out []byte, err error) string {
 	var said struct{ Error string }

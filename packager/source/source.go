@@ -12,11 +12,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
 
+	"github.com/wherry-run/wherry/internal/pattern"
 	"github.com/wherry-run/wherry/packager"
 )
 
@@ -101,7 +101,7 @@ func (c *Client) download(ctx context.Context, r packager.FetchRequest, dir stri
 }
 
 // plain keeps names and versions from being taken for options.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+!~-]*$`)
+var plain = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9._+!~-]*$`)
 
 // open checks the file and opens it; closing it removes dir.
 func open(r packager.FetchRequest, dir, name string) (*packager.Fetched, error) {
