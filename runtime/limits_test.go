@@ -5,15 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/test/dock"
 )
 
 // limitOf is the limit that ended a run; it fails the test when none did.
@@ -149,25 +147,7 @@ func TestLimitProcesses(t *testing.T) {
 // wat assembles a module from its text.
 func wat(t *testing.T, text string) []byte {
 	t.Helper()
-	if _, err := exec.LookPath("wat2wasm"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI has no wat2wasm")
-		}
-		t.Skip("SKIPPED: no wat2wasm (wabt) to build the guest with")
-	}
-	dir := t.TempDir()
-	in, out := filepath.Join(dir, "m.wat"), filepath.Join(dir, "m.wasm")
-	if err := os.WriteFile(in, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := exec.Command("wat2wasm", "--enable-all", "--debug-names", "-o", out, in).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, b)
-	}
-	bin, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bin
+	return dock.WAT(t, text, "--enable-all", "--debug-names")
 }
 
 // exits runs a module that exits with what it finds.

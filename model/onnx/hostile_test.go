@@ -5,15 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
+	"github.com/wherry-run/wherry/test/dock"
 )
 
 // liar has the exports of ONNX Runtime that are called here, and answers what its
@@ -46,23 +44,7 @@ const liar = `(module
 
 func liarModule(t testing.TB) (*engine.Engine, *engine.Module) {
 	t.Helper()
-	if _, err := exec.LookPath("wat2wasm"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI has no wat2wasm")
-		}
-		t.Skip("SKIPPED: no wat2wasm (wabt) to build the guest with")
-	}
-	in, out := filepath.Join(t.TempDir(), "m.wat"), filepath.Join(t.TempDir(), "m.wasm")
-	if err := os.WriteFile(in, []byte(liar), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := exec.Command("wat2wasm", "-o", out, in).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, b)
-	}
-	bin, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := dock.WAT(t, liar)
 	e, err := engine.New(t.Context(), engine.Config{Interpreter: true})
 	if err != nil {
 		t.Fatal(err)

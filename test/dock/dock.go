@@ -36,6 +36,24 @@ func Find(t testing.TB, program string) string {
 	return path
 }
 
+// WAT assembles a module from its text; flags are wat2wasm's.
+func WAT(t testing.TB, text string, flags ...string) []byte {
+	t.Helper()
+	tool, dir := Find(t, "wat2wasm"), t.TempDir()
+	in, out := filepath.Join(dir, "m.wat"), filepath.Join(dir, "m.wasm")
+	if err := os.WriteFile(in, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := exec.Command(tool, append(flags, "-o", out, in)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	bin, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
 // Root is the folder of the repository.
 func Root(t testing.TB) string {
 	t.Helper()

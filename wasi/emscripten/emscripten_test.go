@@ -5,14 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/test/dock"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/emscripten"
 	"github.com/wherry-run/wherry/wasi/preview1"
@@ -75,29 +73,6 @@ const guest = `(module
 	(func (export "setTempRet0") (param i32) (global.set $high (local.get 0)))
 	(func (export "high") (result i32) (global.get $high)))`
 
-// wat assembles a module.
-func wat(t testing.TB, text string) []byte {
-	t.Helper()
-	if _, err := exec.LookPath("wat2wasm"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI has no wat2wasm")
-		}
-		t.Skip("SKIPPED: no wat2wasm (wabt) to build the guest with")
-	}
-	in, out := filepath.Join(t.TempDir(), "m.wat"), filepath.Join(t.TempDir(), "m.wasm")
-	if err := os.WriteFile(in, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := exec.Command("wat2wasm", "-o", out, in).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, b)
-	}
-	bin, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bin
-}
-
 // machine is an instance of the guest and what it prints.
 type machine struct {
 	*engine.Instance
@@ -119,7 +94,7 @@ func makerOf(t testing.TB, text string, interpreter bool) func(change func(*emsc
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close(context.WithoutCancel(ctx)) })
-	bin := wat(t, text)
+	bin := dock.WAT(t, text)
 	sum := sha256.Sum256(bin)
 	m, err := e.Load(ctx, hex.EncodeToString(sum[:]), func(context.Context) (engine.Artifact, error) { return engine.Artifact{Wasm: bin}, nil }, nil)
 	if err != nil {
