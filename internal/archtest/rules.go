@@ -121,7 +121,7 @@ var nested = map[string]string{
 }
 
 // parents that import their children.
-var openParents = map[string]bool{"internal/cli": true, "packager": true}
+var openParents = map[string]bool{"internal/cli": true, "packager": true, "serve": true}
 
 // Room returns the room that the package at rel (slash path below the module
 // root) belongs to, and its level; ok is false when no room claims it.
