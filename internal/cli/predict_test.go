@@ -207,9 +207,9 @@ func TestManyKeys(t *testing.T) {
 	}
 	text := "[" + doc.String()[1:] + "]"
 	answer := model.Of("doc", []string{text})
-	f, err := frameOf(&answer, predicted.Output("doc"))
-	if err != nil || len(f.rows) != 1 || len(f.head) != 1 || f.rows[0][0] != text {
-		t.Errorf("%d rows of %d columns, %v", len(f.rows), len(f.head), err)
+	frames, err := model.Frames(predicted, []*model.Response{{Outputs: []model.Tensor{answer}}})
+	if err != nil || len(frames) != 1 || len(frames[0].Rows) != 1 || len(frames[0].Head) != 1 || frames[0].Rows[0][0] != text {
+		t.Errorf("%d frames, %v", len(frames), err)
 	}
 }
 
