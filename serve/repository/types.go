@@ -125,4 +125,6 @@ type Status struct {
 	Tasks     []string
 	Instances int
 	Memory    int64 // bytes; 0: unknown
+	// Waiting requests are in its queue now, and Running ones are computed.
+	Waiting, Running int
 }
