@@ -1,12 +1,11 @@
 package model
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
 
 // writer writes the elements of a sound tensor as JSON.
@@ -42,8 +41,10 @@ func (w *writer) element(b []byte) []byte {
 		return strconv.AppendBool(b, t.Data[i] != 0)
 	case class == floating:
 		return appendFloat(b, t.number(i), t.Type)
+	case class == signed:
+		return strconv.AppendInt(b, int64(t.scalar(i).integer), 10)
 	}
-	return append(b, t.text(i)...)
+	return strconv.AppendUint(b, t.scalar(i).integer, 10)
 }
 
 // raw is the next element of Bytes.
@@ -63,12 +64,49 @@ func (w *writer) bytes(b, e []byte) []byte {
 	return appendString(b, e)
 }
 
+// appendString appends a text in quotes; what is no UTF-8 in it is replaced.
 func appendString(b, e []byte) []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(string(e)) // a string always can be
-	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+	b = append(b, '"')
+	begin := 0
+	for i := 0; i < len(e); {
+		c := e[i]
+		if c < utf8.RuneSelf && c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		size := 1
+		if c >= utf8.RuneSelf {
+			var r rune
+			if r, size = utf8.DecodeRune(e[i:]); (r != utf8.RuneError || size > 1) && r != '\u2028' && r != '\u2029' {
+				i += size
+				continue
+			}
+		}
+		b = append(b, e[begin:i]...)
+		b = appendEscaped(b, e[i:i+size])
+		i += size
+		begin = i
+	}
+	b = append(b, e[begin:]...)
+	return append(b, '"')
+}
+
+// appendEscaped appends a character that cannot stand in a string as it is, or, as
+// the ends of lines, not in every reader's.
+func appendEscaped(b, c []byte) []byte {
+	switch c[0] {
+	case '"', '\\':
+		return append(b, '\\', c[0])
+	case '\n':
+		return append(b, `\n`...)
+	case '\r':
+		return append(b, `\r`...)
+	case '\t':
+		return append(b, `\t`...)
+	}
+	r, _ := utf8.DecodeRune(c)
+	const hex = "0123456789abcdef"
+	return append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
 
 // appendFloat writes a number in as few digits as its type needs.

@@ -34,8 +34,7 @@ func (f *Field) Parse(value []byte) (Tensor, error) {
 			return f.whole(b), nil
 		}
 	}
-	r := reader{kind: f.Type, checked: true}
-	shape, data, err := r.read(value)
+	shape, data, err := readElements(f.Type, value, false, 0)
 	if err != nil {
 		return t, &InputError{f.Name, err.Error() + ": the model takes " + f.Describe()}
 	}
