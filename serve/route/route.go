@@ -22,6 +22,10 @@ type Route struct {
 	// Open routes need no API key: health, readiness.
 	Open    bool
 	Handler http.Handler
+	// When lets several routes have one pattern, as GET /{$}, which is a page to a
+	// browser and a document to a client of Cog: of those, in their order, the first
+	// whose When says so answers. nil says so always.
+	When func(r *http.Request) bool
 	// Operation describes the route for the model that st is of, for the OpenAPI
 	// document; nil leaves it out. It may give nil when the route means nothing for
 	// the model.
