@@ -4,7 +4,7 @@ import "time"
 
 // An Event is a Call that came to its end. It is given to Config.Observe together
 // with the context of the call, by which metrics, logs and traces know the request
-// it belongs to; what it points to is not to be changed, nor kept.
+// it belongs to. What it points to may be kept, but not changed.
 type Event struct {
 	Call *Call
 	// Answer is nil when the call failed, and of a stream its last part.

@@ -125,6 +125,8 @@ type Status struct {
 	Tasks     []string
 	Instances int
 	Memory    int64 // bytes; 0: unknown
-	// Waiting requests are in its queue now, and Running ones are computed.
+	// Asleep models were unloaded to make room, and are loaded when they are asked.
+	Asleep bool
+	// Waiting and Running are the requests that wait for an instance, and have one.
 	Waiting, Running int
 }

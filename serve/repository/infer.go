@@ -1,0 +1,107 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/wherry-run/wherry/model"
+)
+
+// Infer answers a request: it waits for its turn, and gives up when ctx ends, or
+// its time is over. The errors are those of model.Predictor, *NotFoundError,
+// *NotReadyError and *OverloadedError.
+func (r *Repository) Infer(ctx context.Context, c *Call) (*Answer, error) {
+	began := time.Now()
+	e, err := r.find(c.Model, c.Version)
+	if err != nil {
+		r.observe(ctx, Event{Call: c, Receipt: Receipt{Model: c.Model, Version: c.Version}, Err: err, Began: began})
+		return nil, err
+	}
+	a := &Answer{Receipt: Receipt{Model: e.name, Version: e.version}}
+	a.Response, err = r.infer(ctx, e, c, &a.Receipt)
+	now := time.Now()
+	took := now.Sub(began)
+	e.counts.ended(&a.Receipt, now, took, err)
+	if err != nil {
+		r.observe(ctx, Event{Call: c, Receipt: a.Receipt, Err: err, Began: began, Took: took})
+		return nil, err
+	}
+	a.Receipt.Fuel, a.Receipt.Memory = a.Response.Usage.Fuel, a.Response.Usage.Memory
+	r.observe(ctx, Event{Call: c, Answer: a, Receipt: a.Receipt, Began: began, Took: took})
+	return a, nil
+}
+
+func (r *Repository) observe(ctx context.Context, e Event) {
+	if r.config.Observe != nil {
+		r.config.Observe(ctx, e)
+	}
+}
+
+func (r *Repository) infer(ctx context.Context, e *entry, c *Call, receipt *Receipt) (*model.Response, error) {
+	if d := r.timeout(c); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	for {
+		s := e.current.Load()
+		if s == nil {
+			if err := e.wake(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if r.draining.Load() {
+			return nil, &NotReadyError{e.name, e.version, shuttingDown}
+		}
+		receipt.Digest = s.loaded.Digest
+		response, err := s.infer(ctx, c, receipt)
+		if err == errMoved {
+			if e.current.Load() == s { // it is being closed for good
+				return nil, &NotReadyError{e.name, e.version, shuttingDown}
+			}
+			continue
+		}
+		if err == nil && response == nil {
+			err = errors.New("the model gave no response")
+		}
+		r.touch(e)
+		return response, err
+	}
+}
+
+// timeout is how long a request may take; 0: as long as it likes.
+func (r *Repository) timeout(c *Call) time.Duration {
+	d := c.Timeout
+	if d <= 0 {
+		d = r.config.Timeout
+	}
+	if most := r.config.MaxTimeout; most > 0 && (d <= 0 || d > most) {
+		d = most
+	}
+	return d
+}
+
+// canceled tells whether a client gave a request up.
+func canceled(err error) bool { return errors.Is(err, context.Canceled) }
+
+// stream has a model give its answer in parts; of one that cannot the whole is the
+// only part.
+func stream(ctx context.Context, p model.Predictor, c *Call) (*model.Response, error) {
+	if s, ok := p.(model.Streamer); ok {
+		usage, err := s.Stream(ctx, c.Request, c.Emit)
+		if err != nil {
+			return nil, err
+		}
+		return &model.Response{Usage: usage}, nil
+	}
+	response, err := p.Predict(ctx, c.Request)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Emit(response); err != nil {
+		return nil, err
+	}
+	return &model.Response{Usage: response.Usage}, nil
+}
