@@ -18,8 +18,12 @@ const (
 )
 
 func ownImport(i Import) bool {
-	if i.Kind != KindFunc || i.Module != ownModule || len(i.Results) > 0 {
+	if i.Kind != KindFunc || i.Module != ownModule {
 		return false
+	}
+	if len(i.Results) > 0 {
+		_, ok := accelerated(i)
+		return ok
 	}
 	return i.Name == yieldName && len(i.Params) == 0 || i.Name == loadName && len(i.Params) == 1 && i.Params[0] == I32
 }
@@ -109,12 +113,19 @@ func (i *Instance) settle(ctx context.Context) {
 
 // yield is what the guest calls when its slice is spent.
 func (i *Instance) yield(ctx context.Context) {
-	if err := i.cancelled(ctx); err != nil {
+	if err := i.turn(ctx); err != nil {
 		i.guest.Fail(err)
+	}
+}
+
+// turn begins the next slice, unless the call is to end.
+func (i *Instance) turn(ctx context.Context) error {
+	if err := i.cancelled(ctx); err != nil {
+		return err
 	}
 	m := &i.meter
 	if m.counter == nil {
-		return
+		return nil
 	}
 	used := m.spend()
 	i.spent.Add(used)
@@ -124,10 +135,11 @@ func (i *Instance) yield(ctx context.Context) {
 	if m.hook != nil {
 		var err error
 		if grant, err = m.hook.Yield(ctx, used); err != nil {
-			i.guest.Fail(err)
+			return err
 		}
 	}
 	m.fill(grant)
+	return nil
 }
 
 // yieldShim is the import of prepared modules.

@@ -37,6 +37,9 @@ type InstanceConfig struct {
 	Image *Image
 	// Quota is asked before memory grows. It may be nil.
 	Quota Quota
+	// Kernels gives what stands in for a function, by its index in the module before it was prepared: of those that were
+	// prepared to ask. It may be nil, and may give nil: then the function itself runs.
+	Kernels func(function uint32) Kernel
 	// Meter is told what the guest spends, if the module was prepared with fuel. It may be nil.
 	Meter Meter
 }
@@ -44,12 +47,13 @@ type InstanceConfig struct {
 // Instance is one instance of a module, with memory, tables and globals of its own. One call runs at a time; Close may
 // come from any goroutine at any time.
 type Instance struct {
-	code  *code
-	guest Guest
-	mem   *linear // nil: no memory
-	table []hostCall
-	meter meter
-	spent atomic.Uint64
+	code    *code
+	guest   Guest
+	mem     *linear // nil: no memory
+	table   []hostCall
+	kernels []Kernel // nil, or as long as table
+	meter   meter
+	spent   atomic.Uint64
 
 	// What follows belongs to the goroutine that runs the call.
 	mod     api.Module
@@ -103,6 +107,7 @@ func (e *Engine) Instantiate(ctx context.Context, m *Module, c InstanceConfig) (
 	if i.table, err = bindImports(m.code, c); err != nil {
 		return nil, err
 	}
+	i.kernels = bindKernels(m.code, c.Kernels)
 	if err := checkTables(m.code.outline, c.TableLimit); err != nil {
 		return nil, err
 	}

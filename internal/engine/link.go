@@ -51,8 +51,13 @@ func link(ctx context.Context, r wazero.Runtime, o *outline) (*shims, error) {
 		s.numbers[i.Module][i.Name] = len(s.slots)
 		var f api.GoModuleFunction = shim(len(s.slots))
 		if ownImport(i) {
-			if f = (yieldShim{}); i.Name == loadName {
+			switch _, asks := accelerated(i); {
+			case asks:
+				f = kernelShim(len(s.slots))
+			case i.Name == loadName:
 				f = loadShim{}
+			default:
+				f = yieldShim{}
 			}
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(f, apiTypes(i.Params), apiTypes(i.Results)).

@@ -137,6 +137,12 @@ func (m Memory) Read(off, n uint32) ([]byte, bool) {
 	return b[off:end:end], true
 }
 
+// All gives all bytes, as Read does.
+func (m Memory) All() []byte {
+	b := m.bytes()
+	return b[:len(b):len(b)]
+}
+
 // Write copies p to off, whole or not at all.
 func (m Memory) Write(off uint32, p []byte) bool {
 	b := m.bytes()

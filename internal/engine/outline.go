@@ -53,23 +53,25 @@ func readOutline(bin []byte) (*outline, error) {
 	return o, nil
 }
 
-// original is the index that a function had before the engine's own import came in front of it. What a preparation adds
+// original is the index that a function had before the engine's own imports came in front of it. What a preparation adds
 // comes last and has names.
 func (o *outline) original(index uint32) uint32 {
 	if o == nil {
 		return index
 	}
-	at := uint32(0)
+	at, own := uint32(0), uint32(0)
 	for _, i := range o.Imports {
-		switch {
-		case i.Kind != KindFunc:
-		case ownImport(i) && index > at:
-			return index - 1
-		default:
-			at++
+		if i.Kind != KindFunc {
+			continue
+		}
+		if at == index {
+			break
+		}
+		if at++; ownImport(i) {
+			own++
 		}
 	}
-	return index
+	return index - own
 }
 
 // primary tells whether the module is the primary of a module in parts.

@@ -9,9 +9,14 @@ func (p *plan) assemble() ([]byte, error) {
 	if len(p.types) > len(p.mod.Types) || p.lower {
 		a.Sections[wasm.SectionType] = wasm.AppendVector(nil, p.types, wasm.AppendFuncType)
 	}
-	if p.opts.Fuel {
-		yield := wasm.Import{Module: ReservedModule, Name: YieldImport, Type: p.addType(wasm.FuncType{})}
-		imports := append(p.mod.Imports[:len(p.mod.Imports):len(p.mod.Imports)], yield)
+	if p.shift > 0 {
+		imports := p.mod.Imports[:len(p.mod.Imports):len(p.mod.Imports)]
+		if p.opts.Fuel {
+			imports = append(imports, wasm.Import{Module: ReservedModule, Name: YieldImport, Type: p.addType(wasm.FuncType{})})
+		}
+		for i := range p.asked {
+			imports = append(imports, p.asked[i].asImport())
+		}
 		a.Sections[wasm.SectionImport] = wasm.AppendVector(nil, imports, wasm.AppendImport)
 	}
 	if len(p.added) > 0 {

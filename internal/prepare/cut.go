@@ -16,8 +16,6 @@ type cut struct {
 	first   uint32   // index of the first of them in the part
 	index   []uint32 // index+1 in the part of each defined function that is in it
 	slot    uint32   // global with the slot that is called
-	hits    uint32   // first global with the functions that were called
-	record  bool
 	globals []stateGlobal
 }
 
@@ -29,9 +27,10 @@ type stateGlobal struct {
 }
 
 func (s *Split) newCut(members []uint32, primary, record bool) *cut {
-	c := &cut{s: s, first: s.imported, index: make([]uint32, len(s.m.Code)), record: record}
+	c := &cut{s: s, first: s.imported, index: make([]uint32, len(s.m.Code))}
 	c.partPlan = partPlan{primary: primary, exceptions: s.facts.Exceptions, slots: int32(len(s.table)),
-		calls: uint32(len(s.m.Tables)), members: members, ranked: s.ranked, throws: s.throws}
+		calls: uint32(len(s.m.Tables)), members: members, ranked: s.ranked, throws: s.throws,
+		imported: s.imported, accelerated: s.accelerated, record: record}
 	if primary {
 		c.first++ // behind LoadImport
 	}

@@ -46,10 +46,7 @@ func (w *cutWriter) function(at uint32) ([]byte, error) {
 	w.Reset(body.Bytes, make([]byte, 0, len(body.Bytes)+len(body.Bytes)/8))
 	if c.record {
 		w.CopyTo(body.Expr)
-		w.index(wasm.OpGlobalGet, c.hits+at/64)
-		w.i64(1 << (at % 64))
-		w.emit(wasm.OpI64Or)
-		w.index(wasm.OpGlobalSet, c.hits+at/64)
+		w.hit(c.hits, at)
 	}
 	w.w.Reset(body.Bytes, body.Expr)
 	for w.w.Next(&w.op) {

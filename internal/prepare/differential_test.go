@@ -65,7 +65,7 @@ func TestRandomPrograms(t *testing.T) {
 					}
 					spent[i] = got.spent
 				}
-				if o == all && spent[0] != spent[1] {
+				if o.Key() == all.Key() && spent[0] != spent[1] {
 					t.Errorf("program %d, %s: spent %d on the interpreter, %d on the compiler", seed, form, spent[0], spent[1])
 				}
 			}

@@ -103,6 +103,9 @@ func (e *emitter) function(f uint32, out []byte) ([]byte, error) {
 	if p.opts.Fuel && p.checked[f] {
 		e.charge(charge(p.costsOf(f)[0].cost))
 	}
+	if a := p.askedOf(f); a != nil {
+		e.ask(a)
+	}
 	e.relabel = e.lower || p.opts.Fuel && e.facts.has(hasQuiet)
 	e.blocks, e.top = append(e.blocks[:0], block{}), 0
 	if e.lower {

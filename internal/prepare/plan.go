@@ -25,6 +25,7 @@ type plan struct {
 	checked   []bool
 	bulk      map[bulkOp]bulkPlan
 	yieldFunc uint32
+	asked     []asked // accelerated functions of the whole module, ascending
 
 	pendingGlobal, payloadGlobal, fuelGlobal uint32
 
@@ -166,9 +167,11 @@ func (p *plan) layout() {
 	if p.lower {
 		p.planParamTypes()
 	}
+	p.planAccelerated()
+	p.shift = uint32(len(p.asked))
 	if p.opts.Fuel {
 		p.planLoopTypes()
-		p.shift = 1
+		p.shift++
 		call := wasm.AppendOpIndex([]byte{0}, wasm.OpCall, p.imported)
 		p.yieldFunc = p.addFunc("wherry.yield", wasm.FuncType{}, wasm.AppendOp(call, wasm.OpEnd))
 	}
@@ -282,7 +285,7 @@ func (p *plan) write(ctx context.Context) error {
 }
 
 func (p *plan) report() Report {
-	r := Report{Functions: len(p.facts), Exceptions: p.lower, Added: len(p.added)}
+	r := Report{Functions: len(p.facts), Exceptions: p.lower, Added: len(p.added), Accelerated: len(p.asked)}
 	for _, t := range p.throwing.funcs {
 		if t {
 			r.Throwing++

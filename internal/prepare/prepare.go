@@ -44,6 +44,8 @@ type Options struct {
 	Deterministic bool
 	// Trace notes where the code was in the original for larger modules too. Small ones are traced anyway.
 	Trace bool
+	// Accelerate lists functions that the host may do itself. What the module does not have is left out.
+	Accelerate []Accelerated
 	// Limits bounds the module before and after; the zero value stands for wasm.DefaultLimits.
 	Limits wasm.Limits
 	// GroupBytes is how much code of the original a group of a split module has; zero stands for a good measure.
@@ -68,6 +70,7 @@ func (o Options) Key() string {
 	if o.Trace {
 		passes += ",trace"
 	}
+	passes += accelerateKey(o.Accelerate)
 	return fmt.Sprintf("prepare/%d;%s;limits=%+v", version, passes, o.limits())
 }
 
@@ -107,6 +110,7 @@ type Report struct {
 	Loops       int  // loop headers that check fuel
 	EntryChecks int  // functions that check fuel at their entry
 	Added       int  // functions that were added
+	Accelerated int  // functions that ask the host first, in the whole module
 }
 
 // Prepare checks and rewrites a module. The result shares no memory with bin. An error about the module wraps a

@@ -43,21 +43,22 @@ const groupBytes = 256 << 10
 // table, that has the engine load the group of the slot in SlotExport and calls again. The methods of a Split may be
 // called by several goroutines.
 type Split struct {
-	m        *wasm.Module
-	facts    *Facts
-	opts     Options
-	imported uint32
-	table    []uint32 // function in each slot of the original
-	types    []uint32 // canonical types of functions, ascending: the stubs of our table, then those of the original's
-	direct   int      // how many of them are of our table
-	stub     []uint32 // number of the stub of our table, by canonical type
-	taken    []uint32 // number of the stub of the original's table
-	rank     []uint32 // of each defined function among them, ordered by type
-	ranked   []uint32 // defined function of each rank
-	groups   []uint32 // first defined function of each group, and the end
-	later    []uint32 // defined functions of LaterGroup, ascending
-	throws   throwing // functions by their index among those defined, types by theirs
-	need     func(offset, length int)
+	m           *wasm.Module
+	facts       *Facts
+	opts        Options
+	imported    uint32
+	table       []uint32      // function in each slot of the original
+	types       []uint32      // canonical types of functions, ascending: the stubs of our table, then those of the original's
+	direct      int           // how many of them are of our table
+	stub        []uint32      // number of the stub of our table, by canonical type
+	taken       []uint32      // number of the stub of the original's table
+	rank        []uint32      // of each defined function among them, ordered by type
+	ranked      []uint32      // defined function of each rank
+	groups      []uint32      // first defined function of each group, and the end
+	later       []uint32      // defined functions of LaterGroup, ascending
+	accelerated []Accelerated // functions that ask the host first
+	throws      throwing      // functions by their index among those defined, types by theirs
+	need        func(offset, length int)
 }
 
 // SplitKey is to be part of the keys of all that is made of a Split.
@@ -88,7 +89,7 @@ func NewSplit(bin []byte, f *Facts, o Options) (*Split, error) {
 	if why := unsplittable(m); why != "" {
 		return nil, fmt.Errorf("split module: %s", why)
 	}
-	s := &Split{m: m, facts: f, opts: o, imported: uint32(m.ImportedFuncs())}
+	s := &Split{m: m, facts: f, opts: o, imported: uint32(m.ImportedFuncs()), accelerated: accelerated(m, o.Accelerate)}
 	if s.table, err = tableSlots(m); err != nil {
 		return nil, fmt.Errorf("split module: %w", err)
 	}
@@ -346,6 +347,10 @@ type partPlan struct {
 	members                []uint32 // defined functions of the original that the part has
 	ranked                 []uint32 // of the Split
 	throws                 throwing // of the original
+	imported               uint32   // functions that the original imports
+	accelerated            []Accelerated
+	record                 bool
+	hits                   uint32 // first global with the functions that were called, if that is recorded
 	pending, payload, fuel uint32
 }
 
@@ -384,10 +389,10 @@ func (c *cut) limits() wasm.Limits {
 	more(&l.Tables, 1)
 	more(&l.Elems, len(c.members)+len(c.s.table)+2)
 	more(&l.Elements, slots)
-	more(&l.Imports, globals+8)
+	more(&l.Imports, globals+len(c.accelerated)+8)
 	more(&l.Exports, globals+len(c.members)/64+16)
 	more(&l.Globals, len(c.members)/64+8)
 	more(&l.Functions, len(c.s.types)+2)
-	more(&l.Types, 1)
+	more(&l.Types, 1+len(c.accelerated))
 	return l
 }
