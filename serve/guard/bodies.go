@@ -1,0 +1,73 @@
+package guard
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// bodies bounds the bodies of requests, and how long they may take to come. The
+// whole-request deadline of net/http is not used: it would go on while the model
+// computes, and end the request's context then.
+func (c *Config) bodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > c.MaxBody {
+			w.Header()["Connection"] = []string{"close"}
+			c.Refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has %d bytes; this server takes %d", r.ContentLength, c.MaxBody))
+			return
+		}
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rec := Of(r.Context())
+		b := &body{ReadCloser: http.MaxBytesReader(w, r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
+			control: http.NewResponseController(w)}
+		b.extend()
+		r.Body = b
+		next.ServeHTTP(w, r)
+		b.settle()
+	})
+}
+
+// extendEvery is after how many bytes the deadline of a body is moved.
+const extendEvery = 1 << 20
+
+// body is a request's body that has a deadline: so long, and a second more for each
+// MinRate bytes that have come.
+type body struct {
+	io.ReadCloser
+	rec     *Record
+	control *http.ResponseController
+	began   time.Time
+	timeout time.Duration
+	next    int64 // bytes at which the deadline is moved
+	settled bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.rec.In += int64(n)
+	switch {
+	case err != nil:
+		b.settle()
+	case b.rec.In >= b.next:
+		b.extend()
+	}
+	return n, err
+}
+
+func (b *body) extend() {
+	b.next = b.rec.In + extendEvery
+	_ = b.control.SetReadDeadline(b.began.Add(b.timeout + time.Duration(b.rec.In/MinRate)*time.Second))
+}
+
+// settle takes the deadline away when the body is there: what net/http reads from
+// now on is whether the client is still there.
+func (b *body) settle() {
+	if !b.settled {
+		b.settled = true
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+}

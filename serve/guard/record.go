@@ -1,0 +1,254 @@
+package guard
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/wherry-run/wherry/serve/repository"
+)
+
+// A Record is what is known of one request. Handlers find it by Of; it is theirs
+// until they return.
+type Record struct {
+	// ID is the name of the request: the client's X-Request-Id when it is a sane one.
+	ID string
+	// Trace is the trace it belongs to; "" when it is not traced.
+	Trace string
+	// Key is the name of the key that it came with, never the key.
+	Key     string
+	Method  string
+	Path    string
+	Pattern string // of the route that answered; "" when none did
+	Remote  string
+	Agent   string
+	Began   time.Time
+	Took    time.Duration
+	Status  int
+	// In and Out count the bytes of bodies.
+	In, Out int64
+
+	mu sync.Mutex
+	// of the inferences that were made for it
+	calls    int
+	protocol string
+	receipt  repository.Receipt
+	err      error
+}
+
+// Inferences sums up what was inferred for the request: how many times, by which
+// protocol, the receipt (times and fuel of all, the most memory, the last model),
+// and the last error.
+func (r *Record) Inferences() (calls int, protocol string, receipt repository.Receipt, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls, r.protocol, r.receipt, r.err
+}
+
+// Observe notes an inference in the record of the request that it was made for.
+func Observe(ctx context.Context, e repository.Event) {
+	r := Of(ctx)
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sum, got := r.receipt, e.Receipt
+	got.Fuel += sum.Fuel
+	got.Memory = max(got.Memory, sum.Memory)
+	got.Queue += sum.Queue
+	got.Compute += sum.Compute
+	got.Rows += sum.Rows
+	got.Batch = max(got.Batch, sum.Batch)
+	r.receipt = got
+	r.calls++
+	r.protocol = e.Call.Protocol
+	if e.Err != nil {
+		r.err = e.Err
+	}
+}
+
+type recordKey struct{}
+
+// Of gives the record of the request that a context is of; nil when there is none.
+func Of(ctx context.Context) *Record {
+	r, _ := ctx.Value(recordKey{}).(*Record)
+	return r
+}
+
+// With gives a context that has a record: for protocols that do not come by
+// net/http.
+func With(ctx context.Context, r *Record) context.Context {
+	return context.WithValue(ctx, recordKey{}, r)
+}
+
+// HeaderID names a request, in it and in its answer.
+const HeaderID = "X-Request-Id"
+
+// maxID bounds what a client may call its request.
+const maxID = 128
+
+// RequestID gives the name of a request: the client's when it is a sane one, else
+// a new one.
+func RequestID(client string) string {
+	if sane(client) {
+		return client
+	}
+	var b [16]byte
+	for i, n := 0, rand.Uint64(); i < 8; i, n = i+1, n>>8 {
+		b[i] = byte(n)
+	}
+	for i, n := 8, rand.Uint64(); i < 16; i, n = i+1, n>>8 {
+		b[i] = byte(n)
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// sane tells names that may stand in a log and in a header.
+func sane(id string) bool {
+	if id == "" || len(id) > maxID {
+		return false
+	}
+	for i := range len(id) {
+		switch c := id[i]; {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case c == '-', c == '_', c == '.', c == ':', c == '/', c == '+', c == '=', c == '@':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// record is the outermost: it names the request, answers for a panic, and writes
+// down what became of the request.
+func (c *Config) record(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &Record{
+			ID: RequestID(r.Header.Get(HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
+			Agent: r.UserAgent(), Began: time.Now(),
+		}
+		w.Header()[HeaderID] = []string{rec.ID}
+		out := &answer{ResponseWriter: w, timeout: c.WriteTimeout}
+		inner := r.WithContext(With(r.Context(), rec))
+		defer func() {
+			rec.Took, rec.Pattern = time.Since(rec.Began), inner.Pattern
+			cut := false
+			if p := recover(); p != nil {
+				cut = c.panicked(out, inner, rec, p)
+			}
+			if rec.Status = out.status; rec.Status == 0 {
+				rec.Status = http.StatusOK
+			}
+			rec.Out = out.written
+			c.access(inner.Context(), rec)
+			if c.Done != nil {
+				c.Done(rec)
+			}
+			if cut {
+				panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+			}
+		}()
+		next.ServeHTTP(out, inner)
+	})
+}
+
+// panicked logs a panic and answers for it. It tells whether the connection is to
+// be cut.
+func (c *Config) panicked(out *answer, r *http.Request, rec *Record, p any) (cut bool) {
+	if p == http.ErrAbortHandler {
+		if out.status == 0 {
+			out.status = statusClientClosed
+		}
+		return true
+	}
+	c.Log.Error("panic", "id", rec.ID, "method", rec.Method, "path", rec.Path, "panic", p, "stack", string(debug.Stack()))
+	if out.status != 0 {
+		return true
+	}
+	c.Refuse(out, r, http.StatusInternalServerError, "the server failed to answer this request; its log says why, under "+rec.ID)
+	return false
+}
+
+// statusClientClosed is what logs have for a request whose answer nobody got, as
+// nginx writes it.
+const statusClientClosed = 499
+
+// answer notes what is answered, and bounds how long a client may take for it.
+type answer struct {
+	http.ResponseWriter
+	timeout time.Duration
+	status  int
+	written int64
+	until   time.Time // the deadline that is set
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		a.status = status
+	}
+	a.deadline()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.deadline()
+	n, err := a.ResponseWriter.Write(p)
+	a.written += int64(n)
+	return n, err
+}
+
+// Flush is what handlers of streams look for.
+func (a *answer) Flush() {
+	a.deadline()
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	_ = http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+// Hijack hands the connection over, as to h2c.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if a.status == 0 {
+		a.status = http.StatusSwitchingProtocols
+	}
+	return http.NewResponseController(a.ResponseWriter).Hijack()
+}
+
+// deadline gives the client its time for the next part. It is moved only when a
+// quarter of it is gone: to set one costs a lock of the poller.
+func (a *answer) deadline() {
+	if a.timeout <= 0 {
+		return
+	}
+	now := time.Now()
+	if a.until.Sub(now) > a.timeout*3/4 {
+		return
+	}
+	a.until = now.Add(a.timeout)
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(a.until)
+}
+
+// errorObject is the JSON of an error.
+func errorObject(message string) []byte {
+	b, err := json.Marshal(struct {
+		Error string `json:"error"`
+	}{message})
+	if err != nil { // a string always has a JSON
+		return []byte(`{"error":"internal error"}`)
+	}
+	return append(b, '\n')
+}

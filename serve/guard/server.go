@@ -1,0 +1,124 @@
+package guard
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Timeouts of connections, against clients that say nothing.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10
+)
+
+// NewServer makes the server of a handler, with bounds for what comes before a
+// request is one. Bodies and answers are bounded by Wrap.
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // of broken handshakes and scanners
+	}
+	return s
+}
+
+// DefaultConnections is how many connections a server has at once unless it is told
+// otherwise.
+const DefaultConnections = 16384
+
+// Limit bounds how many connections a listener has open at once. Those beyond wait
+// in the system's queue, which is bounded too. 0 is DefaultConnections, and less no
+// bound.
+func Limit(l net.Listener, n int) net.Listener {
+	if n == 0 {
+		n = DefaultConnections
+	}
+	if n < 0 {
+		return l
+	}
+	return &limited{Listener: l, free: make(chan struct{}, n), closed: make(chan struct{})}
+}
+
+type limited struct {
+	net.Listener
+	free   chan struct{}
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.free <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &held{Conn: c, free: l.free}, nil
+}
+
+func (l *limited) Close() error {
+	err := l.Listener.Close()
+	l.once.Do(func() { close(l.closed) })
+	return err
+}
+
+// held gives its place back once, when it is closed.
+type held struct {
+	net.Conn
+	free chan struct{}
+	gone atomic.Bool
+}
+
+func (h *held) Close() error {
+	err := h.Conn.Close()
+	if h.gone.CompareAndSwap(false, true) {
+		<-h.free
+	}
+	return err
+}
+
+// TLS gives the configuration of a server with a certificate and a key in PEM
+// files, which are read again when they change. A file that went wrong is logged,
+// and the old certificate stays.
+func TLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
+	if certFile == "" || keyFile == "" {
+		return nil, errors.New("TLS needs both a certificate and its key")
+	}
+	var current atomic.Pointer[tls.Certificate]
+	w, err := watch(log, []string{certFile, keyFile}, func() error {
+		c, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			return fmt.Errorf("read the certificate of TLS: %w", err)
+		}
+		current.Store(&c)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			w.look()
+			return current.Load(), nil
+		},
+	}, nil
+}
