@@ -1,0 +1,110 @@
+// Package plain knows what protocols of plain values have in common: asking a model
+// by its name, several requests of one document, which content is wanted, and streams
+// of events.
+package plain
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/serve/repository"
+)
+
+// Models are those that may be asked: a *repository.Repository.
+type Models interface {
+	Infer(ctx context.Context, c *repository.Call) (*repository.Answer, error)
+	Status(name, version string) (repository.Status, error)
+	Index() []repository.Status
+}
+
+// Find tells what is known of a model, "" for the default one. It is an error when its
+// signature is not known yet.
+func Find(m Models, name string) (repository.Status, error) {
+	st, err := m.Status(name, "")
+	if err != nil || st.Signature != nil {
+		return st, err
+	}
+	return st, &repository.NotReadyError{Model: st.Name, Version: st.Version, Reason: st.Reason}
+}
+
+// atOnce is how many requests of one document wait for a model at the same time, so
+// that they do not fill its queue for others.
+const atOnce = 16
+
+// Each has a model answer several requests, and gives the answers in their order. The
+// first error ends those that have not been answered. call has what they share.
+func Each(ctx context.Context, m Models, call repository.Call, requests []*model.Request) ([]*repository.Answer, error) {
+	answers := make([]*repository.Answer, len(requests))
+	if len(requests) == 1 {
+		call.Request = requests[0]
+		a, err := m.Infer(ctx, &call)
+		answers[0] = a
+		return answers, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(atOnce, len(requests)) {
+		wg.Go(func() {
+			for i := range next {
+				one := call
+				one.Request = requests[i]
+				a, err := m.Infer(ctx, &one)
+				if err != nil {
+					stop(err)
+					continue
+				}
+				answers[i] = a
+			}
+		})
+	}
+	for i := range requests {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return answers, nil
+}
+
+// Responses are those of answers.
+func Responses(answers []*repository.Answer) []*model.Response {
+	list := make([]*model.Response, len(answers))
+	for i, a := range answers {
+		list[i] = a.Response
+	}
+	return list
+}
+
+// Total is the receipt of several answers: what all of them took together, and the
+// most memory that one did.
+func Total(answers []*repository.Answer) repository.Receipt {
+	var sum repository.Receipt
+	for i, a := range answers {
+		if i == 0 {
+			sum = a.Receipt
+			continue
+		}
+		sum.Fuel += a.Receipt.Fuel
+		sum.Memory = max(sum.Memory, a.Receipt.Memory)
+		sum.Rows += a.Receipt.Rows
+		sum.Queue += a.Receipt.Queue
+		sum.Compute += a.Receipt.Compute
+	}
+	return sum
+}
+
+// WriteJSON answers with a JSON document.
+func WriteJSON(w http.ResponseWriter, status int, document []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(document, '\n')) // who does not read it has left
+}

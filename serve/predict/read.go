@@ -1,0 +1,147 @@
+package predict
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/serve/route"
+)
+
+// asked is what a body asks.
+type asked struct {
+	requests []*model.Request
+	many     bool // the answer is a list, too
+}
+
+func one(inputs ...model.Tensor) *asked {
+	return &asked{requests: []*model.Request{{Inputs: inputs}}}
+}
+
+// read makes requests of a body, by its content type.
+func (h *handler) read(w http.ResponseWriter, r *http.Request, s *model.Signature) (*asked, error) {
+	content, err := route.Body(w, r, h.options.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		kind = ""
+	}
+	return parse(s, kind, params["boundary"], content)
+}
+
+// parse makes requests of a document.
+func parse(s *model.Signature, kind, boundary string, content []byte) (*asked, error) {
+	switch {
+	case kind == typeParts:
+		f, err := readParts(content, boundary)
+		if err != nil {
+			return nil, err
+		}
+		return f.ask(s)
+	case kind == typeForm && !looksJSON(content):
+		values, err := url.ParseQuery(string(content))
+		if err != nil {
+			return nil, &model.InputError{Reason: "the form cannot be read: " + err.Error()}
+		}
+		return formOf(values).ask(s)
+	case kind == typeCSV:
+		requests, err := s.ParseCSV(content)
+		return &asked{requests, len(requests) != 1}, err
+	case kind == typeNPY, kind == typeNPZ:
+		return arrays(s, kind, content)
+	case kind == "", kind == typeForm, kind == typeJSON, strings.HasSuffix(kind, "+json"):
+		requests, many, err := s.ParseJSON(content)
+		return &asked{requests, many}, err
+	}
+	return ofSole(s, kind, content)
+}
+
+// looksJSON tells JSON that was sent as a form, which is what curl -d does, from a
+// form.
+func looksJSON(content []byte) bool {
+	content = bytes.TrimLeft(content, " \t\r\n")
+	return len(content) > 0 && (content[0] == '{' || content[0] == '[')
+}
+
+// ofSole is a body that is the content of the one input that the model needs.
+func ofSole(s *model.Signature, kind string, content []byte) (*asked, error) {
+	f := sole(s)
+	main, _, _ := strings.Cut(kind, "/")
+	switch {
+	case f == nil:
+	case isKind(f, model.KindFile),
+		isKind(f, model.KindImage) && (main == "image" || kind == typeBytes):
+		return one(f.File(content)), nil
+	case kind == typeText && f.Type == model.Bytes:
+		t, err := f.ParseText(string(content))
+		return one(t), err
+	}
+	return nil, &route.RequestError{
+		Status:  http.StatusUnsupportedMediaType,
+		Message: fmt.Sprintf("content of type %.100q is not read here: send %s, %s, %s or %s", kind, typeJSON, typeParts, typeCSV, typeNPY),
+	}
+}
+
+// sole is the one input that the model needs; nil when there are more, or none.
+func sole(s *model.Signature) *model.Field {
+	var found *model.Field
+	for i := range s.Inputs {
+		f := &s.Inputs[i]
+		if f.Parameters != nil && f.Parameters.Optional {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = f
+	}
+	return found
+}
+
+// arrays are inputs as NumPy has them: an array is the one input, several are inputs by
+// their names.
+func arrays(s *model.Signature, kind string, content []byte) (*asked, error) {
+	if kind == typeNPY {
+		f := sole(s)
+		if f == nil {
+			return nil, &model.InputError{Reason: "one array cannot be the inputs of this model; send " + typeNPZ + " or " + typeJSON}
+		}
+		t, err := ofNPY(f, content)
+		return one(t), err
+	}
+	list, err := model.ParseNPZ(content)
+	if err != nil {
+		return nil, &model.InputError{Reason: err.Error()}
+	}
+	a := one()
+	for _, t := range list {
+		f := s.Input(t.Name)
+		if f == nil {
+			return nil, unknown(s, t.Name)
+		}
+		if t, err = f.Fit(t); err != nil {
+			return nil, err
+		}
+		a.requests[0].Inputs = append(a.requests[0].Inputs, t)
+	}
+	return a, nil
+}
+
+func ofNPY(f *model.Field, content []byte) (model.Tensor, error) {
+	t, err := model.ParseNPY(content)
+	if err != nil {
+		return t, &model.InputError{Tensor: f.Name, Reason: err.Error()}
+	}
+	return f.Fit(t)
+}
+
+// unknown is the error for a name that is no input.
+func unknown(s *model.Signature, name string) error {
+	return s.Check(&model.Request{Inputs: []model.Tensor{{Name: name}}})
+}
