@@ -257,25 +257,19 @@ func (l *loader) ask(ctx context.Context) (model.Instance, error) {
 func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 	i := &instance{}
 	spec := l.settings.containerSpec(l.log)
-	engine := &ort.Engine{Runtime: l.runtime, Image: l.image, Limits: l.settings.limits, Log: l.log}
 	if l.kind == oci.ModelPython && spec.Door == nil {
-		i.door = python.NewDoor(engine)
-		spec.Door = i.door.Answer
+		spec.Door = ort.Door(l.image)
 	}
 	c, err := l.runtime.Create(ctx, l.image, spec)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if err == nil {
-			return
-		}
-		c.Close(context.WithoutCancel(ctx))
-		if i.door != nil { // the program may have opened models before it failed
-			i.door.Close(context.WithoutCancel(ctx))
+		if err != nil {
+			c.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	i.container, engine.Program = c, c
+	i.container = c
 	switch l.kind {
 	case oci.ModelONNX:
 		i.Instance, err = onnx.Open(ctx, c, onnx.Options{Limits: l.settings.limits, Log: l.log})
@@ -291,7 +285,6 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 type instance struct {
 	model.Instance
 	container *runtime.Container
-	door      *python.Door // to ONNX Runtime, for Python; else nil
 }
 
 // Predict answers a request, and says what its container spent on that where the
@@ -326,11 +319,7 @@ func (i *instance) Reset(ctx context.Context) error {
 
 // Close frees it and its container.
 func (i *instance) Close(ctx context.Context) error {
-	err := errors.Join(i.Instance.Close(ctx), i.container.Close(ctx))
-	if i.door != nil {
-		err = errors.Join(err, i.door.Close(ctx))
-	}
-	return err
+	return errors.Join(i.Instance.Close(ctx), i.container.Close(ctx))
 }
 
 // golden reads the golden cases of the image.

@@ -32,6 +32,8 @@ type account struct {
 	disk      gauge
 	programs  gauge
 	files     gauge
+	// step is what a Worker's call spends from, while there is one.
+	step atomic.Pointer[account]
 	// full is why bytes were not written, the last time that they were not. Only
 	// a container's account has it.
 	full atomic.Pointer[LimitError]
@@ -56,10 +58,22 @@ func (a *account) exceeded(resource, limit string) *LimitError {
 	return &LimitError{Resource: resource, Limit: limit, Scope: a.scope}
 }
 
+// above is whose limits hold for what is spent from a: where that is a Worker, for
+// whose program another works, those of its call come first.
+func (a *account) above() *account {
+	p := a.parent
+	if p != nil {
+		if step := p.step.Load(); step != nil && step != a {
+			return step
+		}
+	}
+	return p
+}
+
 // charge books work, and says how much more is left.
 func (a *account) charge(fuel uint64, cpu time.Duration) (left uint64, err error) {
 	left = math.MaxUint64
-	for ; a != nil; a = a.parent {
+	for ; a != nil; a = a.above() {
 		used, computed := a.fuel.Add(fuel), time.Duration(a.computed.Add(int64(cpu)))
 		if most := a.limits.Fuel; most > 0 {
 			if used > most {
@@ -219,7 +233,7 @@ func (a *account) noFiles(together bool) *LimitError {
 func (a *account) print(n int64) (int64, *LimitError) {
 	allowed := n
 	var limit *LimitError
-	for at := a; at != nil; at = at.parent {
+	for at := a; at != nil; at = at.above() {
 		now := at.output.Add(allowed)
 		most := at.limits.Output
 		if most == 0 || now <= most {
@@ -229,7 +243,7 @@ func (a *account) print(n int64) (int64, *LimitError) {
 		allowed -= excess
 		limit = at.exceeded("output", fmt.Sprintf("%d bytes", most))
 		at.output.Add(-excess)
-		for b := a; b != at; b = b.parent {
+		for b := a; b != at; b = b.above() {
 			b.output.Add(-excess)
 		}
 	}
@@ -251,7 +265,7 @@ func (a *account) leave() { a.give(1, programsOf) }
 
 // moved books bytes that went through descriptors.
 func (a *account) moved(read, written uint64) {
-	for ; a != nil; a = a.parent {
+	for ; a != nil; a = a.above() {
 		a.read.Add(read)
 		a.written.Add(written)
 	}

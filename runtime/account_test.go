@@ -27,6 +27,21 @@ func TestAccount(t *testing.T) {
 		t.Error("computes for longer than all may together")
 	}
 
+	// What works for a Worker spends from the Worker's call, too.
+	held := newAccount(ScopeCall, Limits{}, newAccount(ScopeContainer, Limits{}, nil))
+	call := newAccount(ScopeCall, Limits{Fuel: 10}, held)
+	inner := newAccount(ScopeContainer, Limits{}, held)
+	for _, step := range []*account{call, nil} {
+		held.step.Store(step)
+		if _, err := inner.charge(4, 0); err != nil || call.fuel.Load() != 4 || held.fuel.Load() != inner.fuel.Load() {
+			t.Errorf("%d of the call, %d of the worker, %d of what works for it, %v", call.fuel.Load(), held.fuel.Load(), inner.fuel.Load(), err)
+		}
+	}
+	held.step.Store(call)
+	if _, err := inner.charge(7, 0); err == nil || held.fuel.Load() != 15 {
+		t.Errorf("over the limit of the call: %v, %d", err, held.fuel.Load())
+	}
+
 	for _, g := range []struct {
 		a    *account
 		n    uint64

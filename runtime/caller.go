@@ -20,6 +20,12 @@ type Caller struct {
 // Open opens a file of the program's container.
 func (c *Caller) Open(name string) (*File, error) { return c.session.container.Open(name) }
 
+// Identity names what the program's container has in a folder and below; see
+// Container.Identity.
+func (c *Caller) Identity(folder string) (string, bool) {
+	return c.session.container.Identity(folder)
+}
+
 // Touched tells whether programs have changed files of the container; see
 // Container.Touched.
 func (c *Caller) Touched() bool { return c.session.container.Touched() }

@@ -58,6 +58,8 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p.Stdout, p.Stderr = s.bounded(p.Stdout, stop), s.bounded(p.Stderr, stop)
+	s.stderr = p.Stderr
+	defer s.close(ctx)
 	err := s.exec(ctx, p)
 	if limit := s.flooded.Load(); limit != nil { // whatever the program made of it
 		return limit
@@ -254,7 +256,7 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 	m := newMeter(s.account, &c.rt.crew)
 	m.work()
 	defer m.pause()
-	config := s.instanceConfig(host, m, c.spec.Door)
+	config := s.instanceConfig(host, m, s.handler())
 	config.Image = plan.image()
 	if ruby.Is(exported(module)) {
 		config.Imports = append(config.Imports, m.watch(ruby.New()))

@@ -162,6 +162,8 @@ func (r *recorder) record(ctx context.Context) (*Recording, error) {
 		r.p.Stdin = &listened{src: r.p.Stdin, heard: &r.heard}
 		r.p.Stdout, r.p.Stderr = &curtain{r.p.Stdout, &r.down, &r.shown}, &curtain{r.p.Stderr, &r.down, &r.shown}
 	}
+	r.session.stderr = r.p.Stderr
+	defer r.session.close(ctx)
 	if err := r.survey(ctx); err != nil {
 		return nil, err
 	}
@@ -311,10 +313,7 @@ func (r *recorder) answer(ctx context.Context, message []byte) ([]byte, error) {
 	if isFrame(message) { // it rehearses what a Worker does
 		return appendFrame(frameRequest, []byte("[]")), nil
 	}
-	if d := r.session.container.spec.Door; d != nil {
-		return d(ctx, message)
-	}
-	return nil, errors.New("nobody answers while a program is recorded")
+	return r.session.answer(ctx, message)
 }
 
 // run takes the program to its point, or to its end.

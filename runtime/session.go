@@ -18,10 +18,12 @@ type session struct {
 	account   *account // of this call
 	limits    Limits   // of one program of it
 	deadline  *deadline
+	stderr    io.Writer // of the call
 	flooded   atomic.Pointer[LimitError]
 
 	mu     sync.Mutex
 	recent []sharedInput
+	door   Door // nil: nobody has asked for it
 }
 
 // newSession begins a call with limits of its own.

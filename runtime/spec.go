@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"context"
 	"io"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -78,9 +77,10 @@ type Spec struct {
 	Trace bool
 	// HostModules give the program Go functions to import, besides WASI.
 	HostModules []wasi.HostModule
-	// Door answers the messages that a guest sends with host.call; nil tells
-	// the guest that nobody answers.
-	Door func(ctx context.Context, message []byte) ([]byte, error)
+	// Door gives each call what answers the messages that its programs send with
+	// host.call, when the first of them comes; a Worker is one call. nil tells the
+	// programs that nobody answers.
+	Door func(c *Caller) Door
 	// NN gives each program that imports wasi_ephemeral_nn what runs its models; nil
 	// offers no such module.
 	NN func(c *Caller) nn.Backend

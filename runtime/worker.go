@@ -70,6 +70,7 @@ func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
 	held.Fuel, held.CPUTime, held.Output, held.Timeout = 0, 0, 0, 0
 	w.session = c.newSession(held)
 	w.process.Stdout, w.process.Stderr = w.out.to(w.process.Stdout), w.out.to(w.process.Stderr)
+	w.session.stderr = w.process.Stderr
 	leave, err := w.session.enter()
 	if err != nil {
 		return nil, err
@@ -222,5 +223,6 @@ func (w *Worker) gone() error {
 func (w *Worker) end() {
 	w.stop(ErrClosed)
 	w.quit()
+	w.session.close(w.life)
 	w.slot()
 }

@@ -67,6 +67,8 @@ func (w *Worker) call(ctx context.Context, steps ...step) error {
 func (w *Worker) take(ctx context.Context, stop context.CancelCauseFunc, do step) error {
 	l := w.process.Limits
 	account := newAccount(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
+	w.session.account.step.Store(account)
+	defer w.session.account.step.Store(nil)
 	said := w.out.open(account, stop)
 	w.request, w.told.answer, w.told.data, w.told.exception = nil, nil, nil, nil
 	if w.meter != nil {
@@ -327,10 +329,7 @@ func (w *Worker) quit() {
 // answer is the door of a Worker's program.
 func (w *Worker) answer(ctx context.Context, message []byte) ([]byte, error) {
 	if !isFrame(message) {
-		if d := w.container.spec.Door; d != nil {
-			return d(ctx, message)
-		}
-		return nil, errors.New("nobody answers")
+		return w.session.answer(ctx, message)
 	}
 	f, err := parseFrame(message)
 	switch {

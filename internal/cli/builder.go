@@ -192,10 +192,8 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 
 func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess bool) (*runtime.Recording, error) {
 	image := recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}
-	door := python.NewDoor(&ort.Engine{Runtime: s.rt, Image: image})
-	defer door.Close(context.WithoutCancel(ctx))
 	c, err := s.rt.Create(ctx, image, runtime.Spec{
-		Stdout: spec.Stdout, Stderr: spec.Stderr, Door: door.Answer,
+		Stdout: spec.Stdout, Stderr: spec.Stderr, Door: ort.Door(image),
 		Clock:          wasi.NewFixedClock(spec.Epoch),
 		Random:         wasi.SeededRandom(spec.Seed[:]),
 		UnknownImports: true, // whoever runs it says whether it may have them
@@ -229,10 +227,8 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 // Describe asks the program of an image, a model, for its signature.
 func (s sandbox) Describe(ctx context.Context, spec packager.RecordSpec) ([]byte, error) {
 	image := recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}
-	door := python.NewDoor(&ort.Engine{Runtime: s.rt, Image: image})
-	defer door.Close(context.WithoutCancel(ctx))
 	c, err := s.rt.Create(ctx, image, runtime.Spec{
-		Door: door.Answer, Clock: wasi.NewFixedClock(spec.Epoch), Random: wasi.SeededRandom(spec.Seed[:]),
+		Door: ort.Door(image), Clock: wasi.NewFixedClock(spec.Epoch), Random: wasi.SeededRandom(spec.Seed[:]),
 	})
 	if err != nil {
 		return nil, err

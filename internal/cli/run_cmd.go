@@ -20,7 +20,6 @@ import (
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/pattern"
-	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager"
@@ -145,10 +144,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	}
 	defer closeRuntime(ctx, rt)
 	// ONNX Runtime for a Python program that asks for it.
-	engine := &ort.Engine{Runtime: rt, Image: image, Limits: spec.Limits, Log: spec.Stderr}
-	door := python.NewDoor(engine)
-	defer door.Close(context.WithoutCancel(ctx))
-	spec.Door = door.Answer
+	spec.Door = ort.Door(image)
 	models := a.models(image)
 	defer models.close()
 	if spec.NN, err = models.backend(o.models); err != nil {
@@ -159,7 +155,6 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		return err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
-	engine.Program = c
 	started := time.Now()
 	if m != nil {
 		m.running = started

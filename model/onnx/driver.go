@@ -16,9 +16,11 @@ const driverName = "onnx/2"
 
 // driver has ONNX Runtime load one model. It is for one worker.
 type driver struct {
-	model string // its path in the container; "": none
-	key   string // names the model's content
-	files string // names what is beside it; "": not known
+	model   string // its path in the container; "": none
+	content Source // of the model; nil: its file's
+	source  Files  // where the model and its weights are; nil: the container
+	key     string // names the model's content
+	files   string // names what is beside it; "": not known
 
 	signature *model.Signature // of the model, for a rehearsal; nil: not known
 	world     *runtime.World
@@ -26,26 +28,27 @@ type driver struct {
 	session   Session
 }
 
-// newDriver is a driver for the model at a path of the container's; "" has ONNX
-// Runtime begin, and loads none.
-func newDriver(c *runtime.Container, name string) (*driver, error) {
-	d := &driver{model: name}
+// know names the model and what is beside it. Without a model ONNX Runtime begins, and
+// loads none.
+func (d *driver) know(files Files) error {
 	d.session.steady = true
-	if name == "" {
-		return d, nil
+	if d.model == "" {
+		return nil
 	}
-	f, err := c.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("open the model: %w", err)
+	if d.content == nil {
+		f, err := files.Open(d.model)
+		if err != nil {
+			return fmt.Errorf("open the model: %w", err)
+		}
+		defer f.Close()
+		if d.key, err = f.Identity(); err != nil {
+			return fmt.Errorf("read the model: %w", err)
+		}
 	}
-	defer f.Close()
-	if d.key, err = f.Identity(); err != nil {
-		return nil, fmt.Errorf("read the model: %w", err)
+	if beside, ok := files.Identity(path.Dir(d.model)); ok { // those with its weights are among them
+		d.files = beside
 	}
-	if files, ok := c.Identity(path.Dir(name)); ok { // those with its weights are among them
-		d.files = files
-	}
-	return d, nil
+	return nil
 }
 
 // Name implements runtime.Driver.
@@ -80,7 +83,14 @@ func (d *driver) open(name string) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.world.Open(file)
+	return d.openFile(file)
+}
+
+func (d *driver) openFile(name string) (*runtime.File, error) {
+	if d.source != nil {
+		return d.source.Open(name)
+	}
+	return d.world.Open(name)
 }
 
 // Begin has ONNX Runtime begin, and load the model, as far as that is not done yet.
@@ -103,12 +113,9 @@ func (d *driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) (_
 	case l.Session != 0:
 		return nil, fmt.Errorf("the model that was loaded is another: %w", runtime.ErrState)
 	case d.model != "" && c.err == nil:
-		f, err := d.world.Open(d.model)
-		if err != nil {
+		if err := d.load(c, l); err != nil {
 			return nil, err
 		}
-		defer f.Close()
-		*l = c.load(f)
 		l.Model = d.key
 		d.full = true
 		c.wipe()
@@ -118,4 +125,19 @@ func (d *driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) (_
 		return nil, c.err
 	}
 	return json.Marshal(d.session.loaded)
+}
+
+// load has ONNX Runtime load the model.
+func (d *driver) load(c *calls, l *loaded) error {
+	if d.content != nil {
+		*l = c.load(d.content)
+		return nil
+	}
+	f, err := d.openFile(d.model)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	*l = c.load(f)
+	return nil
 }

@@ -20,10 +20,24 @@ type Options struct {
 	// Model is the path of the model's file; "" is the second word of the container's
 	// command.
 	Model string
+	// Files are where the model and its weights are; nil is the container.
+	Files Files
+	// Content is what is loaded as the model, instead of its file; nil is the file. It is
+	// read again when the instance is made anew. Key names it: what has the same Key is
+	// the same.
+	Content Source
+	Key     string
 	// Limits bound each request, and what the instance has.
 	Limits runtime.Limits
 	// Log gets what ONNX Runtime prints; nil discards it.
 	Log io.Writer
+}
+
+// Files are those of a container, or of a program that works in one.
+type Files interface {
+	Open(name string) (*runtime.File, error)
+	// Identity names what is in a folder and below; false: that is not known.
+	Identity(folder string) (string, bool)
 }
 
 // An Instance is a model that is loaded, in a sandbox of its own.
@@ -45,8 +59,12 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 	if o.Module == "" || o.Model == "" {
 		return nil, errors.New("open model: the image names no ONNX model; give it one with MODEL")
 	}
-	d, err := newDriver(c, o.Model)
-	if err != nil {
+	files := o.Files
+	if files == nil {
+		files = c
+	}
+	d := &driver{model: o.Model, source: o.Files, content: o.Content, key: o.Key}
+	if err := d.know(files); err != nil {
 		return nil, err
 	}
 	w, err := c.Worker(ctx, runtime.Process{
@@ -73,11 +91,10 @@ func Process(c *runtime.Container, path string, s *model.Signature) (runtime.Pro
 	if path != "" {
 		args = append(args, path)
 	}
-	d, err := newDriver(c, path)
-	if err != nil {
+	d := &driver{model: path, signature: s}
+	if err := d.know(c); err != nil {
 		return runtime.Process{}, err
 	}
-	d.signature = s
 	return runtime.Process{Args: args, Driver: d}, nil
 }
 

@@ -47,8 +47,8 @@ func newMany(t *testing.T) *many {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(context.WithoutCancel(ctx)) })
-	d, err := newDriver(c, "")
-	if err != nil {
+	d := &driver{}
+	if err := d.know(c); err != nil {
 		t.Fatal(err)
 	}
 	w, err := c.Worker(ctx, runtime.Process{Args: []string{"/ort.wasm"}, Driver: d})

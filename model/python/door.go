@@ -3,22 +3,31 @@ package python
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"strings"
 
 	"github.com/wherry-run/wherry/model"
 )
 
 // An Engine runs ONNX models for a program that imports onnxruntime.
 type Engine interface {
-	// Open loads a model: a file of the program's image, or data where that is not
+	// Find looks at a model: a file that the program sees, or data where that is not
 	// nil. What is wrong with the model is a *model.ModelError.
-	Open(ctx context.Context, file string, data []byte) (Session, error)
+	Find(ctx context.Context, file string, data []byte) (Model, error)
+}
+
+// A Model is one that was looked at.
+type Model interface {
+	// Key names the content of the model and of the files that it names: models with
+	// the same one are the same.
+	Key() string
+	// Open loads it. What is wrong with it is a *model.ModelError.
+	Open(ctx context.Context) (Session, error)
+	// Close forgets it. What was opened stays.
+	Close()
 }
 
 // A Session is a model that is loaded. It is used by one goroutine at a time.
@@ -29,7 +38,7 @@ type Session interface {
 }
 
 // A Door answers what the module onnxruntime of the Python base says: it is a
-// container's Spec.Door. A message is
+// runtime.Door. A message is
 //
 //	6 bytes   "\x00onnx" and the version, 1
 //	4 bytes   the length of the JSON, little-endian
@@ -43,25 +52,46 @@ type Session interface {
 //
 // and of an answer {"key": KEY, "inputs": FIELDS, "outputs": FIELDS}, or
 // {"outputs": [...]}, or {"error": {"type": "...", "message": "..."}}. A key says
-// what was loaded: a program that goes on from a snapshot, or was put back to it,
-// may have a key that its door never gave. The door then opens the file; of bytes
-// it says {"unknown": true}, and is told them again.
+// what was loaded, a file with its content: one that was written anew is another
+// model. A program that goes on from a snapshot, or was put back to it, may have a key
+// that its door never gave, or has forgotten: of many models those that were asked
+// last stay. The door then opens the file, if it is still the same; of bytes, and of
+// another file, it says {"unknown": true}, and is told again.
 type Door struct {
 	engine Engine
 
-	mu       sync.Mutex
-	sessions map[string]Session
+	turn     chan struct{} // held by whoever uses what follows
+	sessions map[string]*opened
+	asked    uint64 // how often
 	closed   bool
 }
 
+// opened is a model in use.
+type opened struct {
+	Session
+	asked uint64 // when
+}
+
 // NewDoor is a door with nothing behind it yet but an engine.
-func NewDoor(e Engine) *Door { return &Door{engine: e, sessions: map[string]Session{}} }
+func NewDoor(e Engine) *Door {
+	return &Door{engine: e, turn: make(chan struct{}, 1), sessions: map[string]*opened{}}
+}
+
+// enter waits for the door.
+func (d *Door) enter(ctx context.Context) error {
+	select {
+	case d.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 const (
 	doorHead = "\x00onnx\x01"
 	doorRoom = len(doorHead) + 4
 
-	maxSessions = 64 // of one program
+	maxSessions = 64 // of the programs of one call
 	maxDoorHead = 4 << 20
 	maxModel    = 192 << 20 // bytes of a model that is no file of the image
 
@@ -96,8 +126,10 @@ func (d *Door) Answer(ctx context.Context, message []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if err := d.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-d.turn }()
 	if d.closed {
 		return nil, model.ErrClosed
 	}
@@ -166,49 +198,114 @@ func doorBytes(text []byte, pieces [][]byte) []byte {
 
 // open loads a model and says what it takes and gives.
 func (d *Door) open(ctx context.Context, file string, data []byte) (doorAnswer, error) {
-	key := fileKey + file
-	if file == "" {
-		if len(data) > maxModel {
-			return doorAnswer{}, &model.ModelError{Type: "FAIL", Message: fmt.Sprintf("a model of more than %d bytes has to be a file of the image", maxModel)}
-		}
-		sum := sha256.Sum256(data)
-		key = dataKey + hex.EncodeToString(sum[:])
-	} else {
+	if file != "" {
 		data = nil
+	} else if data == nil {
+		data = []byte{}
 	}
-	s, err := d.session(ctx, key, file, data)
+	if len(data) > maxModel {
+		return doorAnswer{}, &model.ModelError{Type: "FAIL", Message: fmt.Sprintf("a model of more than %d bytes has to be a file", maxModel)}
+	}
+	m, err := d.engine.Find(ctx, file, data)
+	if err != nil {
+		return doorAnswer{}, err
+	}
+	defer m.Close()
+	key := keyOf(m, file)
+	s, err := d.session(ctx, key, m)
 	if err != nil {
 		return doorAnswer{}, err
 	}
 	return doorAnswer{Key: key, Inputs: s.Signature().Inputs, Outputs: s.Signature().Outputs}, nil
 }
 
+// keyOf is what a program knows a model by.
+func keyOf(m Model, file string) string {
+	if file == "" {
+		return dataKey + m.Key()
+	}
+	return fileKey + m.Key() + ":" + file
+}
+
+// fileOf is the file of a key; "" is none.
+func fileOf(key string) string {
+	rest, ok := strings.CutPrefix(key, fileKey)
+	if !ok {
+		return ""
+	}
+	if at := strings.Index(rest, ":/"); at >= 0 { // a path is absolute
+		return rest[at+1:]
+	}
+	return ""
+}
+
 // session is that of a key, opened when it is not there yet.
-func (d *Door) session(ctx context.Context, key, file string, data []byte) (Session, error) {
+func (d *Door) session(ctx context.Context, key string, m Model) (Session, error) {
+	d.asked++
+	s := d.sessions[key]
+	if s == nil {
+		d.makeRoom(ctx)
+		made, err := m.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s = &opened{Session: made}
+		d.sessions[key] = s
+	}
+	s.asked = d.asked
+	return s, nil
+}
+
+// makeRoom ends the model that was not asked for longest, when there are too many.
+func (d *Door) makeRoom(ctx context.Context) {
+	if len(d.sessions) < maxSessions {
+		return
+	}
+	oldest := ""
+	for key, s := range d.sessions {
+		if oldest == "" || s.asked < d.sessions[oldest].asked {
+			oldest = key
+		}
+	}
+	d.end(ctx, oldest)
+}
+
+func (d *Door) end(ctx context.Context, key string) {
+	s := d.sessions[key]
+	delete(d.sessions, key)
+	_ = s.Close(context.WithoutCancel(ctx)) // nothing hangs on how it ends
+}
+
+// known is the session of a key; nil: the program has to say again what it is of.
+func (d *Door) known(ctx context.Context, key string) (Session, error) {
 	if s := d.sessions[key]; s != nil {
+		d.asked++
+		s.asked = d.asked
 		return s, nil
 	}
-	if len(d.sessions) >= maxSessions {
-		return nil, &model.ModelError{Type: "FAIL", Message: fmt.Sprintf("there are %d models open, and no more may be", maxSessions)}
+	file := fileOf(key)
+	if file == "" {
+		return nil, nil
 	}
-	s, err := d.engine.Open(ctx, file, data)
+	m, err := d.engine.Find(ctx, file, nil)
 	if err != nil {
 		return nil, err
 	}
-	d.sessions[key] = s
-	return s, nil
+	defer m.Close()
+	if keyOf(m, file) != key {
+		return nil, nil
+	}
+	return d.session(ctx, key, m)
 }
 
 // run answers a request.
 func (d *Door) run(ctx context.Context, m doorMessage, data []byte) (answer doorAnswer, pieces [][]byte, err error) {
-	s := d.sessions[m.Run]
+	s, err := d.known(ctx, m.Run)
+	if err != nil {
+		return answer, nil, err
+	}
 	if s == nil {
-		if len(m.Run) <= len(fileKey) || m.Run[:len(fileKey)] != fileKey {
-			return doorAnswer{Unknown: true}, nil, nil
-		}
-		if s, err = d.session(ctx, m.Run, m.Run[len(fileKey):], nil); err != nil {
-			return answer, nil, err
-		}
+		return doorAnswer{Unknown: true}, nil, nil
 	}
 	inputs, err := tensors(m.Inputs, data)
 	if err != nil {
@@ -218,8 +315,7 @@ func (d *Door) run(ctx context.Context, m doorMessage, data []byte) (answer door
 	if err != nil {
 		var own *model.ModelError
 		if !errors.As(err, &own) && !errors.As(err, new(*model.InputError)) { // it is broken
-			delete(d.sessions, m.Run)
-			s.Close(context.WithoutCancel(ctx))
+			d.end(ctx, m.Run)
 		}
 		return answer, nil, err
 	}
@@ -251,8 +347,10 @@ func tensors(specs []piece, data []byte) ([]model.Tensor, error) {
 
 // Close ends every session.
 func (d *Door) Close(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
+	defer func() { <-d.turn }()
 	d.closed = true
 	var errs []error
 	for key, s := range d.sessions {

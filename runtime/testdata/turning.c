@@ -103,6 +103,12 @@ static void answer(const char *r) {
 	if (strstr(r, "trap")) __builtin_trap();
 	if (strstr(r, "exit")) _exit(strstr(r, "exit0") ? 0 : 7);
 	if (strstr(r, "loop")) for (volatile unsigned i = 1; i; i |= 1) sum += i;
+	if (strstr(r, "door")) {
+		uint32_t size;
+		char *a = say(r, strlen(r), &size);
+		sum += a ? *a : 0;
+		free(a);
+	}
 	if (strstr(r, "grow")) sum += __builtin_wasm_memory_grow(0, 16);
 	if (strstr(r, "dirty")) memset(dirt, ++begun, sizeof dirt);
 	if (strstr(r, "print")) puts("printed"), fflush(stdout);

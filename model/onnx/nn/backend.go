@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -18,7 +17,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/model"
-	"github.com/wherry-run/wherry/model/onnx/graph"
+	"github.com/wherry-run/wherry/model/onnx"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/runtime"
@@ -45,12 +44,12 @@ func New(o Options) func(*runtime.Caller) nn.Backend {
 type backend struct {
 	Options
 	caller *runtime.Caller
-	image  runtime.Image // the program's, with ONNX Runtime; nil: not looked for yet
+	image  runtime.Image // has ONNX Runtime; nil: not looked for yet
 }
 
 // Load implements nn.Backend.
 func (b *backend) Load(ctx context.Context, file []byte) (nn.Graph, error) {
-	return b.open(ctx, "a model in memory", "", file, b.caller.Mounts())
+	return b.open(ctx, "a model in memory", "", file, b.caller)
 }
 
 // Named implements nn.Backend: names that were given come first, then paths.
@@ -64,11 +63,8 @@ func (b *backend) Named(ctx context.Context, name string) (nn.Graph, error) {
 		return nil, b.say(name, fmt.Errorf("%w: there is no such file in the container, nor was one named with --nn-model", nn.ErrNotFound))
 	}
 	f.Close()
-	return b.open(ctx, name, file, nil, b.caller.Mounts())
+	return b.open(ctx, name, file, nil, b.caller)
 }
-
-// models is where models of the host are in the sandbox of each.
-const models = "/run/models"
 
 // given loads a model of the host: what is beside it may be its weights.
 func (b *backend) given(ctx context.Context, name, host string) (nn.Graph, error) {
@@ -82,43 +78,50 @@ func (b *backend) given(ctx context.Context, name, host string) (nn.Graph, error
 	if err != nil {
 		return nil, b.say(name, err)
 	}
-	mount := runtime.Mount{Source: filepath.Dir(host), Target: models, ReadOnly: true}
-	return b.open(ctx, name, models+"/"+filepath.Base(host), nil, []runtime.Mount{mount})
+	// A container with nothing but its folder has the file, and what is beside it.
+	const folder = "/models"
+	mount := runtime.Mount{Source: filepath.Dir(host), Target: folder, ReadOnly: true}
+	c, err := b.caller.Create(ctx, empty{}, runtime.Spec{Mounts: []runtime.Mount{mount}})
+	if err != nil {
+		return nil, b.say(name, err)
+	}
+	g, err := b.open(ctx, name, path.Join(folder, filepath.Base(host)), nil, c)
+	if err != nil {
+		c.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return &mounted{g, c}, nil
+}
+
+// empty is an image without files.
+type empty struct{}
+
+func (empty) Config() ispec.ImageConfig { return ispec.ImageConfig{} }
+func (empty) Layers() []layer.Layer     { return nil }
+
+// mounted is a model of the host's, and what has its files.
+type mounted struct {
+	nn.Graph
+	files *runtime.Container
+}
+
+// Close implements nn.Graph.
+func (m *mounted) Close(ctx context.Context) error {
+	return errors.Join(m.Graph.Close(ctx), m.files.Close(ctx))
 }
 
 // open loads a model of the bytes, or of a file.
-func (b *backend) open(ctx context.Context, name, file string, data []byte, mounts []runtime.Mount) (nn.Graph, error) {
+func (b *backend) open(ctx context.Context, name, file string, data []byte, files onnx.Files) (nn.Graph, error) {
 	image, err := b.runtime(ctx)
 	if err != nil {
 		return nil, b.say(name, err)
 	}
-	if written := b.caller.Touched() && !strings.HasPrefix(file, models+"/"); data == nil && written {
-		if data, err = b.read(file); err != nil {
-			return nil, b.say(name, err)
-		}
-	}
-	engine := &ort.Engine{Image: image, Mounts: mounts, Create: b.caller.Create, Log: b.caller.Stderr()}
+	engine := &ort.Engine{Image: image, Create: b.caller.Create, Files: files, Log: b.caller.Stderr()}
 	s, err := engine.Open(ctx, file, data)
 	if err != nil {
 		return nil, b.say(name, err)
 	}
 	return newLoaded(b, name, s), nil
-}
-
-// read reads a file that the program may have written: its model's sandbox sees those
-// of the image.
-func (b *backend) read(file string) ([]byte, error) {
-	f, err := b.caller.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if f.Size() > graph.MaxBytes {
-		return nil, fmt.Errorf("%w: it has more than %d bytes", nn.ErrInvalid, graph.MaxBytes)
-	}
-	data := make([]byte, f.Size())
-	_, err = io.ReadFull(io.NewSectionReader(f, 0, f.Size()), data)
-	return data, err
 }
 
 // say tells the program's user what the program is told by a number only.
@@ -163,7 +166,7 @@ func translate(err error) error {
 	return err
 }
 
-// runtime is the program's image, with ONNX Runtime in it.
+// runtime is an image with ONNX Runtime: the program's own, if it has that.
 func (b *backend) runtime(ctx context.Context) (runtime.Image, error) {
 	if b.image != nil {
 		return b.image, nil
@@ -182,7 +185,7 @@ func (b *backend) runtime(ctx context.Context) (runtime.Image, error) {
 	if !has(base, ort.Module) {
 		return nil, fmt.Errorf("%w: the image that should have ONNX Runtime has no %s", nn.ErrUnsupported, ort.Module)
 	}
-	b.image = join(base, b.Image)
+	b.image = base
 	return b.image, nil
 }
 
@@ -194,32 +197,6 @@ func has(image runtime.Image, name string) bool {
 		}
 	}
 	return false
-}
-
-// joined is the files of a program with those of ONNX Runtime over them.
-type joined struct {
-	layers []layer.Layer
-	config ispec.ImageConfig
-}
-
-func (j *joined) Config() ispec.ImageConfig { return j.config }
-func (j *joined) Layers() []layer.Layer     { return j.layers }
-
-// derived is joined with what is known of ONNX Runtime's module.
-type derived struct {
-	*joined
-	runtime.DerivedImage
-}
-
-func join(base, program runtime.Image) runtime.Image {
-	j := &joined{layers: append(append([]layer.Layer{}, program.Layers()...), base.Layers()...), config: base.Config()}
-	if d, ok := base.(interface {
-		runtime.Image
-		runtime.DerivedImage
-	}); ok {
-		return &derived{j, d}
-	}
-	return j
 }
 
 // loaded is a model in its sandbox.

@@ -1,16 +1,18 @@
-// Package ort runs the ONNX models of Python programs that import onnxruntime:
-// each model in a container of its own over the program's image, which has ONNX
-// Runtime's module.
+// Package ort runs the ONNX models of programs that import onnxruntime, or
+// wasi_ephemeral_nn: each model in a container of its own that works for the program,
+// over an image that has ONNX Runtime's module, and of the files that the program sees.
 package ort
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
@@ -22,122 +24,88 @@ import (
 // Module is where an image has ONNX Runtime.
 const Module = "/usr/local/bin/onnxruntime.wasm"
 
-// Engine opens models of an image; it is a python.Engine.
+// Door is a Spec's Door for a Python program: it runs the ONNX models that the program
+// opens, by the ONNX Runtime of an image, and within the program's limits.
+func Door(image runtime.Image) func(c *runtime.Caller) runtime.Door {
+	return func(c *runtime.Caller) runtime.Door {
+		return python.NewDoor(&Engine{Image: image, Create: c.Create, Files: c, Log: c.Stderr()})
+	}
+}
+
+// Engine opens models; it is a python.Engine.
 type Engine struct {
-	Runtime *runtime.Runtime
-	Image   runtime.Image
-	// Program is the container of the program that asks, for which Image's files are
-	// right as far as it has not changed or mounted others; nil: all of them are.
-	Program *runtime.Container
-	// Limits are those of each model.
-	Limits runtime.Limits
-	// Mounts are what the models' containers see besides.
-	Mounts []runtime.Mount
-	// Create makes the models' containers; nil is that of Runtime.
+	// Image has ONNX Runtime's module.
+	Image runtime.Image
+	// Create makes the models' containers.
 	Create func(ctx context.Context, image runtime.Image, spec runtime.Spec) (*runtime.Container, error)
+	// Files are where models and their weights are looked for: those of the program.
+	Files onnx.Files
 	// Log gets what ONNX Runtime prints; nil discards it.
 	Log io.Writer
 }
 
-// Open implements python.Engine.
+// Open loads a model: a file, or data where that is not nil.
 func (e *Engine) Open(ctx context.Context, file string, data []byte) (python.Session, error) {
-	c, err := e.container(ctx, nil)
+	m, err := e.Find(ctx, file, data)
 	if err != nil {
 		return nil, err
 	}
-	s, err := e.open(ctx, c, file, data)
-	if err != nil {
-		c.Close(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	return s, nil
+	defer m.Close()
+	return m.Open(ctx)
 }
 
-func (e *Engine) container(ctx context.Context, mounts []runtime.Mount) (*runtime.Container, error) {
-	create := e.Create
-	if create == nil {
-		create = e.Runtime.Create
-	}
-	return create(ctx, e.Image, runtime.Spec{Mounts: slices.Concat(e.Mounts, mounts), Stdout: e.Log, Stderr: e.Log, Limits: e.Limits})
-}
-
-// open loads a model as it is, or, where ONNX Runtime needs another form of it, that
-// form, beside it: files that it names are found from there.
-func (e *Engine) open(ctx context.Context, c *runtime.Container, file string, data []byte) (*session, error) {
-	if !exists(c, Module) {
-		return nil, &model.ModelError{Type: "NO_ONNXRUNTIME", Message: "this image has no ONNX Runtime; write into its Wasmfile:  COPY --from=onnx " + Module + " " + Module}
-	}
-	var err error
-	inMemory := data != nil
-	if data == nil {
-		if e.Program != nil && identity(c, file) != identity(e.Program, file) {
-			return nil, noFile(file) // the program then sends what it has
-		}
-		if data, err = read(c, file); err != nil {
+// Find implements python.Engine. Files that the model names are not read.
+func (e *Engine) Find(_ context.Context, file string, data []byte) (python.Model, error) {
+	m := &found{engine: e, name: path.Clean("/" + file), files: e.Files}
+	if data != nil {
+		sum := sha256.Sum256(data)
+		m.key, m.name, m.files = hex.EncodeToString(sum[:]), "/model.onnx", nothing{}
+	} else {
+		var err error
+		if data, err = m.read(); err != nil {
+			m.Close()
 			return nil, err
 		}
 	}
-	g, err := graph.Read(data)
-	if err != nil {
-		return nil, &model.ModelError{Type: "INVALID_PROTOBUF", Message: err.Error()}
-	}
-	lowered, err := g.Lower()
-	if err != nil {
-		return nil, &model.ModelError{Type: "NOT_IMPLEMENTED", Message: err.Error()}
-	}
-	if inMemory || lowered.Changed {
-		file = path.Join(path.Dir(path.Clean("/"+file)), ".wherry-lowered.onnx")
-		c.Close(context.WithoutCancel(ctx))
-		const readable = 0o444
-		mount := runtime.Mount{Target: file, ReadOnly: true, Data: lowered.Bytes.Bytes(), Mode: readable}
-		if c, err = e.container(ctx, []runtime.Mount{mount}); err != nil {
-			return nil, err
-		}
-	}
-	i, err := onnx.Open(ctx, c, onnx.Options{Module: Module, Model: file, Limits: e.Limits, Log: e.Log})
-	if err != nil {
-		c.Close(context.WithoutCancel(ctx))
+	if err := m.lower(data); err != nil {
+		m.Close()
 		return nil, err
 	}
-	return &session{i, lowered.Signature, c}, nil
+	return m, nil
 }
 
-func exists(c *runtime.Container, name string) bool {
-	f, err := c.Open(name)
-	if err == nil {
-		f.Close()
-	}
-	return err == nil
+// found is a model that was looked at.
+type found struct {
+	engine    *Engine
+	name      string
+	files     onnx.Files
+	file      *runtime.File // nil: it is in memory
+	key       string        // names the content of all that it consists of
+	content   *graph.Blob   // nil: the file as it is
+	signature *model.Signature
 }
 
-// identity names the content of a file; "" when it cannot be read.
-func identity(c *runtime.Container, file string) string {
-	f, err := c.Open(file)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	name, err := f.Identity()
-	if err != nil {
-		return ""
-	}
-	return name
-}
-
-func noFile(name string) error {
-	return &model.ModelError{Type: "NO_SUCHFILE", Message: "Load model from " + name + " failed: File doesn't exist"}
-}
-
-// read reads a model's file, but not those that it names.
-func read(c *runtime.Container, name string) ([]byte, error) {
-	f, err := c.Open(name)
+// read gives the bytes of the model's file, without copying them where it is mapped.
+func (m *found) read() ([]byte, error) {
+	f, err := m.files.Open(m.name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noFile(name)
+		return nil, &model.ModelError{Type: "NO_SUCHFILE", Message: "Load model from " + m.name + " failed: File doesn't exist"}
 	}
 	if err != nil {
-		return nil, &model.ModelError{Type: "FAIL", Message: "Load model from " + name + " failed"}
+		return nil, &model.ModelError{Type: "FAIL", Message: "Load model from " + m.name + " failed"}
 	}
-	defer f.Close()
+	m.file = f
+	if m.key, err = f.Identity(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", m.name, err)
+	}
+	return content(f, m.name)
+}
+
+// content is all of a file.
+func content(f *runtime.File, name string) ([]byte, error) {
+	if b, ok := f.Bytes(); ok {
+		return b, nil
+	}
 	if f.Size() > graph.MaxBytes {
 		return nil, &model.ModelError{Type: "FAIL", Message: fmt.Sprintf("%s has more than %d bytes", name, graph.MaxBytes)}
 	}
@@ -148,11 +116,105 @@ func read(c *runtime.Container, name string) ([]byte, error) {
 	return data, nil
 }
 
+// lower finds the form of the model that ONNX Runtime can run, and names it with the
+// files that it needs besides.
+func (m *found) lower(data []byte) error {
+	g, err := graph.Read(data)
+	if err != nil {
+		return &model.ModelError{Type: "INVALID_PROTOBUF", Message: err.Error()}
+	}
+	lowered, err := g.Lower()
+	if err != nil {
+		return &model.ModelError{Type: "NOT_IMPLEMENTED", Message: err.Error()}
+	}
+	m.signature = lowered.Signature
+	if lowered.Changed || m.file == nil {
+		m.content = lowered.Bytes
+	}
+	if names := lowered.ExternalFiles(); len(names) > 0 && m.file != nil {
+		m.key = m.withFiles(names)
+	}
+	return nil
+}
+
+// withFiles names the content of the model and of files that it names. What cannot be
+// opened is left to who loads it.
+func (m *found) withFiles(names []string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", m.key)
+	for _, name := range names {
+		identity := ""
+		if f, err := m.files.Open(path.Join(path.Dir(m.name), name)); err == nil {
+			identity, _ = f.Identity()
+			f.Close()
+		}
+		fmt.Fprintf(h, "%q %s\n", name, identity)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Key implements python.Model.
+func (m *found) Key() string { return m.key }
+
+// Close implements python.Model. What was opened stays.
+func (m *found) Close() {
+	if m.file != nil {
+		m.file.Close()
+		m.file = nil
+	}
+}
+
+// Open implements python.Model.
+func (m *found) Open(ctx context.Context) (python.Session, error) {
+	e := m.engine
+	c, err := e.Create(ctx, e.Image, runtime.Spec{Stdout: e.Log, Stderr: e.Log})
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.load(ctx, c)
+	if err != nil {
+		c.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return s, nil
+}
+
+func (m *found) load(ctx context.Context, c *runtime.Container) (*session, error) {
+	if f, err := c.Open(Module); err == nil {
+		f.Close()
+	} else {
+		return nil, &model.ModelError{Type: "NO_ONNXRUNTIME", Message: "this image has no ONNX Runtime; write into its Wasmfile:  COPY --from=onnx " + Module + " " + Module}
+	}
+	o := onnx.Options{Module: Module, Model: m.name, Log: m.engine.Log, Files: m.files}
+	if m.content != nil {
+		o.Content, o.Key = bytes.NewReader(m.content.Bytes()), "lowered "+m.key
+	}
+	i, err := onnx.Open(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{Instance: i, signature: m.signature, container: c}
+	if m.content != nil { // it is read again when the instance is made anew
+		s.file, m.file = m.file, nil
+	}
+	return s, nil
+}
+
+// nothing is beside a model in memory.
+type nothing struct{}
+
+func (nothing) Open(name string) (*runtime.File, error) {
+	return nil, fmt.Errorf("open %s beside a model in memory: %w", name, fs.ErrNotExist)
+}
+
+func (nothing) Identity(string) (string, bool) { return "nothing", true }
+
 // session is a model in its container.
 type session struct {
 	*onnx.Instance
 	signature *model.Signature
 	container *runtime.Container
+	file      *runtime.File // nil: nobody needs it
 }
 
 // Signature says what the model takes and gives.
@@ -160,5 +222,9 @@ func (s *session) Signature() *model.Signature { return s.signature }
 
 // Close frees the model and its container.
 func (s *session) Close(ctx context.Context) error {
-	return errors.Join(s.Instance.Close(ctx), s.container.Close(ctx))
+	err := errors.Join(s.Instance.Close(ctx), s.container.Close(ctx))
+	if s.file != nil {
+		err = errors.Join(err, s.file.Close())
+	}
+	return err
 }
