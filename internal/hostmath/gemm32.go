@@ -1,59 +1,86 @@
 package hostmath
 
-// A product32 is a product of matrices of float32: C = alpha A B, or with add
-// C += alpha A B. A and C are by rows; B is packed, its panels are bs apart.
-type product32 struct {
-	a, b, c  []float32
-	k        int
-	lda, ldc int
-	bs       int
-	add      bool
-	alpha    float32
-}
+import "unsafe"
+
+// panel is how many columns of a packed matrix lie together: all of the first
+// row, then all of the second and so on. MLAS packs so, and so do we.
+const panel = 16
+
+// A tile32 is a function in assembly that computes a tile of a product,
+// C = alpha A B or with add C += alpha A B. The rows of a and c are lda and ldc
+// bytes apart, the rows of a panel of b are step and its panels next bytes apart.
+// The number of rows and panels is the function's own.
+type tile32 func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
 // A gemm32 computes tiles of products of float32.
 type gemm32 struct {
-	rows, columns int // of the largest tile; columns is a multiple of panel
-	// tile computes rows x columns at the beginning of a, b and c; columns is one
-	// panel or gemm32.columns.
-	tile func(rows, columns int, p *product32, a, b, c []float32, ldc int, add bool)
+	tiles [][]tile32 // by their width in panels, less one, and by their rows
+	chunk int        // multiplications between two ticks, well below a millisecond
 }
 
-// rectangle computes a part of C: rows from i on and columns from j on, which is
-// the first of a panel.
+// rows and columns are those of the largest tile.
+func (g *gemm32) rows() int    { return len(g.tiles[0]) - 1 }
+func (g *gemm32) columns() int { return len(g.tiles) * panel }
+
+// A product32 is a product of matrices: C = alpha A B, or with add C += alpha A B.
+// A and C are by rows. B is in panels of whole columns; what is behind the last
+// column of the product may be anything.
+type product32 struct {
+	k        int
+	a        []float32
+	lda      int
+	b        []float32
+	step     int // from a row of a panel to the next
+	next     int // from a panel to the next
+	c        []float32
+	ldc      int
+	add      bool
+	alpha    float32
+	overhang *[maxTile]float32
+}
+
+// maxTile is as much as any set's largest tile has.
+const maxTile = 12 * 32
+
+// rectangle computes a part of C: rows from i on and columns from j on, where j
+// is the first of a panel.
 func (g *gemm32) rectangle(p *product32, i, rows, j, columns int) {
-	var edge [16 * 32]float32
 	for right := j + columns; j < right; {
-		b := p.b[j/panel*p.bs:]
-		width := min(right-j, g.columns)
-		full := panel
-		if width > panel {
-			full = g.columns
-		}
-		for y := i; y < i+rows; y += g.rows {
-			height := min(g.rows, i+rows-y)
+		width := min(right-j, g.columns())
+		panels := (width + panel - 1) / panel
+		from := j / panel * p.next
+		b := p.b[from : from+(panels-1)*p.next+(p.k-1)*p.step+panel]
+		for y := i; y < i+rows; y += g.rows() {
+			height := min(g.rows(), i+rows-y)
 			a := p.a[y*p.lda : (y+height-1)*p.lda+p.k]
 			c := p.c[y*p.ldc+j : (y+height-1)*p.ldc+j+width]
-			if width == full {
-				g.tile(height, full, p, a, b, c, p.ldc, p.add)
-				continue
-			}
-			g.tile(height, full, p, a, b, edge[:], full, false)
-			for r := range height {
-				copyEdge(c[r*p.ldc:][:width], edge[r*full:], p.add)
-			}
+			g.tile(p, height, panels, width, a, b, c)
 		}
 		j += width
 	}
 }
 
-func copyEdge(to, from []float32, add bool) {
-	from = from[:len(to)]
-	if !add {
-		copy(to, from)
+// tile computes one tile at the beginning of a, b and c. One that is not as wide
+// as its panels is computed beside the matrix.
+func (g *gemm32) tile(p *product32, rows, panels, width int, a, b, c []float32) {
+	add := 0
+	if p.add {
+		add = 1
+	}
+	f := g.tiles[panels-1][rows]
+	if width == panels*panel {
+		f(p.k, unsafe.Pointer(&a[0]), p.lda*4, unsafe.Pointer(&b[0]), p.step*4, p.next*4, unsafe.Pointer(&c[0]), p.ldc*4, add, p.alpha)
 		return
 	}
-	for i, v := range from {
-		to[i] += v
+	f(p.k, unsafe.Pointer(&a[0]), p.lda*4, unsafe.Pointer(&b[0]), p.step*4, p.next*4, unsafe.Pointer(&p.overhang[0]), panels*panel*4, 0, p.alpha)
+	for r := range rows {
+		to, from := c[r*p.ldc:][:width], p.overhang[r*panels*panel:][:width]
+		if !p.add {
+			copy(to, from)
+			continue
+		}
+		for x, v := range from {
+			to[x] += v
+		}
 	}
 }

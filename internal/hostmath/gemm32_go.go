@@ -1,35 +1,35 @@
 package hostmath
 
-// gemmOf returns the tiles of a set.
-func gemmOf(name string) *gemm32 {
-	if g := nativeGemm(name); g != nil {
-		return g
+import "unsafe"
+
+// goTiles are tiles without vector units, which the others are held against.
+func goTiles() [][]tile32 {
+	list := []tile32{nil}
+	for rows := 1; rows <= 4; rows++ {
+		list = append(list, func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32) {
+			goTile(k, rows, unsafe.Slice((*float32)(a), (rows-1)*lda/4+k), lda/4, unsafe.Slice((*float32)(b), (k-1)*step/4+panel), step/4,
+				unsafe.Slice((*float32)(c), (rows-1)*ldc/4+panel), ldc/4, add != 0, alpha)
+		})
 	}
-	return &gemm32{rows: 4, columns: panel, tile: tileGo}
+	return [][]tile32{list}
 }
 
-// tileGo computes a tile without vector units, and is what the others are held
-// against. The products of an element are added in the order of k.
-func tileGo(rows, columns int, p *product32, a, b, c []float32, ldc int, add bool) {
+// goTile adds the products of an element in the order of k.
+func goTile(k, rows int, a []float32, lda int, b []float32, step int, c []float32, ldc int, add bool, alpha float32) {
 	for r := range rows {
-		a := a[r*p.lda:][:p.k]
-		for j := 0; j < columns; j += panel {
-			var sum [panel]float32
-			b := b[j/panel*p.bs:][:p.k*panel]
-			for k, v := range a {
-				row := b[k*panel:][:panel:panel]
-				for x := range sum {
-					sum[x] += v * row[x]
-				}
+		var sum [panel]float32
+		for i, v := range a[r*lda:][:k] {
+			row := b[i*step:][:panel:panel]
+			for x := range sum {
+				sum[x] += v * row[x]
 			}
-			width := min(columns-j, panel)
-			to := c[r*ldc+j:][:width]
-			for x := range to {
-				if add {
-					to[x] += p.alpha * sum[x]
-				} else {
-					to[x] = p.alpha * sum[x]
-				}
+		}
+		to := c[r*ldc:][:panel]
+		for x, v := range sum {
+			if add {
+				to[x] += alpha * v
+			} else {
+				to[x] = alpha * v
 			}
 		}
 	}

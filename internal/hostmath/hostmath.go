@@ -19,6 +19,8 @@
 // another order: who needs the same bits everywhere uses the body.
 package hostmath
 
+//go:generate go run ./generate
+
 // Version is raised with every change of what a kernel computes.
 const Version = 1
 

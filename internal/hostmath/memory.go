@@ -2,6 +2,7 @@ package hostmath
 
 import (
 	"encoding/binary"
+	"sync"
 	"unsafe"
 )
 
@@ -9,26 +10,40 @@ import (
 // little-endian on every host.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// floats returns count numbers of the memory from an address on, as a view. It
-// is nil when there are none, when the address is odd or when the memory ends
-// before.
-func floats(mem []byte, address uint32, count uint64) []float32 {
-	at := uint64(address)
-	if count == 0 || count > 1<<30 || at+4*count > uint64(len(mem)) || !littleEndian {
-		return nil
-	}
-	p := unsafe.Pointer(&mem[at])
-	if uintptr(p)%4 != 0 {
-		return nil
-	}
-	return unsafe.Slice((*float32)(p), count)
+// An area is a run of float32 in a guest's memory.
+type area struct {
+	address uint32
+	count   uint64
 }
 
-// extent is how many elements lie between the first and the last of a matrix of
-// rows whose beginnings are stride apart; zero when rows would overlap.
-func extent(rows, columns, stride uint32) uint64 {
+// matrix is the area of a matrix whose rows are stride elements apart. It has no
+// elements, and is in no memory, when rows would overlap.
+func matrix(address, rows, columns, stride uint32) area {
 	if rows == 0 || columns == 0 || rows > 1 && stride < columns {
-		return 0
+		return area{}
 	}
-	return uint64(rows-1)*uint64(stride) + uint64(columns)
+	return area{address, uint64(rows-1)*uint64(stride) + uint64(columns)}
 }
+
+// in says whether the area is not empty, and lies in the memory and evenly.
+func (a area) in(mem []byte) bool {
+	return a.count > 0 && a.count <= 1<<30 && a.address%4 == 0 && uint64(a.address)+4*a.count <= uint64(len(mem)) && littleEndian &&
+		uintptr(unsafe.Pointer(&mem[0]))%4 == 0
+}
+
+// view gives the area's elements. It panics when the area is not in the memory.
+func (a area) view(mem []byte) []float32 {
+	b := mem[a.address : uint64(a.address)+4*a.count]
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), a.count)
+}
+
+// work is the host's memory of one call. It is used again.
+type work struct {
+	overhang [maxTile]float32
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+func newWork() *work { return works.Get().(*work) }
+
+func (w *work) free() { works.Put(w) }

@@ -1,15 +1,6 @@
 package hostmath
 
-import (
-	"math"
-)
-
-// panel is how many columns of a packed matrix lie together: all of the first
-// row, then all of the second and so on. MLAS packs so, and so do we.
-const panel = 16
-
-// chunk is the work between two ticks: 0.1 ms on vector units, 1 ms without.
-const chunk = 1 << 21
+import "math"
 
 // mlasKernel is MLAS' innermost function of a matrix product,
 //
@@ -22,36 +13,51 @@ func (s *Set) mlasKernel(env Env, stack []uint64, add bool) (bool, error) {
 		return false, nil
 	}
 	k, m, n := uint32(stack[3]), uint32(stack[4]), uint32(stack[5])
-	lda, ldc := uint32(stack[6]), uint32(stack[7])
-	at := func() (p product32, ok bool) {
-		mem := env.Memory()
-		p = product32{k: int(k), lda: int(lda), ldc: int(ldc), bs: int(k) * panel, add: add}
-		p.a = floats(mem, uint32(stack[0]), extent(m, k, lda))
-		p.b = floats(mem, uint32(stack[1]), (uint64(n)+panel-1)/panel*panel*uint64(k))
-		p.c = floats(mem, uint32(stack[2]), extent(m, n, ldc))
-		p.alpha = math.Float32frombits(uint32(stack[8]))
-		return p, p.a != nil && p.b != nil && p.c != nil
-	}
-	if _, ok := at(); !ok {
+	if k > maxDepth {
 		return false, nil
 	}
-	// rows of one column of tiles at a time, so that B's panels stay in the cache
-	columns := s.gemm.columns
-	for j := 0; j < int(n); j += columns {
-		width := min(columns, int(n)-j)
-		step := max(1, chunk/(int(k)*width)/s.gemm.rows) * s.gemm.rows
-		for i := 0; i < int(m); i += step {
-			p, ok := at()
-			if !ok {
-				return true, nil // the memory has shrunk: no memory does
-			}
-			height := min(step, int(m)-i)
-			s.gemm.rectangle(&p, i, height, j, width)
-			if err := env.Tick(uint64(height) * uint64(width) * uint64(k)); err != nil {
-				return true, err
+	a := matrix(uint32(stack[0]), m, k, uint32(stack[6]))
+	b := area{uint32(stack[1]), (uint64(n) + panel - 1) / panel * panel * uint64(k)}
+	c := matrix(uint32(stack[2]), m, n, uint32(stack[7]))
+	if mem := env.Memory(); !a.in(mem) || !b.in(mem) || !c.in(mem) {
+		return false, nil
+	}
+	w := newWork()
+	defer w.free()
+	p := product32{
+		k: int(k), lda: int(uint32(stack[6])), step: panel, next: int(k) * panel, ldc: int(uint32(stack[7])),
+		add: add, alpha: math.Float32frombits(uint32(stack[8])), overhang: &w.overhang,
+	}
+	err := s.gemm.parts(int(m), int(n), int(k), func(i, rows, j, columns int) error {
+		mem := env.Memory()
+		p.a, p.b, p.c = a.view(mem), b.view(mem), c.view(mem)
+		s.gemm.rectangle(&p, i, rows, j, columns)
+		return env.Tick(uint64(rows) * uint64(columns) * uint64(k))
+	})
+	stack[0] = uint64(m)
+	return true, err
+}
+
+// maxDepth bounds the sum of a tile, for a tile has no tick inside. MLAS sums
+// less at a time.
+const maxDepth = 4096
+
+// parts cuts a product into parts between which there are ticks. The rows of
+// one part stay in the second cache while all columns pass, the columns of one
+// tile in the first.
+func (g *gemm32) parts(m, n, k int, do func(i, rows, j, columns int) error) error {
+	const most = 128 // rows of A
+	height := max(1, most/g.rows()) * g.rows()
+	if fits := g.chunk / (k * g.columns()) / g.rows() * g.rows(); height > fits {
+		height = max(g.rows(), fits)
+	}
+	width := max(1, g.chunk/(k*min(m, height))/g.columns()) * g.columns()
+	for i := 0; i < m; i += height {
+		for j := 0; j < n; j += width {
+			if err := do(i, min(height, m-i), j, min(width, n-j)); err != nil {
+				return err
 			}
 		}
 	}
-	stack[0] = uint64(m)
-	return true, nil
+	return nil
 }

@@ -58,7 +58,7 @@ func Select(name string) (*Set, error) {
 }
 
 func newSet(name string) *Set {
-	s := &Set{name: name, gemm: gemmOf(name)}
+	s := &Set{name: name, gemm: units(name)}
 	s.funcs = map[string]Func{
 		mlasKernelAdd:  func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
 		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },

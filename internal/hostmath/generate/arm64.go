@@ -1,0 +1,63 @@
+package main
+
+import "fmt"
+
+// neonTile keeps the sums in V0 and up, a row of B in the four registers before
+// the last two, and elements of A in those. A panel is four vectors.
+func neonTile(w *writer, name string, rows, vectors, panel int) {
+	sum := func(r, v int) int { return r*vectors + v }
+	const b, a = 24, 28
+	pointers := []string{"R3", "R4", "R5", "R6", "R7", "R8"}
+
+	w.op("MOVD k+0(FP), R0")
+	w.op("MOVD a+8(FP), R3")
+	w.op("MOVD lda+16(FP), R2")
+	w.op("MOVD b+24(FP), R1")
+	w.op("MOVD step+32(FP), R9")
+	w.op("MOVD c+48(FP), R10")
+	w.op("MOVD ldc+56(FP), R11")
+	for r := 1; r < rows; r++ {
+		w.op("ADD R2, %s, %s", pointers[r-1], pointers[r])
+	}
+	for i := range rows * vectors {
+		w.op("VEOR V%d.B16, V%d.B16, V%d.B16", i, i, i)
+	}
+	w.label("loop")
+	w.op("VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]")
+	w.op("ADD R9, R1, R1")
+	for r := range rows {
+		t := a + r%2
+		w.op("VLD1R.P 4(%s), [V%d.S4]", pointers[r], t)
+		for v := range vectors {
+			w.op("VFMLA V%d.S4, V%d.S4, V%d.S4", t, b+v, sum(r, v))
+		}
+	}
+	w.op("SUBS $1, R0, R0")
+	w.op("BNE loop")
+	w.op("MOVD $alpha+72(FP), R2")
+	w.op("VLD1R (R2), [V28.S4]")
+	w.op("MOVD add+64(FP), R2")
+	w.op("CBNZ R2, add")
+	for r := range rows {
+		quads := ""
+		for v := range vectors {
+			s := sum(r, v)
+			// there is no VFMUL in Go's assembler: FMUL Vd.4S, Vn.4S, Vm.4S
+			w.op("WORD $0x%08x // FMUL V%d.S4, V%d.S4, V%d.S4", 0x6e20dc00|28<<16|s<<5|s, s, s, 28)
+			quads += fmt.Sprintf(", V%d.S4", s)
+		}
+		w.op("VST1 [%s], (R10)", quads[2:])
+		w.op("ADD R11, R10, R10")
+	}
+	w.op("RET")
+	w.label("add")
+	for r := range rows {
+		w.op("VLD1 (R10), [V24.S4, V25.S4, V26.S4, V27.S4]")
+		for v := range vectors {
+			w.op("VFMLA V28.S4, V%d.S4, V%d.S4", sum(r, v), b+v)
+		}
+		w.op("VST1 [V24.S4, V25.S4, V26.S4, V27.S4], (R10)")
+		w.op("ADD R11, R10, R10")
+	}
+	w.op("RET")
+}

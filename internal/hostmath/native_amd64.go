@@ -1,0 +1,25 @@
+package hostmath
+
+import "golang.org/x/sys/cpu"
+
+// native lists the sets of this processor, the fastest first.
+func native() (names []string) {
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		names = append(names, AVX512)
+	}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		names = append(names, AVX2)
+	}
+	return names
+}
+
+// units returns what the sets compute with.
+func units(name string) *gemm32 {
+	switch name {
+	case AVX512:
+		return &gemm32{tiles: avx512Tiles(), chunk: 1 << 22}
+	case AVX2:
+		return &gemm32{tiles: avx2Tiles(), chunk: 1 << 22}
+	}
+	return &gemm32{tiles: goTiles(), chunk: 1 << 20}
+}
