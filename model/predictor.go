@@ -45,4 +45,8 @@ type Usage struct {
 	Memory uint64
 	// Wait passed until an instance was free, and Compute in it.
 	Wait, Compute time.Duration
+	// Accelerated counts what kernels of the host did in the guest's place, and Kernels
+	// names their set and its version; "" when they did nothing. See runtime.Accelerated.
+	Accelerated int64
+	Kernels     string
 }

@@ -39,7 +39,8 @@ type Container struct {
 	caller  *session      // whose program it works for; nil: nobody's
 	slots   chan struct{} // one for each program that may run
 
-	subshells atomic.Int64 // of its scripts, that run now
+	acceleration acceleration
+	subshells    atomic.Int64 // of its scripts, that run now
 
 	mu     sync.Mutex
 	closed bool

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/hostmath"
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
@@ -35,6 +36,7 @@ type plan struct {
 	memory   *os.File
 	cutting  *cutting // nil: whole
 	notes    []string // why not sooner
+	pins     []hostmath.Pin
 }
 
 func (p *plan) close() {

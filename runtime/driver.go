@@ -118,6 +118,12 @@ func (m *Machine) Memory() wasi.Memory { return m.instance.Memory() }
 // Fuel is what the instance has spent since it was made.
 func (m *Machine) Fuel() uint64 { return m.instance.Fuel() }
 
+// Accelerated counts what kernels of the host have done for the container's programs.
+func (m *Machine) Accelerated() int64 { return m.World.container.acceleration.calls.Load() }
+
+// Kernels names the set of kernels, as Runtime.Kernels does.
+func (m *Machine) Kernels() string { return m.World.container.rt.Kernels() }
+
 // A File is a file of a container, to be read.
 type File struct {
 	file *rootfs.File

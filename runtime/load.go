@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/hostmath"
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/wasm"
@@ -21,7 +22,10 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	options.Deterministic = s.container.spec.Deterministic && !s.container.spec.KeepNaNs
 	options.Trace = s.container.spec.Trace
 	plan := &plan{}
+	var pins []hostmath.Pin
 	if ref, _, ok := x.file.Content(); ok {
+		pins = s.container.rt.pins(contentName(ref))
+		options = accelerate(options, pins)
 		plan = planning(ctx, x, p, ref, options)
 		if s.container.spec.RecordFunctions {
 			if err := s.recordedCutting(ctx, plan, x, ref, options); err != nil {
@@ -32,6 +36,7 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	}
 	if plan.cutting != nil {
 		m, how, release, err := s.container.rt.acquireParts(ctx, *plan.cutting, options)
+		plan.pins = pins
 		if err == nil {
 			if plan.snapshot == nil || p.Driver != nil || protocolOf(exported(m)) == plan.snapshot.Protocol {
 				return m, plan, how, release, nil
@@ -50,6 +55,8 @@ func (s *session) load(ctx context.Context, x *executable, p Process, planning p
 	if err != nil {
 		return nil, nil, engine.LoadStats{}, nil, fmt.Errorf("read %s: %w", x.path, err)
 	}
+	plan.pins = s.container.rt.pins(digest)
+	options = accelerate(options, plan.pins)
 	m, how, release, err := s.loadWhole(ctx, x, p, digest, options, read)
 	return m, plan, how, release, err
 }

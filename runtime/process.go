@@ -257,7 +257,7 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 	m.work()
 	defer m.pause()
 	config := s.instanceConfig(host, m, s.handler())
-	config.Image = plan.image()
+	config.Image, config.Kernels = plan.image(), s.kernels(plan.pins, m)
 	if ruby.Is(exported(module)) {
 		config.Imports = append(config.Imports, m.watch(ruby.New()))
 	}

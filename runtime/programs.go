@@ -16,6 +16,11 @@ type ProgramInfo struct {
 	// there from the beginning, of a program that has no snapshot.
 	Groups                  int `json:",omitempty"`
 	Functions, HotFunctions int `json:",omitempty"`
+	// Accelerated lists the kernels of the host that can do what functions of the module
+	// do, for it is one that is known, with the number of its functions; Kernels names
+	// their set.
+	Accelerated map[string]int `json:",omitempty"`
+	Kernels     string         `json:",omitempty"`
 	// Whole says why it is loaded whole.
 	Whole string `json:",omitempty"`
 }
@@ -42,6 +47,12 @@ func (rt *Runtime) Programs(ctx context.Context, image Image) ([]ProgramInfo, er
 func (c *Container) describe(ctx context.Context, x *executable, ref layer.Ref) ProgramInfo {
 	p := ProgramInfo{Path: x.path, Size: ref.Size, Whole: notRecorded}
 	content := contentName(ref)
+	for _, pin := range c.rt.pins(content) {
+		if p.Accelerated == nil {
+			p.Accelerated, p.Kernels = map[string]int{}, c.rt.Kernels()
+		}
+		p.Accelerated[pin.Kernel]++
+	}
 	for _, m := range c.known().Modules {
 		if m.Content == content {
 			p.Whole, p.Functions, p.HotFunctions = m.Whole, int(m.Functions), len(m.Hot)

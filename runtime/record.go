@@ -234,7 +234,7 @@ func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed
 		cut.pages = uint32(image.Size >> 16)
 		clock = continued{clock, time.Duration(r.out.Snapshot.Monotonic)}
 	}
-	module, _, release, err := c.rt.acquireParts(ctx, cut, c.rt.prepareOptions(r.session.limits.Tables))
+	module, _, release, err := c.rt.acquireParts(ctx, cut, r.options())
 	if err != nil {
 		return nil, refuse(r.x, err)
 	}
@@ -280,10 +280,20 @@ func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed
 	return g, nil
 }
 
+// options are the passes of the module: those of a run, so that what is compiled is
+// of use to it. No kernel does anything here: the same inputs give the same memory,
+// whatever the processor, and the functions that a run needs where it has no kernel
+// are seen to run.
+func (r *recorder) options() prepare.Options {
+	rt := r.session.container.rt
+	ref, _, _ := r.x.file.Content()
+	return accelerate(rt.prepareOptions(r.session.limits.Tables), rt.pins(contentName(ref)))
+}
+
 // survey finds the facts of the module.
 func (r *recorder) survey(ctx context.Context) error {
 	c := r.session.container
-	options := c.rt.prepareOptions(r.session.limits.Tables)
+	options := r.options()
 	found, err := r.session.surveyed(ctx, r.x, options)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/hostmath"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/wasm"
 	"github.com/wherry-run/wherry/wasi"
@@ -30,6 +31,7 @@ type config struct {
 	hostModules []wasi.HostModule
 	progress    Progress
 	totals      Totals
+	kernels     string
 	groupBytes  int // of modules in parts; 0: the usual measure
 }
 
@@ -70,6 +72,7 @@ type Runtime struct {
 	account *account // what all containers use together
 	crew    crew
 	checked checked
+	kernels *hostmath.Set // nil: none
 
 	mu         sync.Mutex
 	closed     bool
@@ -99,6 +102,10 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 	if err := limits.check(); err != nil {
 		return nil, fmt.Errorf("start runtime: %w", err)
 	}
+	kernels, err := chooseKernels(c.kernels)
+	if err != nil {
+		return nil, fmt.Errorf("start runtime: %w", err)
+	}
 	e, err := engine.New(ctx, c.engine)
 	if err != nil {
 		return nil, fmt.Errorf("start engine: %w", err)
@@ -106,7 +113,7 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 	account := newAccount(ScopeRuntime, limits, nil)
 	account.disks, account.open = uint64(limits.Disk), uint64(limits.OpenFiles)
 	return &Runtime{
-		config: c, engine: e, account: account,
+		config: c, engine: e, account: account, kernels: kernels,
 		modules:    map[string]*module{},
 		containers: map[*Container]struct{}{},
 		images:     map[string]*shared{},

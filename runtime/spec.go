@@ -64,6 +64,12 @@ type Spec struct {
 	// KeepNaNs leaves NaNs out of Deterministic: their bits are the processor's,
 	// and a module that was compiled for other runs need not be compiled anew.
 	KeepNaNs bool
+	// NoAcceleration leaves all of a program's linear algebra to the program. Without
+	// it, and unless the run is Deterministic, kernels of the host do what known
+	// modules, ONNX Runtime's and OpenBLAS', would do in some of their functions: some
+	// times faster, with results that may differ in the last bits, as they do between
+	// processors; see Runtime.Kernels.
+	NoAcceleration bool
 	// NoSnapshot begins the program at its beginning, even where its image holds a
 	// snapshot of it that would do.
 	NoSnapshot bool

@@ -39,6 +39,9 @@ type Stats struct {
 	Restored int64
 	Groups   int64
 	Notes    []string
+	// Accelerated is what kernels of the host did for the programs, by kernel. A
+	// Runtime lists none.
+	Accelerated []Accelerated
 	// Times are those of the programs that have ended. A Runtime counts none.
 	Times
 }
@@ -76,6 +79,7 @@ func (c *Container) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Times = c.stats
+	s.Accelerated = c.acceleration.list(c.rt.Kernels())
 	s.Restored, s.Groups, s.Notes = c.restored, c.groups, slices.Clone(c.notes)
 	return s
 }

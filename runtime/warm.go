@@ -195,7 +195,8 @@ func (c *Container) program(path string, seen map[layer.Ref]bool, visit func(x *
 // split adds the primaries of a module, and gives its groups.
 func (w *warming) split(ctx context.Context, m *oci.DerivedModule, ref layer.Ref) ([]warmPart, error) {
 	c := w.container
-	base := c.cut(ctx, m, ref, w.options)
+	options := accelerate(w.options, c.rt.pins(contentName(ref)))
+	base := c.cut(ctx, m, ref, options)
 	p := &parts{}
 	p.offer(base.open)
 	s, err := p.get()
@@ -212,14 +213,14 @@ func (w *warming) split(ctx context.Context, m *oci.DerivedModule, ref layer.Ref
 		}
 	}
 	for _, x := range cuttings {
-		groups, primary := c.rt.partKeys(x, w.options)
+		groups, primary := c.rt.partKeys(x, options)
 		w.parts = append(w.parts, warmPart{what: "the primary of " + m.Content, key: primary,
 			make: func(ctx context.Context) (engine.Artifact, error) { return x.primary(ctx, s) }})
 		if len(hinted(s, x.later)) > 0 {
 			w.parts = append(w.parts, w.group(&parts{split: withLater(s, x.later), later: x.later}, groups, prepare.LaterGroup))
 		}
 	}
-	key, _ := c.rt.partKeys(*base, w.options)
+	key, _ := c.rt.partKeys(*base, options)
 	var groups []warmPart
 	for n := range uint32(s.Groups()) {
 		part := w.group(p, key, n)
@@ -263,7 +264,8 @@ func (w *warming) whole(x *executable) error {
 		}
 		return read()
 	}
-	w.parts = append(w.parts, warmPart{what: x.path, key: c.rt.wholeKey(digest, w.options), make: whole(w.options, again)})
+	options := accelerate(w.options, c.rt.pins(digest))
+	w.parts = append(w.parts, warmPart{what: x.path, key: c.rt.wholeKey(digest, options), make: whole(options, again)})
 	return nil
 }
 

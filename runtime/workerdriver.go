@@ -153,7 +153,7 @@ func (w *Worker) join(ctx context.Context) error {
 		return nil
 	}
 	if w.shared == nil {
-		s, slot := rt.share(keyOf("driver", c.content, d.Name(), d.Key(), memoryKey(w.plan.snapshot))), w.slot
+		s, slot := rt.share(keyOf("driver", c.content, d.Name(), d.Key(), memoryKey(w.plan.snapshot), w.container.kernelsKey())), w.slot
 		w.shared, w.slot = s, func() {
 			rt.leave(s)
 			slot()

@@ -178,6 +178,7 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 	w.meter.spends = w.out.now.Load().account
 	w.meter.work()
 	config := s.instanceConfig(w.host, w.meter, w.answer)
+	config.Kernels = s.kernels(plan.pins, w.meter)
 	if d == nil {
 		config.Image = w.image()
 	} else {

@@ -92,7 +92,7 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("run", a.runCommand(), a.predictCommand(), a.testCommand(), a.buildCommand(), a.initCommand(), a.convertCommand(), a.benchCommand(), a.generateCommand())
+	add("run", a.runCommand(), a.serveCommand(), a.predictCommand(), a.testCommand(), a.buildCommand(), a.initCommand(), a.convertCommand(), a.benchCommand(), a.generateCommand())
 	add("image", a.imagesCommand(), a.pullCommand(), a.pushCommand(), a.tagCommand(), a.rmiCommand(), a.historyCommand(),
 		a.inspectCommand(), a.saveCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
 	add("system", a.doctorCommand(), a.infoCommand(), a.systemCommand(), a.versionCommand())
@@ -146,7 +146,7 @@ func (a *app) runtime(ctx context.Context, options ...runtime.Option) (*runtime.
 	}
 	options = append([]runtime.Option{
 		runtime.WithCacheDir(moduleCache(p)), runtime.WithBakedCache(a.env(bakedVariable)),
-		runtime.WithProgress(a.compiling),
+		runtime.WithProgress(a.compiling), runtime.WithKernels(a.env(kernelsVariable)),
 	}, options...)
 	return runtime.New(ctx, options...)
 }

@@ -54,7 +54,9 @@ func (a *app) inspectCommand() *cobra.Command {
 
 Programs lists the WebAssembly modules in the image: loaded in parts, with how
 many functions from the beginning and how many groups when they are needed; or
-whole, and why. Derived.Snapshots lists where programs start from: their size,
+whole, and why. Accelerated are those of its functions that kernels of this machine
+stand in for, unless --no-accel or --deterministic asks for the same bits on every
+processor. Derived.Snapshots lists where programs start from: their size,
 and what a run must have as it was at the build. Model is what a model takes and gives,
 and its Backends what can run it here: the sandbox, unless --backend native is asked for.`,
 		Args:              atLeast(1, "at least one image"),

@@ -24,6 +24,7 @@ func (o *modelOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.pull, "pull", "missing", "when to pull the image: always, missing or never")
 	o.limits.flags(f)
 	f.BoolVar(&o.noSnapshot, "no-snapshot", false, "load the model anew, not where its snapshot was taken")
+	f.BoolVar(&o.noAccel, noAccelFlag, false, noAccelUse)
 	o.unknownImports = "refuse"
 }
 

@@ -41,6 +41,7 @@ type runOptions struct {
 	models                 []string
 	native                 backendOptions
 	deterministic          bool
+	noAccel                bool
 	noSnapshot             bool
 	recordHotSet           string
 }
@@ -87,6 +88,7 @@ file is run as it is, both with your standard input.`,
 	f.BoolVar(&o.backtrace, "backtrace", false, "print all calls of a program that trapped, not the last three, with offsets")
 	f.BoolVar(&o.deterministic, "deterministic", false, "same clock, randomness, order and NaNs in every run, on every machine")
 	f.BoolVar(&o.noSnapshot, "no-snapshot", false, "begin the program at its beginning, not where its snapshot was taken")
+	f.BoolVar(&o.noAccel, noAccelFlag, false, noAccelUse)
 	f.StringVar(&o.recordHotSet, "record-hot-set", "", "file to write the functions to that the run runs, for build --hot-set")
 	o.native.flags(f)
 	f.StringArrayVar(&o.models, "nn-model", nil, "model that the program may load by a name (wasi-nn), NAME=FILE.onnx")
@@ -305,7 +307,7 @@ func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, fun
 func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	spec := runtime.Spec{
 		Stdout: a.unheard(a.Out), Stderr: a.unheard(a.Err), Terminal: o.tty, WorkingDir: o.workdir, ReadOnly: o.readOnly,
-		Trace: o.backtrace, NoSnapshot: o.noSnapshot, RecordFunctions: o.recordHotSet != "",
+		Trace: o.backtrace, NoSnapshot: o.noSnapshot, NoAcceleration: o.noAccel, RecordFunctions: o.recordHotSet != "",
 	}
 	if o.interactive {
 		spec.Stdin = a.In

@@ -67,6 +67,7 @@ type usage struct {
 	Start, Run, Parts            float64
 	CPU, Throttled, WallClock    float64
 	Restored, Groups             int64
+	Accelerated                  []runtime.Accelerated `json:",omitempty"`
 	Resident                     map[string]int64
 	Notes                        []string `json:",omitempty"`
 }
@@ -81,7 +82,7 @@ func (m *measure) usage(s runtime.Stats, code int) usage {
 		Load: s.Load.Seconds(), Wait: s.Wait.Seconds(), Prepare: s.Prepare.Seconds(), Compile: s.Compile.Seconds(),
 		Start: s.Start.Seconds(), Run: s.Run.Seconds(), Parts: s.Parts.Seconds(),
 		CPU: s.CPU.Seconds(), Throttled: s.Throttled.Seconds(), WallClock: time.Since(m.running).Seconds(),
-		Restored: s.Restored, Groups: s.Groups, Resident: m.peaks, Notes: s.Notes,
+		Restored: s.Restored, Groups: s.Groups, Resident: m.peaks, Notes: s.Notes, Accelerated: s.Accelerated,
 	}
 }
 
@@ -99,6 +100,7 @@ func (m *measure) write(w io.Writer, format string, s runtime.Stats, code int) {
 	if s.Restored > 0 || s.Groups > 0 {
 		fmt.Fprintf(w, "restored %d, groups loaded %d\n", s.Restored, s.Groups)
 	}
+	writeAccelerated(w, s.Accelerated)
 	for _, n := range s.Notes {
 		fmt.Fprintf(w, "not restored: %s\n", n)
 	}

@@ -140,9 +140,12 @@ func (i *Instance) ask(ctx context.Context, r *model.Request) (*model.Response, 
 	out := &model.Response{}
 	began := time.Now()
 	err := i.worker.Do(ctx, func(ctx context.Context, m *runtime.Machine) (err error) {
-		before := m.Fuel()
+		before, accelerated := m.Fuel(), m.Accelerated()
 		out.Outputs, err = i.driver.session.Run(ctx, r.Inputs, r.Outputs)
 		out.Usage = model.Usage{Fuel: m.Fuel() - before, Memory: m.Memory().Size()}
+		if out.Usage.Accelerated = m.Accelerated() - accelerated; out.Usage.Accelerated > 0 {
+			out.Usage.Kernels = m.Kernels()
+		}
 		return err
 	})
 	out.Usage.Compute = time.Since(began)

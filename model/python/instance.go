@@ -73,7 +73,7 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	if err != nil {
 		return nil, err
 	}
-	began, before := time.Now(), i.container.Stats().Fuel
+	began, before := time.Now(), i.container.Stats()
 	answer, data, err := i.worker.Exchange(ctx, head, pieces...)
 	if err != nil {
 		return nil, translate(err)
@@ -86,9 +86,19 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 		return nil, &model.ModelError{Type: "protocol", Message: "the answer of the model cannot be read: " + err.Error()}
 	}
 	used := i.container.Stats()
-	return &model.Response{Outputs: outputs, Usage: model.Usage{
-		Fuel: used.Fuel - before, Memory: used.Memory, Compute: time.Since(began),
-	}}, nil
+	usage := model.Usage{Fuel: used.Fuel - before.Fuel, Memory: used.Memory, Compute: time.Since(began)}
+	if usage.Accelerated = calls(used) - calls(before); usage.Accelerated > 0 {
+		usage.Kernels = used.Accelerated[0].Set
+	}
+	return &model.Response{Outputs: outputs, Usage: usage}, nil
+}
+
+// calls counts what kernels of the host have done.
+func calls(s runtime.Stats) (n int64) {
+	for _, a := range s.Accelerated {
+		n += a.Calls
+	}
+	return n
 }
 
 // Reset makes the model forget every request.
