@@ -45,7 +45,8 @@ type Repository struct {
 	list     []*entry            // in the order of the sources
 	models   map[string][]*entry // the versions of each name; the one served by default is first
 	deflt    string
-	draining atomic.Bool
+	retired  atomic.Bool  // it is not ready any more
+	draining atomic.Bool  // and takes no requests
 	measured atomic.Int64 // when memory was looked at last
 	work     tasks        // loading that requests began, closing of what was replaced
 }
@@ -162,7 +163,7 @@ func (r *Repository) Status(name, version string) (Status, error) {
 func (r *Repository) status(e *entry) Status {
 	s := e.status()
 	s.Default = r.models[e.name][0] == e
-	if r.draining.Load() && s.State == StateReady {
+	if r.retired.Load() && s.State == StateReady {
 		s.State, s.Reason = StateUnloading, shuttingDown
 	}
 	return s
@@ -181,7 +182,7 @@ func (r *Repository) Index() []Status {
 
 // Ready tells whether every model that is not unloaded on purpose can answer.
 func (r *Repository) Ready() bool {
-	if r.draining.Load() {
+	if r.retired.Load() {
 		return false
 	}
 	for _, e := range r.list {
@@ -228,9 +229,14 @@ func (r *Repository) each(name string, do func(*entry) error) error {
 	return errors.Join(errs...)
 }
 
+// Retire makes it not ready, so that no more requests are sent to it. It answers
+// those that are.
+func (r *Repository) Retire() { r.retired.Store(true) }
+
 // Drain turns away what comes from now on, and returns when everything that was
 // taken before is answered.
 func (r *Repository) Drain(ctx context.Context) error {
+	r.retired.Store(true)
 	r.draining.Store(true)
 	for _, e := range r.list {
 		if s := e.current.Load(); s != nil {
@@ -245,6 +251,7 @@ func (r *Repository) Drain(ctx context.Context) error {
 // Close ends all models. Requests that wait or are under way end with
 // model.ErrClosed: Drain first.
 func (r *Repository) Close(ctx context.Context) error {
+	r.retired.Store(true)
 	r.draining.Store(true)
 	r.end()
 	var errs []error

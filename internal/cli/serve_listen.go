@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/wherry-run/wherry/internal/cli/ux"
+)
+
+// Where a server listens that is not told where.
+const (
+	servedHost = "127.0.0.1"
+	servedPort = 8080
+)
+
+// parsePublish reads -p: [HOST:]PORT, or with the port that it would be in a
+// container, as Docker has it.
+func parsePublish(list []string) ([]string, error) {
+	if len(list) == 0 {
+		return []string{net.JoinHostPort(servedHost, strconv.Itoa(servedPort))}, nil
+	}
+	var out []string
+	for _, text := range list {
+		address, ok := parseAddress(text)
+		if !ok {
+			return nil, &hinted{&ux.UsageError{Text: fmt.Sprintf("-p %s: that is no address to listen on", text)}, "write -p 8080, -p 8080:8080 or -p 0.0.0.0:8080:8080"}
+		}
+		out = append(out, address)
+	}
+	return out, nil
+}
+
+func parseAddress(text string) (string, bool) {
+	text, protocol, _ := strings.Cut(text, "/")
+	if protocol != "" && protocol != "tcp" {
+		return "", false
+	}
+	host := servedHost
+	rest := text
+	if strings.HasPrefix(text, "[") { // an address of IPv6
+		end := strings.Index(text, "]:")
+		if end < 0 {
+			return "", false
+		}
+		host, rest = text[1:end], text[end+2:]
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "", false
+		}
+	} else if first, more, ok := strings.Cut(text, ":"); ok && !isPort(first) {
+		host, rest = first, more
+		if host == "" || strings.ContainsAny(host, " /@%") {
+			return "", false
+		}
+	}
+	port, inside, two := strings.Cut(rest, ":")
+	if !isPort(port) || two && !isPort(inside) {
+		return "", false
+	}
+	return net.JoinHostPort(host, port), true
+}
+
+func isPort(text string) bool {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return false
+	}
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
+}
+
+// sockets are listeners of a server.
+type sockets struct{ list []net.Listener }
+
+func (s *sockets) close() {
+	for _, l := range s.list {
+		_ = l.Close() // the server may have closed it
+	}
+}
+
+// listen listens on all addresses.
+func listen(ctx context.Context, addresses []string) (*sockets, error) {
+	s := &sockets{}
+	for _, address := range addresses {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			s.close()
+			return nil, notListening(ctx, address, err)
+		}
+		s.list = append(s.list, l)
+	}
+	return s, nil
+}
+
+// notListening says of an address that cannot be had what to type instead.
+func notListening(ctx context.Context, address string, err error) error {
+	host, port, _ := net.SplitHostPort(address)
+	switch {
+	case inUse(err):
+		hint := "another program listens there"
+		if next := nextFree(ctx, host, port); next != "" {
+			hint = "this one is free: -p " + publishWord(host, next)
+		}
+		return &hinted{fmt.Errorf("port %s of %s is in use", port, host), hint}
+	case errors.Is(err, syscall.EACCES):
+		return &hinted{fmt.Errorf("port %s of %s is not for everybody to listen on", port, host), "take one from 1024 on: -p " + publishWord(host, strconv.Itoa(servedPort))}
+	}
+	return fmt.Errorf("listen: %w", err)
+}
+
+// winInUse is what Windows says of an address that is in use (WSAEADDRINUSE).
+const winInUse = syscall.Errno(10048)
+
+func inUse(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, winInUse)
+}
+
+// publishWord is the value of -p for an address.
+func publishWord(host, port string) string {
+	if host == servedHost {
+		return port
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// nextFree is the next port after one that can be listened on; "" when none of a
+// few is.
+func nextFree(ctx context.Context, host, port string) string {
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return ""
+	}
+	for next := n + 1; next <= min(n+100, 65535); next++ {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(next)))
+		if err == nil {
+			_ = l.Close()
+			return strconv.Itoa(next)
+		}
+	}
+	return ""
+}
+
+// urlOf is where a browser on this machine finds a listener.
+func urlOf(l net.Listener) string {
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return "http://" + l.Addr().String()
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

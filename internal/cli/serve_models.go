@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/wherry-run/wherry"
+	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/oci/store"
+	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/serve/repository"
+)
+
+// servedModel is one of wherry serve.
+type servedModel struct {
+	app           *app
+	runtime       *runtime.Runtime
+	name, version string
+	what          string        // as it was typed
+	ref           oci.Reference // what it names; zero: no image of the store
+	options       serveOptions
+	backend       []wherry.Option
+
+	mu     sync.Mutex
+	first  bool          // it was not opened yet
+	tagged digest.Digest // what ref led to when it was opened last
+	golden string        // inputs of its first golden case, as JSON; "": none
+}
+
+// servedModels reads what is to be served.
+func (a *app) servedModels(ctx context.Context, rt *runtime.Runtime, words []string, o serveOptions) ([]*servedModel, error) {
+	backend, err := a.backend(ctx, o.native)
+	if err != nil {
+		return nil, err
+	}
+	var list []*servedModel
+	for _, word := range words {
+		m := &servedModel{app: a, runtime: rt, options: o, backend: backend, first: true}
+		if m.name, m.version, m.what, err = splitServed(word); err != nil {
+			return nil, err
+		}
+		for _, other := range list {
+			if other.name == m.name && other.version == m.version {
+				return nil, &hinted{fmt.Errorf("%s and %s are both model %s, version %s", other.what, m.what, m.name, m.version), "give one another name: NAME=" + m.what}
+			}
+		}
+		if !isPath(m.what) {
+			if m.ref, err = oci.ParseReference(m.what); err != nil {
+				m.ref = oci.Reference{} // the image is opened by an ID then, or not at all
+			}
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// nameOf is what clients call an image, and its version.
+func nameOf(what string) (name, version string) {
+	if isPath(what) {
+		abs, err := filepath.Abs(what)
+		if err != nil {
+			abs = what
+		}
+		name = strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs))
+		return strings.Trim(notInNames.ReplaceAllString(strings.ToLower(name), "-"), "-"), "1"
+	}
+	name, _, _ = strings.Cut(what, "@")
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	name, tag, _ := strings.Cut(name, ":")
+	version = "1"
+	if tag != "" && strings.Trim(tag, "0123456789") == "" && len(tag) <= 15 {
+		version = tag
+	}
+	return name, version
+}
+
+// isModelName tells names that stand in a path as they are.
+func isModelName(name string) bool {
+	if name == "" || len(name) > 128 || strings.Trim(name[:1], ".-_") == "" {
+		return false
+	}
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("._-", c) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *servedModel) source() repository.Source {
+	return repository.Source{Name: m.name, Version: m.version, Open: m.open}
+}
+
+// open opens what the model's name means now. The first time it may be pulled, or
+// built.
+func (m *servedModel) open(ctx context.Context) (*repository.Loaded, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.options
+	if !m.first {
+		o.pull = string(images.PullNever)
+	}
+	tagged := m.resolve(ctx)
+	spec, err := m.app.spec(o.runOptions)
+	if err != nil {
+		return nil, err
+	}
+	image, done, err := m.app.openTarget(ctx, m.what, &spec, o.runOptions)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := m.load(ctx, image, spec)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	closeModel := loaded.Close
+	loaded.Close = func(ctx context.Context) error {
+		defer done()
+		return closeModel(ctx)
+	}
+	if tagged == "" {
+		tagged = m.resolve(ctx)
+	}
+	m.first, m.tagged = false, tagged
+	return loaded, nil
+}
+
+// load makes the model and a first instance of it, so that what is wrong with it
+// shows now.
+func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtime.Spec) (*repository.Loaded, error) {
+	limits := spec.Limits
+	spec.Limits = runtime.Limits{}
+	n := m.options.schedule.instances
+	options := append([]wherry.Option{
+		wherry.WithSpec(spec), wherry.WithLimits(limits), wherry.WithLog(m.app.unheard(m.app.Err)), wherry.WithInstances(n),
+	}, m.backend...)
+	p, err := wherry.Load(ctx, m.runtime, image, options...)
+	if err != nil {
+		var none *wherry.NotModelError
+		if errors.As(err, &none) {
+			return nil, &hinted{fmt.Errorf("%s: %w", m.what, err), "run it as a program: wherry run " + m.what}
+		}
+		return nil, err
+	}
+	if err := p.Warm(ctx, 1); err != nil {
+		_ = p.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	if g, err := p.Golden(ctx); err == nil && g != nil && len(g.Cases) > 0 {
+		m.golden = inputsOf(&g.Cases[0])
+	}
+	d := ""
+	if named, ok := image.(interface{ Digest() digest.Digest }); ok {
+		d = string(named.Digest())
+	}
+	return &repository.Loaded{
+		Predictor: p,
+		Digest:    d,
+		Instances: n,
+		Batch:     repository.Batching{Max: m.options.schedule.batch, Delay: m.options.schedule.batchDelay},
+		Close:     func(context.Context) error { return nil },
+	}, nil
+}
+
+// resolve is what the model's name leads to in the store; "" when it is not there.
+func (m *servedModel) resolve(ctx context.Context) digest.Digest {
+	if m.ref.IsZero() {
+		return ""
+	}
+	s, err := m.app.store(ctx)
+	if err != nil {
+		return ""
+	}
+	defer s.Close()
+	return resolveIn(ctx, s, m.ref)
+}
+
+func resolveIn(ctx context.Context, s *store.Store, ref oci.Reference) digest.Digest {
+	d, err := s.Resolve(ctx, ref)
+	if err != nil {
+		return ""
+	}
+	return d.Digest
+}
+
+// watchInterval is how often tags are looked at.
+const watchInterval = time.Second
+
+// watchTags loads models anew whose tags were moved.
+func (a *app) watchTags(ctx context.Context, r *repository.Repository, models []*servedModel) {
+	s, err := a.store(ctx)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	refused := map[*servedModel]digest.Digest{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, m := range models {
+			if m.ref.IsZero() || m.ref.Digest != "" {
+				continue
+			}
+			now := resolveIn(ctx, s, m.ref)
+			m.mu.Lock()
+			moved := now != "" && now != m.tagged && now != refused[m]
+			m.mu.Unlock()
+			if !moved {
+				continue
+			}
+			if err := r.Load(ctx, m.name); err != nil {
+				refused[m] = now // once is enough
+				a.say("%s stays as it was: %v", m.what, err)
+				continue
+			}
+			a.say("%s is now %s", m.what, now)
+		}
+	}
+}

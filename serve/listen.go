@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/wherry-run/wherry/serve/guard"
+)
+
+// ListenConfig says how a server takes connections and ends.
+type ListenConfig struct {
+	// Grace is how long the requests that were taken may go on when the server is to
+	// end; 0 means DefaultGrace, and less none at all.
+	Grace time.Duration
+	// TLS encrypts; nil: plain HTTP/1.1, and HTTP/2 with prior knowledge.
+	TLS *tls.Config
+	// Connections bounds those that are open at once; see guard.Limit.
+	Connections int
+}
+
+// ErrGrace is what Serve ends with when requests were cut off because their time was
+// over.
+var ErrGrace = errors.New("requests were not answered before the time to end was over")
+
+// Serve answers the connections of listeners until ctx ends: then it takes no more,
+// answers the requests that it has, no longer than the grace of c, and returns nil.
+// It closes the listeners, and not the models.
+func (s *Server) Serve(ctx context.Context, c ListenConfig, listeners ...net.Listener) error {
+	h := guard.NewServer(s, s.log)
+	h.TLSConfig = c.TLS
+	if c.TLS == nil {
+		h.Protocols = new(http.Protocols)
+		h.Protocols.SetHTTP1(true)
+		h.Protocols.SetUnencryptedHTTP2(true)
+	}
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		l = guard.Limit(l, c.Connections)
+		go func() {
+			if c.TLS != nil {
+				failed <- h.ServeTLS(l, "", "")
+				return
+			}
+			failed <- h.Serve(l)
+		}()
+	}
+	var broken error
+	select {
+	case broken = <-failed:
+		broken = fmt.Errorf("take connections: %w", broken)
+	case <-ctx.Done():
+	}
+	return errors.Join(broken, s.end(context.WithoutCancel(ctx), h, c))
+}
+
+// end answers what was taken and closes all connections.
+func (s *Server) end(ctx context.Context, h *http.Server, c ListenConfig) error {
+	grace := c.Grace
+	if grace == 0 {
+		grace = DefaultGrace
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(grace, 0))
+	defer cancel()
+	// Who asks for readiness on a connection that is open hears the truth. Listeners
+	// are closed, and connections without a request; those of others are closed when
+	// they are answered. Only then the models take no more: a request that was sent
+	// is not refused.
+	s.repository.Retire()
+	err := h.Shutdown(ctx)
+	if err == nil {
+		err = s.Drain(ctx)
+	}
+	if err != nil {
+		return errors.Join(ErrGrace, h.Close())
+	}
+	return nil
+}

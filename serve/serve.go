@@ -1,0 +1,231 @@
+// Package serve makes a server of models: an http.Handler that speaks the protocols
+// clients have already, over a repository of Predictors, and what takes connections
+// for it until it is to end, and ends without dropping a request.
+//
+//	m, err := wherry.Open(ctx, "iris:1")
+//	...
+//	s, err := serve.New(ctx, serve.Config{Repository: serve.Models("iris", m)})
+//	...
+//	http.ListenAndServe("localhost:8080", s)
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/serve/guard"
+	"github.com/wherry-run/wherry/serve/predict"
+	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
+)
+
+// Config says what a server has.
+type Config struct {
+	// Repository says which models, and within which bounds they work.
+	Repository repository.Config
+	// Guard says who may ask, and how much. Its Open is the server's own.
+	Guard guard.Config
+	// MaxBody bounds the body of a request, in bytes; 0 means guard.DefaultMaxBody.
+	MaxBody int64
+	// Routes are more than those of the protocols, which they go before.
+	Routes func(r *repository.Repository) ([]route.Route, error)
+	// Log gets what goes wrong in the server, and what becomes of its models; nil:
+	// none.
+	Log *slog.Logger
+	// Version is that of the program, for documents that tell it.
+	Version string
+}
+
+// Models is the configuration of a repository of one model that is open already.
+// It is closed with the server.
+func Models(name string, p model.Predictor) repository.Config {
+	return repository.Config{Sources: []repository.Source{Source(name, p, 0)}}
+}
+
+// Source is a model that is open already and answers so many requests at once; 0:
+// what it says itself, else 1. It is closed with the server, and cannot be loaded
+// again.
+func Source(name string, p model.Predictor, instances int) repository.Source {
+	if many, ok := p.(interface{ Instances() int }); ok && instances == 0 {
+		instances = many.Instances()
+	}
+	opened := false
+	return repository.Source{Name: name, Open: func(context.Context) (*repository.Loaded, error) {
+		if opened {
+			return nil, errors.New("it was opened outside of the server, and cannot be loaded again")
+		}
+		opened = true
+		return &repository.Loaded{Predictor: p, Instances: instances}, nil
+	}}
+}
+
+// A Server answers requests for models.
+type Server struct {
+	repository *repository.Repository
+	routes     []route.Route
+	handler    http.Handler
+	log        *slog.Logger
+}
+
+// New opens the models and makes a server of them. ctx bounds the opening.
+func New(ctx context.Context, c Config) (*Server, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	r, err := repository.New(ctx, c.Repository)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{repository: r, log: c.Log}
+	if err := s.mount(c); err != nil {
+		return nil, errors.Join(err, r.Close(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// Repository is what the server answers from.
+func (s *Server) Repository() *repository.Repository { return s.repository }
+
+// Routes are those that the server answers, without those below /m/.
+func (s *Server) Routes() []route.Route { return s.routes }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Close ends the models. Requests under way fail: Drain first.
+func (s *Server) Close(ctx context.Context) error { return s.repository.Close(ctx) }
+
+// Drain turns away what comes from now on, and returns when all is answered that
+// came before.
+func (s *Server) Drain(ctx context.Context) error { return s.repository.Drain(ctx) }
+
+// modelPrefix is where the routes of each model are that name none themselves.
+const modelPrefix = "/m/{model}"
+
+// mount joins the routes of all protocols to one handler.
+func (s *Server) mount(c Config) (err error) {
+	if c.Routes != nil {
+		more, err := c.Routes(s.repository)
+		if err != nil {
+			return err
+		}
+		s.routes = append(s.routes, more...)
+	}
+	protocols, err := s.protocols(c)
+	if err != nil {
+		return err
+	}
+	s.routes = append(s.routes, protocols...)
+	mux, open := http.NewServeMux(), http.NewServeMux()
+	defer func() { // of http.ServeMux, about patterns
+		if p := recover(); p != nil {
+			err = fmt.Errorf("join routes: %v", p)
+		}
+	}()
+	for _, group := range byPattern(s.routes) {
+		h := choose(group)
+		patterns := []string{group[0].Pattern}
+		if group[0].PerModel {
+			patterns = append(patterns, below(modelPrefix, group[0].Pattern))
+		}
+		for _, p := range patterns {
+			mux.Handle(p, h)
+			if group[0].Open {
+				open.Handle(p, h)
+			}
+		}
+	}
+	g := c.Guard
+	g.Open = func(r *http.Request) bool {
+		_, pattern := open.Handler(r)
+		return pattern != ""
+	}
+	if c.MaxBody > 0 {
+		g.MaxBody = c.MaxBody
+	}
+	if g.Log == nil {
+		g.Log = c.Log
+	}
+	s.handler = guard.Wrap(mux, g)
+	return nil
+}
+
+// byPattern puts routes together that share a pattern, in the order of their coming.
+func byPattern(routes []route.Route) [][]route.Route {
+	var groups [][]route.Route
+	at := map[string]int{}
+	for _, r := range routes {
+		i, ok := at[r.Pattern]
+		if !ok {
+			at[r.Pattern] = len(groups)
+			groups = append(groups, []route.Route{r})
+			continue
+		}
+		groups[i] = append(groups[i], r)
+	}
+	return groups
+}
+
+// choose has the first route answer that is for the request.
+func choose(group []route.Route) http.Handler {
+	if len(group) == 1 && group[0].When == nil {
+		return group[0].Handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, one := range group {
+			if one.When == nil || one.When(r) {
+				one.Handler.ServeHTTP(w, r)
+				return
+			}
+		}
+		http.NotFound(w, r)
+	})
+}
+
+// below puts the path of a pattern below another.
+func below(prefix, pattern string) string {
+	method, path, ok := strings.Cut(pattern, " ")
+	if !ok {
+		return prefix + pattern
+	}
+	return method + " " + prefix + path
+}
+
+// protocols are the routes of all protocols.
+func (s *Server) protocols(c Config) ([]route.Route, error) {
+	r := s.repository
+	return slices.Concat(
+		s.health(),
+		predict.Routes(r, predict.Options{MaxBody: c.MaxBody}),
+	), nil
+}
+
+// health are the routes that orchestrators ask.
+func (s *Server) health() []route.Route {
+	answer := func(good func() bool) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
+			if !good() {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				_, _ = w.Write([]byte("not ready\n"))
+				return
+			}
+			_, _ = w.Write([]byte("ok\n"))
+		})
+	}
+	return []route.Route{
+		{Pattern: "GET /livez", Open: true, Handler: answer(func() bool { return true })},
+		{Pattern: "GET /readyz", Open: true, Handler: answer(s.repository.Ready)},
+	}
+}
+
+// DefaultGrace is how long a server waits for the requests that it has when it is to
+// end.
+const DefaultGrace = 10 * time.Second
