@@ -1,0 +1,107 @@
+package oip
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/wherry-run/wherry/serve/inference"
+	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
+)
+
+// Options are the bounds of the protocol, and what it says of the server.
+type Options struct {
+	// Version is that of the server.
+	Version string
+	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	MaxBody int64
+	// Settings are what clients may read and change of logs and traces; nil: none.
+	Settings *inference.Settings
+}
+
+// DefaultMaxBody is Options.MaxBody unless it says otherwise.
+const DefaultMaxBody = 64 << 20
+
+// ServerName is what the metadata of the server calls it.
+const ServerName = "wherry"
+
+// Headers of requests and answers.
+const (
+	headerLength = "Inference-Header-Content-Length" // of the JSON, where tensors follow it
+	typeJSON     = "application/json"
+	typeBinary   = "application/octet-stream"
+)
+
+type handler struct {
+	models  inference.Repository
+	options Options
+}
+
+// Routes are those of the protocol.
+func Routes(m inference.Repository, o Options) []route.Route {
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.Settings == nil {
+		o.Settings = &inference.Settings{}
+	}
+	h := &handler{models: m, options: o}
+	list := []route.Route{
+		{Pattern: "GET /v2", Handler: call(h.server), Operation: serverOperation},
+		{Pattern: "GET /v2/{$}", Handler: call(h.server)},
+		{Pattern: "GET /v2/health/live", Open: true, Handler: call(h.live), Operation: healthOperation("live")},
+		{Pattern: "GET /v2/health/ready", Open: true, Handler: call(h.ready), Operation: healthOperation("ready")},
+		{Pattern: "GET /v2/models", Handler: call(h.list), Operation: listOperation},
+		{Pattern: "GET /v2/models/stats", Handler: call(h.statistics), Operation: statisticsOperation},
+		{Pattern: "POST /v2/repository/index", Handler: call(h.index), Operation: indexOperation},
+		{Pattern: "POST /v2/repository/models/{model}/load", Handler: call(h.load), Operation: controlOperation("load")},
+		{Pattern: "POST /v2/repository/models/{model}/unload", Handler: call(h.unload), Operation: controlOperation("unload")},
+		{Pattern: "GET /v2/logging", Handler: call(h.logging), Operation: settingsOperation("logging")},
+		{Pattern: "POST /v2/logging", Handler: call(h.setLogging), Operation: changing(settingsOperation("logging"))},
+		{Pattern: "GET /v2/trace/setting", Handler: call(h.trace), Operation: settingsOperation("trace")},
+		{Pattern: "POST /v2/trace/setting", Handler: call(h.setTrace), Operation: changing(settingsOperation("trace"))},
+		{Pattern: "GET /v2/models/{model}/trace/setting", Handler: call(h.trace), Operation: settingsOperation("trace")},
+		{Pattern: "POST /v2/models/{model}/trace/setting", Handler: call(h.setTrace), Operation: changing(settingsOperation("trace"))},
+		{Pattern: "POST /v1/models/{model}", Protocol: repository.ProtocolV1, Handler: call(h.v1), Operation: v1Operation},
+	}
+	for _, at := range []string{"/v2/models/{model}", "/v2/models/{model}/versions/{version}"} {
+		rest := repository.ProtocolREST
+		list = append(list,
+			route.Route{Pattern: "GET " + at, Handler: call(h.model), Operation: modelOperation},
+			route.Route{Pattern: "GET " + at + "/ready", Open: true, Handler: call(h.modelReady), Operation: modelReadyOperation},
+			route.Route{Pattern: "GET " + at + "/config", Handler: call(h.config), Operation: configOperation},
+			route.Route{Pattern: "GET " + at + "/stats", Handler: call(h.statistics), Operation: statisticsOperation},
+			route.Route{Pattern: "POST " + at + "/infer", Protocol: rest, Handler: call(h.infer), Operation: inferOperation},
+			route.Route{Pattern: "POST " + at + "/generate", Protocol: rest, Handler: call(h.generate), Operation: generateOperation(false)},
+			route.Route{Pattern: "POST " + at + "/generate_stream", Protocol: rest, Handler: call(h.generateStream), Operation: generateOperation(true)},
+		)
+	}
+	return append(list, h.memory()...)
+}
+
+// call is a handler whose errors become answers.
+type call func(w http.ResponseWriter, r *http.Request) error
+
+func (c call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := c(w, r); err != nil {
+		fail(w, err)
+	}
+}
+
+// fail answers with an error.
+func fail(w http.ResponseWriter, err error) {
+	p := route.ProblemOf(err)
+	p.SetRetryAfter(w.Header())
+	answer(w, p.Status, map[string]string{"error": p.Message})
+}
+
+// answer answers with a JSON document.
+func answer(w http.ResponseWriter, status int, document any) {
+	text, err := json.Marshal(document)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
+	}
+	w.Header().Set("Content-Type", typeJSON)
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // who does not read it has left
+}

@@ -1,0 +1,252 @@
+package oip
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/wherry-run/wherry/model"
+)
+
+// scanner reads JSON from its beginning, value by value.
+type scanner struct {
+	text []byte
+	at   int
+}
+
+func (s *scanner) wrong() error {
+	if s.at >= len(s.text) {
+		return &model.InputError{Reason: "the request is no JSON: it ends too early"}
+	}
+	return &model.InputError{Reason: fmt.Sprintf("the request is no JSON: a %q does not belong at byte %d", rune(s.text[s.at]), s.at)}
+}
+
+// peek is the next byte that is no space; 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.at < len(s.text); s.at++ {
+		switch c := s.text[s.at]; c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// take goes past c, which has to be next.
+func (s *scanner) take(c byte) error {
+	if s.peek() != c {
+		return s.wrong()
+	}
+	s.at++
+	return nil
+}
+
+// more goes to the next part of a list or an object, which ends with end; first
+// tells that it is the first. It is false at the end, which it goes past.
+func (s *scanner) more(end byte, first bool) (bool, error) {
+	switch c := s.peek(); {
+	case c == end:
+		s.at++
+		return false, nil
+	case first && c != 0:
+		return true, nil
+	case c == ',':
+		s.at++
+		if s.peek() == end {
+			return false, s.wrong()
+		}
+		return true, nil
+	}
+	return false, s.wrong()
+}
+
+// key reads the name of a member of an object, up to its value.
+func (s *scanner) key() ([]byte, error) {
+	key, err := s.string()
+	if err != nil {
+		return nil, err
+	}
+	return key, s.take(':')
+}
+
+// string reads a string. It may be a part of the text: who keeps it copies it.
+func (s *scanner) string() ([]byte, error) {
+	if err := s.take('"'); err != nil {
+		return nil, err
+	}
+	begin, escaped := s.at, false
+	for {
+		if s.at >= len(s.text) || s.text[s.at] < ' ' {
+			return nil, s.wrong()
+		}
+		c := s.text[s.at]
+		s.at++
+		if c == '"' {
+			break
+		}
+		if c == '\\' {
+			escaped = true
+			s.at++
+		}
+	}
+	raw := s.text[begin : s.at-1]
+	if !utf8.Valid(raw) {
+		return nil, &model.InputError{Reason: "the request is no text in UTF-8"}
+	}
+	if !escaped {
+		return raw, nil
+	}
+	var text string
+	if err := json.Unmarshal(s.text[begin-1:s.at], &text); err != nil {
+		return nil, &model.InputError{Reason: "the request is no JSON: " + err.Error()}
+	}
+	return []byte(text), nil
+}
+
+// integer reads an integer.
+func (s *scanner) integer() (int64, error) {
+	s.peek()
+	begin := s.at
+	for s.at < len(s.text) && (s.text[s.at] == '-' || s.text[s.at]-'0' <= 9) {
+		s.at++
+	}
+	digits := s.text[begin:s.at]
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil || !json.Valid(digits) {
+		s.at = begin
+		return 0, s.wrong()
+	}
+	return n, nil
+}
+
+// raw goes past a value, and gives its text. It is JSON.
+func (s *scanner) raw() ([]byte, error) {
+	text, err := s.extent()
+	if err == nil && (!json.Valid(text) || !utf8.Valid(text)) {
+		err = &model.InputError{Reason: fmt.Sprintf("the request is no JSON: what begins at byte %d is no value", s.at-len(text))}
+	}
+	return text, err
+}
+
+// extent goes past what is a value if it is JSON.
+func (s *scanner) extent() ([]byte, error) {
+	c := s.peek()
+	begin := s.at
+	switch c {
+	case '{', '[':
+		return s.nested()
+	case '"':
+		_, err := s.string()
+		return s.text[begin:s.at], err
+	}
+	for s.at < len(s.text) && !delimits(s.text[s.at]) {
+		s.at++
+	}
+	if s.at == begin {
+		return nil, s.wrong()
+	}
+	return s.text[begin:s.at], nil
+}
+
+// nested goes past a list or an object.
+func (s *scanner) nested() ([]byte, error) {
+	begin, depth := s.at, 0
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				s.at++
+				return s.text[begin:s.at], nil
+			}
+		case '"':
+			for s.at++; s.at < len(s.text) && s.text[s.at] != '"'; s.at++ {
+				if s.text[s.at] == '\\' {
+					s.at++
+				}
+			}
+		}
+		s.at++
+	}
+	s.at = len(s.text)
+	return nil, s.wrong()
+}
+
+// delimits tells whether a number or a word ends before c.
+func delimits(c byte) bool {
+	switch c {
+	case ',', ']', '}', ':', ' ', '\t', '\r', '\n':
+		return true
+	}
+	return false
+}
+
+// parameters reads the object of parameters: numbers, strings and truths.
+func (s *scanner) parameters() (map[string]any, error) {
+	if s.peek() == 'n' {
+		text, err := s.raw()
+		if err == nil && string(text) != "null" {
+			err = s.wrong()
+		}
+		return nil, err
+	}
+	if err := s.take('{'); err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for first := true; ; first = false {
+		ok, err := s.more('}', first)
+		if err != nil || !ok {
+			return out, err
+		}
+		key, err := s.key()
+		if err != nil {
+			return nil, err
+		}
+		name := string(key)
+		if out[name], err = s.parameter(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// parameter reads a value of a parameter.
+func (s *scanner) parameter() (any, error) {
+	switch s.peek() {
+	case '"':
+		text, err := s.string()
+		return string(text), err
+	case '{', '[':
+		text, err := s.raw() // of no type that parameters have; the model may know it
+		if err != nil {
+			return nil, err
+		}
+		var v any
+		return v, json.Unmarshal(text, &v)
+	}
+	text, err := s.raw()
+	if err != nil {
+		return nil, err
+	}
+	switch word := string(text); word {
+	case "true", "false":
+		return word == "true", nil
+	case "null":
+		return nil, nil
+	default:
+		if n, err := strconv.ParseInt(word, 10, 64); err == nil {
+			return n, nil
+		}
+		if n, err := strconv.ParseUint(word, 10, 64); err == nil {
+			return n, nil
+		}
+		f, err := strconv.ParseFloat(word, 64)
+		if err != nil {
+			return nil, &model.InputError{Reason: fmt.Sprintf("the parameter %.40s is no number that fits", word)}
+		}
+		return f, nil
+	}
+}
