@@ -152,6 +152,9 @@ func rowsOf(f *model.Field, in *text, answers []*model.Response, n int) ([][]flo
 		if count < 1 || len(all) == 0 || len(all)%count != 0 || in.many && (len(t.Shape) == 0 || t.Shape[0] != int64(count)) {
 			return nil, &model.ModelError{Type: "Answer", Message: fmt.Sprintf("%s: it has the shape %v for %d texts", f.Name, t.Shape, count)}
 		}
+		if slices.ContainsFunc(all, func(v float32) bool { return v-v != 0 }) {
+			return nil, &model.ModelError{Type: "Answer", Message: f.Name + ": it has what is no number"}
+		}
 		each := len(all) / count
 		for r := range count {
 			rows = append(rows, all[r*each:(r+1)*each])

@@ -1,0 +1,274 @@
+// Package openai knows the part of OpenAI's protocol that models of texts speak here:
+// the list of models, embeddings, and the ranking of documents that others have added
+// to it. Paths are those that clients expect below a base URL of /v1, or of /openai/v1.
+package openai
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wherry-run/wherry/serve/openapi"
+	"github.com/wherry-run/wherry/serve/plain"
+	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
+	"github.com/wherry-run/wherry/serve/task"
+)
+
+// Options are the bounds of the protocol.
+type Options struct {
+	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	MaxBody int64
+	// Started is when the server began; the zero value is now.
+	Started time.Time
+}
+
+// Bounds.
+const (
+	DefaultMaxBody = 16 << 20
+	maxInputs      = 2048
+)
+
+// Routes are those of the protocol.
+func Routes(m plain.Models, o Options) []route.Route {
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.Started.IsZero() {
+		o.Started = time.Now()
+	}
+	h := &handler{m, o}
+	var list []route.Route
+	for _, prefix := range []string{"/v1", "/openai/v1"} {
+		alias := prefix != "/v1"
+		add := func(pattern string, own, infer bool, serve http.HandlerFunc, describe func(repository.Status) *openapi.Operation) {
+			method, path, _ := strings.Cut(pattern, " ")
+			one := route.Route{Pattern: method + " " + prefix + path, PerModel: own, Handler: serve}
+			if infer {
+				one.Protocol = repository.ProtocolOpenAI
+			}
+			if !alias {
+				one.Operation = describe
+			}
+			list = append(list, one)
+		}
+		add("GET /models", true, false, h.list, describeList)
+		add("GET /models/{model}", false, false, h.get, describeGet)
+		add("POST /embeddings", true, true, h.embeddings, describeEmbeddings)
+		add("POST /rerank", true, true, h.rerank, describeRerank)
+		for _, path := range []string{"/chat/completions", "/completions", "/responses"} {
+			add("POST "+path, true, false, h.absent, nil)
+		}
+	}
+	return list
+}
+
+type handler struct {
+	models  plain.Models
+	options Options
+}
+
+// entry is a model in the list. Name and Ready are what KServe's first protocol has at
+// the same place.
+type entry struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	Owner   string `json:"owned_by"`
+	Name    string `json:"name"`
+	Ready   bool   `json:"ready"`
+}
+
+func (h *handler) entry(st *repository.Status) entry {
+	return entry{st.Name, "model", h.options.Started.Unix(), "wherry", st.Name, st.State == repository.StateReady}
+}
+
+func (h *handler) list(w http.ResponseWriter, r *http.Request) {
+	said := struct {
+		Object string   `json:"object"`
+		Data   []entry  `json:"data"`
+		Models []string `json:"models"` // as KServe's first protocol lists them
+	}{"list", []entry{}, []string{}}
+	for _, st := range h.models.Index() {
+		if !st.Default || route.Model(r) != "" && route.Model(r) != st.Name {
+			continue
+		}
+		said.Data = append(said.Data, h.entry(&st))
+		said.Models = append(said.Models, st.Name)
+	}
+	answer(w, said)
+}
+
+func (h *handler) get(w http.ResponseWriter, r *http.Request) {
+	st, err := h.find(route.Model(r))
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	answer(w, h.entry(&st))
+}
+
+// find is the model that a request names, as NAME or as NAME:VERSION.
+func (h *handler) find(name string) (repository.Status, error) {
+	st, err := plain.Find(h.models, name)
+	if base, version, ok := strings.Cut(name, ":"); ok && errors.As(err, new(*repository.NotFoundError)) {
+		if with, werr := h.models.Status(base, version); werr == nil && with.Signature != nil {
+			return with, nil
+		}
+	}
+	return st, err
+}
+
+// chosen is the model that is meant: that of the path before that of the body.
+func (h *handler) chosen(r *http.Request, named string) (repository.Status, error) {
+	if name := route.Model(r); name != "" {
+		named = name
+	}
+	return h.find(named)
+}
+
+// embeddingsRequest is the body of POST /v1/embeddings.
+type embeddingsRequest struct {
+	Model      string          `json:"model"`
+	Input      json.RawMessage `json:"input"`
+	Format     string          `json:"encoding_format"`
+	Dimensions *int            `json:"dimensions"`
+}
+
+// embedding is a vector in the answer.
+type embedding struct {
+	Object    string          `json:"object"`
+	Index     int             `json:"index"`
+	Embedding json.RawMessage `json:"embedding"`
+}
+
+type usage struct {
+	Prompt int `json:"prompt_tokens"`
+	Total  int `json:"total_tokens"`
+}
+
+func (h *handler) embeddings(w http.ResponseWriter, r *http.Request) {
+	var asked embeddingsRequest
+	if err := h.read(w, r, &asked); err != nil {
+		fail(w, err)
+		return
+	}
+	texts, tokens, err := inputs(asked.Input)
+	if err == nil {
+		err = asked.check()
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	st, err := h.chosen(r, asked.Model)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	vectors, result, err := task.Embed(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOpenAI}, texts, tokens)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if n := asked.Dimensions; n != nil {
+		if len(vectors) > 0 && *n > len(vectors[0]) {
+			fail(w, wrong("dimensions", "model %q has vectors of %d numbers", st.Name, len(vectors[0])))
+			return
+		}
+		vectors = task.Shorten(vectors, *n)
+	}
+	said := struct {
+		Object string      `json:"object"`
+		Data   []embedding `json:"data"`
+		Model  string      `json:"model"`
+		Usage  usage       `json:"usage"`
+	}{"list", make([]embedding, len(vectors)), st.Name, usage{result.Tokens, result.Tokens}}
+	for i, v := range vectors {
+		said.Data[i] = embedding{"embedding", i, write(v, asked.Format == "base64")}
+	}
+	route.SetReceipt(w.Header(), &result.Receipt)
+	answer(w, said)
+}
+
+func (q *embeddingsRequest) check() error {
+	if q.Format != "" && q.Format != "float" && q.Format != "base64" {
+		return wrong("encoding_format", "it is float or base64, not %.40q", q.Format)
+	}
+	if q.Dimensions != nil && *q.Dimensions < 1 {
+		return wrong("dimensions", "it is %d, and must be at least 1", *q.Dimensions)
+	}
+	return nil
+}
+
+// inputs reads what is to be embedded: a text, several, the tokens of one, or of
+// several.
+func inputs(value json.RawMessage) (texts []string, tokens [][]int64, err error) {
+	var one string
+	var ids []int64
+	switch {
+	case len(value) == 0 || string(value) == "null":
+		return nil, nil, wrong("input", "it is missing: a text, or a list of texts")
+	case json.Unmarshal(value, &one) == nil:
+		texts = []string{one}
+	case json.Unmarshal(value, &texts) == nil && len(texts) > 0:
+	case json.Unmarshal(value, &ids) == nil && len(ids) > 0:
+		texts, tokens = nil, [][]int64{ids}
+	case json.Unmarshal(value, &tokens) == nil && len(tokens) > 0:
+		texts = nil
+	default:
+		return nil, nil, wrong("input", "it must be a text, a list of texts, or lists of the numbers of tokens, and not empty")
+	}
+	if n := max(len(texts), len(tokens)); n > maxInputs {
+		return nil, nil, wrong("input", "it has %d texts, more than %d", n, maxInputs)
+	}
+	for i, t := range texts {
+		if t == "" {
+			return nil, nil, wrong("input", "text %d is empty", i)
+		}
+	}
+	for i, t := range tokens {
+		if len(t) == 0 {
+			return nil, nil, wrong("input", "list %d has no tokens", i)
+		}
+	}
+	return texts, tokens, nil
+}
+
+// write is a vector as a list of numbers, or as base64 of its bytes.
+func write(v []float32, packed bool) json.RawMessage {
+	if packed {
+		raw := make([]byte, 0, 4*len(v))
+		for _, x := range v {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+		}
+		b := append(make([]byte, 0, base64.StdEncoding.EncodedLen(len(raw))+2), '"')
+		return append(base64.StdEncoding.AppendEncode(b, raw), '"')
+	}
+	b := append(make([]byte, 0, 12*len(v)), '[')
+	for i, x := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if y := float64(x); math.IsNaN(y) || math.IsInf(y, 0) {
+			b = append(b, "null"...) // for which JSON has no number
+		} else {
+			b = strconv.AppendFloat(b, y, 'g', -1, 32)
+		}
+	}
+	return append(b, ']')
+}
+
+// absent answers for what generates texts, which no model of this server does.
+func (h *handler) absent(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, http.StatusNotFound, problem{
+		Message: "no model of this server generates text: there are /v1/models, /v1/embeddings and /v1/rerank, and every model answers POST /predict",
+		Type:    "invalid_request_error", Code: "unsupported_endpoint",
+	})
+}

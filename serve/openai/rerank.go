@@ -1,0 +1,98 @@
+package openai
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
+	"github.com/wherry-run/wherry/serve/task"
+)
+
+// rerankRequest is the body of POST /v1/rerank.
+type rerankRequest struct {
+	Model     string            `json:"model"`
+	Query     string            `json:"query"`
+	Documents []json.RawMessage `json:"documents"`
+	Top       *int              `json:"top_n"`
+	Return    bool              `json:"return_documents"`
+}
+
+type ranked struct {
+	Index    int       `json:"index"`
+	Score    float32   `json:"relevance_score"`
+	Document *document `json:"document,omitempty"`
+}
+
+type document struct {
+	Text string `json:"text"`
+}
+
+func (h *handler) rerank(w http.ResponseWriter, r *http.Request) {
+	var asked rerankRequest
+	err := h.read(w, r, &asked)
+	var texts []string
+	if err == nil {
+		texts, err = asked.texts()
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	st, err := h.chosen(r, asked.Model)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	scores, result, err := task.Rank(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOpenAI}, asked.Query, texts, false)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	said := struct {
+		Object  string   `json:"object"`
+		Model   string   `json:"model"`
+		Results []ranked `json:"results"`
+		Usage   usage    `json:"usage"`
+	}{"list", st.Name, []ranked{}, usage{result.Tokens, result.Tokens}}
+	for _, i := range task.Order(scores) {
+		if asked.Top != nil && len(said.Results) == *asked.Top {
+			break
+		}
+		one := ranked{Index: i, Score: scores[i]}
+		if asked.Return {
+			one.Document = &document{texts[i]}
+		}
+		said.Results = append(said.Results, one)
+	}
+	route.SetReceipt(w.Header(), &result.Receipt)
+	answer(w, said)
+}
+
+// texts are the documents: texts, or objects with one.
+func (q *rerankRequest) texts() ([]string, error) {
+	switch {
+	case q.Query == "":
+		return nil, wrong("query", "it is missing")
+	case len(q.Documents) == 0:
+		return nil, wrong("documents", "there are none")
+	case len(q.Documents) > maxInputs:
+		return nil, wrong("documents", "there are %d, more than %d", len(q.Documents), maxInputs)
+	case q.Top != nil && *q.Top < 1:
+		return nil, wrong("top_n", "it is %d, and must be at least 1", *q.Top)
+	}
+	texts := make([]string, len(q.Documents))
+	for i, d := range q.Documents {
+		var object struct {
+			Text *string `json:"text"`
+		}
+		if string(d) != "null" && json.Unmarshal(d, &texts[i]) == nil {
+			continue
+		}
+		if json.Unmarshal(d, &object) != nil || object.Text == nil {
+			return nil, wrong("documents", "document %d is no text, and has none", i)
+		}
+		texts[i] = *object.Text
+	}
+	return texts, nil
+}
