@@ -53,7 +53,7 @@ func (h *handler) v1(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := []byte(`{"predictions":`)
 	if !many {
-		if out, err = appendPrediction(out, answers[0].Outputs, st.Signature); err != nil {
+		if out, err = appendPredictions(out, answers[0].Outputs, st.Signature); err != nil {
 			return err
 		}
 	} else {
@@ -81,4 +81,15 @@ func appendPrediction(b []byte, outputs []model.Tensor, s *model.Signature) ([]b
 		return outputs[0].AppendValue(b, s.Output(outputs[0].Name))
 	}
 	return (&model.Response{Outputs: outputs}).AppendObject(b, s)
+}
+
+// appendPredictions appends what a model said of instances that went in as one
+// tensor: a list of as many, also where it is one.
+func appendPredictions(b []byte, outputs []model.Tensor, s *model.Signature) ([]byte, error) {
+	if len(outputs) == 1 {
+		if f := s.Output(outputs[0].Name); f == nil || f.Parameters == nil || f.Parameters.Kind == "" || f.Parameters.Kind == model.KindText {
+			return outputs[0].AppendValue(b, nil)
+		}
+	}
+	return appendPrediction(b, outputs, s)
 }
