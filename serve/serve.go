@@ -21,6 +21,8 @@ import (
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve/guard"
+	"github.com/wherry-run/wherry/serve/inference"
+	"github.com/wherry-run/wherry/serve/oip"
 	"github.com/wherry-run/wherry/serve/predict"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
@@ -41,6 +43,9 @@ type Config struct {
 	Log *slog.Logger
 	// Version is that of the program, for documents that tell it.
 	Version string
+	// Settings are what clients of the Open Inference Protocol may read and change of
+	// logs and traces; nil: none.
+	Settings *inference.Settings
 }
 
 // Models is the configuration of a repository of one model that is open already.
@@ -203,6 +208,7 @@ func (s *Server) protocols(c Config) ([]route.Route, error) {
 	r := s.repository
 	return slices.Concat(
 		s.health(),
+		oip.Routes(r, oip.Options{Version: c.Version, MaxBody: c.MaxBody, Settings: c.Settings}),
 		predict.Routes(r, predict.Options{MaxBody: c.MaxBody}),
 	), nil
 }
