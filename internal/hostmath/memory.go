@@ -40,6 +40,8 @@ func (a area) view(mem []byte) []float32 {
 // work is the host's memory of one call. It is used again.
 type work struct {
 	overhang [maxTile]float32
+	buffer   []float32
+	held     int64
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -47,3 +49,21 @@ var works = sync.Pool{New: func() any { return new(work) }}
 func newWork() *work { return works.Get().(*work) }
 
 func (w *work) free() { works.Put(w) }
+
+// hold makes the buffer at least so large, when the guest may have that much.
+func (w *work) hold(env Env, count int) bool {
+	if !env.Hold(int64(count) * 4) {
+		return false
+	}
+	w.held = int64(count) * 4
+	if len(w.buffer) < count {
+		w.buffer = make([]float32, count)
+	}
+	return true
+}
+
+// release gives back what was held.
+func (w *work) release(env Env) {
+	env.Hold(-w.held)
+	w.held = 0
+}

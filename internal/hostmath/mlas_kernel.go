@@ -13,7 +13,7 @@ func (s *Set) mlasKernel(env Env, stack []uint64, add bool) (bool, error) {
 		return false, nil
 	}
 	k, m, n := uint32(stack[3]), uint32(stack[4]), uint32(stack[5])
-	if k > maxDepth {
+	if k > maxDepth || max(m, n, uint32(stack[6]), uint32(stack[7])) > maxSide {
 		return false, nil
 	}
 	a := matrix(uint32(stack[0]), m, k, uint32(stack[6]))
@@ -42,12 +42,14 @@ func (s *Set) mlasKernel(env Env, stack []uint64, add bool) (bool, error) {
 // less at a time.
 const maxDepth = 4096
 
+// partRows is how many rows of A a part has at most.
+const partRows = 128
+
 // parts cuts a product into parts between which there are ticks. The rows of
 // one part stay in the second cache while all columns pass, the columns of one
 // tile in the first.
 func (g *gemm32) parts(m, n, k int, do func(i, rows, j, columns int) error) error {
-	const most = 128 // rows of A
-	height := max(1, most/g.rows()) * g.rows()
+	height := max(1, partRows/g.rows()) * g.rows()
 	if fits := g.chunk / (k * g.columns()) / g.rows() * g.rows(); height > fits {
 		height = max(g.rows(), fits)
 	}

@@ -25,9 +25,9 @@ func draw(r *rand.Rand, wild bool) float32 {
 
 func TestMLASKernel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	g := newGuest(t, 1<<20)
+	g := newGuest(t, 1<<18)
 	sets(t, func(set *hostmath.Set) {
-		for range 300 {
+		for range 150 {
 			m, n, k := 1+r.IntN(30), 1+r.IntN(70), 1+r.IntN(40)
 			if r.IntN(20) == 0 {
 				m, n, k = 1+r.IntN(60), 1+r.IntN(100), 1+r.IntN(300)

@@ -19,6 +19,9 @@ const (
 const (
 	mlasKernelAdd  = "mlas.sgemm-kernel-add"
 	mlasKernelZero = "mlas.sgemm-kernel-zero"
+	mlasSgemm      = "mlas.sgemm"
+	mlasConv       = "mlas.conv"
+	mlasActivation = "mlas.activation"
 )
 
 // A Set is the kernels of one kind of processor. It does not change.
@@ -62,6 +65,9 @@ func newSet(name string) *Set {
 	s.funcs = map[string]Func{
 		mlasKernelAdd:  func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
 		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
+		mlasSgemm:      s.sgemm,
+		mlasConv:       s.conv,
+		mlasActivation: s.activation,
 	}
 	return s
 }

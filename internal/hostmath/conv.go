@@ -1,0 +1,148 @@
+package hostmath
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// A convolution is MLAS' struct of the parameters of one, in two dimensions:
+// the first of a pair is the height's, the second the width's.
+type convolution struct {
+	input, kernel, dilation, padding, stride, output [2]int
+	filters, inputSize, outputSize, k                int
+	beta                                             float32
+	act                                              activation
+}
+
+// convSize is how long the struct is, as far as we read it.
+const convSize = 124
+
+// convolutionAt reads the parameters of a convolution, and says whether they are
+// in order and ours.
+func convolutionAt(mem []byte, address uint32) (v convolution, ok bool) {
+	if at := (area{address, convSize / 4}); !at.in(mem) {
+		return v, false
+	}
+	p := mem[address:][:convSize]
+	u := func(at int) int { return int(min(binary.LittleEndian.Uint32(p[at:]), math.MaxInt32)) }
+	pair := func(at int) [2]int { return [2]int{u(at), u(at + 4)} }
+	v = convolution{
+		input: pair(20), kernel: pair(32), dilation: pair(44), padding: pair(56), stride: pair(80), output: pair(96),
+		filters: u(92), inputSize: u(108), outputSize: u(112), k: u(116),
+		beta: math.Float32frombits(binary.LittleEndian.Uint32(p[120:])),
+	}
+	if v.act, ok = activationAt(mem, binary.LittleEndian.Uint32(p)); !ok {
+		return v, false
+	}
+	const most = 1 << 14 // of a side: a product of two is far from an int's end
+	for i := range 2 {
+		if min(v.input[i], v.kernel[i], v.dilation[i], v.stride[i], v.output[i]) < 1 ||
+			max(v.input[i], v.kernel[i], v.dilation[i], v.stride[i], v.output[i], v.padding[i]) > most {
+			return v, false
+		}
+	}
+	taps := v.kernel[0] * v.kernel[1]
+	return v, u(4) == 2 && v.filters > 0 && v.filters <= maxSide && v.k > 0 && v.k <= maxSide && v.k%taps == 0 &&
+		v.inputSize == v.input[0]*v.input[1] && v.outputSize == v.output[0]*v.output[1] && v.outputSize <= maxSide &&
+		(v.beta == 0 || v.beta == 1)
+}
+
+// conv is MLAS' convolution of one picture and one group,
+//
+//	MlasConvOperation(parameters, input, filter, bias, scratch, output, start, count)
+//
+// for count points of the output from start on. The guest's scratch is not used.
+func (s *Set) conv(env Env, stack []uint64) (bool, error) {
+	if len(stack) < 8 {
+		return false, nil
+	}
+	u := func(i int) uint32 { return uint32(stack[i]) }
+	mem := env.Memory()
+	v, ok := convolutionAt(mem, u(0))
+	start, count := u(6), u(7)
+	if !ok || count == 0 || uint64(start)+uint64(count) > uint64(v.outputSize) {
+		return false, nil
+	}
+	channels := v.k / (v.kernel[0] * v.kernel[1])
+	in := pictures{area{u(1), uint64(channels) * uint64(v.inputSize)}, &v, int(start)}
+	filter := area{u(2), uint64(v.filters) * uint64(v.k)}
+	bias := area{u(3), uint64(v.filters)}
+	out := area{u(5), uint64(v.filters) * uint64(v.outputSize)}
+	if !in.in(mem) || !filter.in(mem) || !out.in(mem) || bias.address != 0 && !bias.in(mem) {
+		return false, nil
+	}
+	if v.filters == 1 && channels == 1 && int(count) == v.outputSize && v.beta == 0 {
+		if done, err := s.depthwise(env, &v, in.area, filter, bias, out); done {
+			return true, err
+		}
+	}
+	c := area{out.address + 4*start, uint64(v.filters-1)*uint64(v.outputSize) + uint64(count)}
+	return s.multiply(env, &task32{
+		m: v.filters, n: int(count), k: v.k, alpha: 1, beta: v.beta,
+		a: filter, lda: v.k, b: in, c: c, ldc: v.outputSize,
+		finish: func(c []float32, i, rows, j, columns int) {
+			s.finish(c, v.outputSize, biasAt(env.Memory(), bias), v.act, i, rows, j, columns)
+		},
+	})
+}
+
+// pictures is the factor that a convolution multiplies by: a column for each
+// point of the output, with all that the kernel sees from there.
+type pictures struct {
+	area
+	*convolution
+	start int
+}
+
+func (p pictures) pack(mem []byte, to []float32, k, rows, j, columns int) {
+	list := p.view(mem)
+	var line [1024]float32
+	for y := range rows {
+		tap := (k + y) % (p.kernel[0] * p.kernel[1])
+		picture := list[(k+y)/(p.kernel[0]*p.kernel[1])*p.inputSize:][:p.inputSize]
+		for x := 0; x < columns; x += len(line) {
+			part := line[:min(len(line), columns-x)]
+			p.see(part, picture, tap/p.kernel[1], tap%p.kernel[1], p.start+j+x)
+			spread(to[x*rows+y*panel:], part, rows*panel)
+		}
+	}
+}
+
+// see writes what one element of the kernel sees from points of the output.
+func (p pictures) see(to, picture []float32, ky, kx, point int) {
+	y, x := point/p.output[1], point%p.output[1]
+	for len(to) > 0 {
+		row := to[:min(len(to), p.output[1]-x)]
+		iy := y*p.stride[0] + ky*p.dilation[0] - p.padding[0]
+		if iy < 0 || iy >= p.input[0] {
+			clear(row)
+		} else {
+			p.seeRow(row, picture[iy*p.input[1]:][:p.input[1]], x*p.stride[1]+kx*p.dilation[1]-p.padding[1])
+		}
+		to = to[len(row):]
+		y, x = y+1, 0
+	}
+}
+
+// seeRow writes every element of a row of the picture that lies a stride behind
+// the one before, the first at an index that may be outside.
+func (p pictures) seeRow(to, row []float32, at int) {
+	stride := p.stride[1]
+	for len(to) > 0 && at < 0 {
+		to[0] = 0
+		to, at = to[1:], at+stride
+	}
+	inside := 0
+	if at < len(row) {
+		inside = min(len(to), (len(row)-at+stride-1)/stride)
+	}
+	if stride == 1 && inside > 0 {
+		copy(to[:inside], row[at:])
+	} else {
+		for i := range to[:inside] {
+			to[i] = row[at]
+			at += stride
+		}
+	}
+	clear(to[inside:])
+}
