@@ -26,8 +26,15 @@ const NoKernels = "none"
 // NoKernels takes none.
 func WithKernels(set string) Option { return func(c *config) { c.kernels = set } }
 
-// chooseKernels is the set that a Runtime uses, nil for none.
-func chooseKernels(name string) (*hostmath.Set, error) {
+// accelerator is what a Runtime knows of kernels.
+type accelerator struct {
+	name   string // of their set, with its version
+	pins   func(module [32]byte) []hostmath.Pin
+	kernel func(name string) hostmath.Func // nil for one that there is not
+}
+
+// newAccelerator is of the set with a name, nil for none.
+func newAccelerator(name string) (*accelerator, error) {
 	if name == NoKernels {
 		return nil, nil
 	}
@@ -35,7 +42,7 @@ func chooseKernels(name string) (*hostmath.Set, error) {
 	if err != nil || len(set.Kernels()) == 0 {
 		return nil, err
 	}
-	return set, nil
+	return &accelerator{fmt.Sprintf("%s/%d", set.Name(), hostmath.Version), hostmath.Pins, set.Func}, nil
 }
 
 // Kernels names the set of kernels that is used here, and its version; "" when
@@ -44,7 +51,7 @@ func (rt *Runtime) Kernels() string {
 	if rt.kernels == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s/%d", rt.kernels.Name(), hostmath.Version)
+	return rt.kernels.name
 }
 
 // pins lists what can be accelerated in the module with this content, as
@@ -59,8 +66,8 @@ func (rt *Runtime) pins(content string) []hostmath.Pin {
 	if err != nil || len(sum) != 32 || !strings.HasPrefix(extent, "0+") {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(hostmath.Pins([32]byte(sum))), func(p hostmath.Pin) bool {
-		return rt.kernels.Func(p.Kernel) == nil
+	return slices.DeleteFunc(slices.Clone(rt.kernels.pins([32]byte(sum))), func(p hostmath.Pin) bool {
+		return rt.kernels.kernel(p.Kernel) == nil
 	})
 }
 
@@ -190,7 +197,7 @@ func (s *session) kernels(pins []hostmath.Pin, m *meter) func(function uint32) e
 			return nil
 		}
 		name := pins[at].Kernel
-		call := c.rt.kernels.Func(name)
+		call := c.rt.kernels.kernel(name)
 		if call == nil {
 			return nil
 		}

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/wherry-run/wherry/internal/engine"
-	"github.com/wherry-run/wherry/internal/hostmath"
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/internal/wasm"
 	"github.com/wherry-run/wherry/wasi"
@@ -32,7 +31,8 @@ type config struct {
 	progress    Progress
 	totals      Totals
 	kernels     string
-	groupBytes  int // of modules in parts; 0: the usual measure
+	accelerator *accelerator // of a test
+	groupBytes  int          // of modules in parts; 0: the usual measure
 }
 
 // WithCacheDir keeps prepared and compiled modules in dir, which belongs to
@@ -72,7 +72,7 @@ type Runtime struct {
 	account *account // what all containers use together
 	crew    crew
 	checked checked
-	kernels *hostmath.Set // nil: none
+	kernels *accelerator // nil: none
 
 	mu         sync.Mutex
 	closed     bool
@@ -102,9 +102,12 @@ func New(ctx context.Context, options ...Option) (*Runtime, error) {
 	if err := limits.check(); err != nil {
 		return nil, fmt.Errorf("start runtime: %w", err)
 	}
-	kernels, err := chooseKernels(c.kernels)
-	if err != nil {
-		return nil, fmt.Errorf("start runtime: %w", err)
+	kernels := c.accelerator
+	if kernels == nil {
+		var err error
+		if kernels, err = newAccelerator(c.kernels); err != nil {
+			return nil, fmt.Errorf("start runtime: %w", err)
+		}
 	}
 	e, err := engine.New(ctx, c.engine)
 	if err != nil {
