@@ -23,6 +23,7 @@ import (
 	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/inference"
 	"github.com/wherry-run/wherry/serve/oip"
+	"github.com/wherry-run/wherry/serve/page"
 	"github.com/wherry-run/wherry/serve/predict"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
@@ -76,6 +77,7 @@ type Server struct {
 	repository *repository.Repository
 	routes     []route.Route
 	handler    http.Handler
+	history    *page.History
 	log        *slog.Logger
 }
 
@@ -84,15 +86,28 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	s := &Server{log: c.Log, history: page.NewHistory()}
+	c.Repository.Observe = both(s.history.Observe, c.Repository.Observe)
 	r, err := repository.New(ctx, c.Repository)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{repository: r, log: c.Log}
+	s.repository = r
 	if err := s.mount(c); err != nil {
 		return nil, errors.Join(err, r.Close(context.WithoutCancel(ctx)))
 	}
 	return s, nil
+}
+
+// both tells two observers of an event; the second may be nil.
+func both(first, second func(context.Context, repository.Event)) func(context.Context, repository.Event) {
+	if second == nil {
+		return first
+	}
+	return func(ctx context.Context, e repository.Event) {
+		first(ctx, e)
+		second(ctx, e)
+	}
 }
 
 // Repository is what the server answers from.
@@ -206,8 +221,14 @@ func below(prefix, pattern string) string {
 // protocols are the routes of all protocols.
 func (s *Server) protocols(c Config) ([]route.Route, error) {
 	r := s.repository
+	playground, err := page.Routes(r, page.Options{History: s.history, Version: c.Version})
+	if err != nil {
+		return nil, err
+	}
 	return slices.Concat(
 		s.health(),
+		playground,
+		[]route.Route{s.document(c)},
 		oip.Routes(r, oip.Options{Version: c.Version, MaxBody: c.MaxBody, Settings: c.Settings}),
 		predict.Routes(r, predict.Options{MaxBody: c.MaxBody}),
 	), nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/runtime"
@@ -76,6 +77,9 @@ func nameOf(what string) (name, version string) {
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	name, tag, _ := strings.Cut(name, ":")
 	version = "1"
+	if strings.HasPrefix(what, folderPrefix) {
+		return name, version // its tag says which folder
+	}
 	if tag != "" && strings.Trim(tag, "0123456789") == "" && len(tag) <= 15 {
 		version = tag
 	}
@@ -155,8 +159,9 @@ func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtim
 		_ = p.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
+	var examples []model.Case
 	if g, err := p.Golden(ctx); err == nil && g != nil && len(g.Cases) > 0 {
-		m.golden = inputsOf(&g.Cases[0])
+		m.golden, examples = inputsOf(&g.Cases[0]), smallCases(g.Cases)
 	}
 	d := ""
 	if named, ok := image.(interface{ Digest() digest.Digest }); ok {
@@ -167,8 +172,34 @@ func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtim
 		Digest:    d,
 		Instances: n,
 		Batch:     repository.Batching{Max: m.options.schedule.batch, Delay: m.options.schedule.batchDelay},
+		Examples:  examples,
 		Close:     func(context.Context) error { return nil },
 	}, nil
+}
+
+// Bounds on the examples that a server shows of a model.
+const (
+	maxExamples    = 3
+	maxExampleSize = 256 << 10
+)
+
+// smallCases are golden cases that are small enough to be shown.
+func smallCases(cases []model.Case) []model.Case {
+	var list []model.Case
+	for _, c := range cases {
+		size := len(c.Name)
+		for _, v := range c.Inputs {
+			size += len(v)
+		}
+		if size <= maxExampleSize {
+			c.Outputs = nil
+			list = append(list, c)
+		}
+		if len(list) == maxExamples {
+			break
+		}
+	}
+	return list
 }
 
 // resolve is what the model's name leads to in the store; "" when it is not there.

@@ -104,7 +104,7 @@ func (d *Document) JSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write OpenAPI document: %w", err)
 	}
-	return append(b, '\n'), nil
+	return b, nil
 }
 
 // JSONBody is a required body of JSON.
@@ -115,4 +115,12 @@ func JSONBody(s *Schema, example any) *Body {
 // JSONAnswer is an answer of JSON.
 func JSONAnswer(description string, s *Schema) *Response {
 	return &Response{Description: description, Content: map[string]*MediaType{"application/json": {Schema: s}}}
+}
+
+// Failure is the schema of the object with an error that the server itself gives.
+func Failure() *Schema {
+	s := object()
+	s.Properties["error"] = &Schema{Type: "string", Description: "what was wrong"}
+	s.Required = []string{"error"}
+	return s
 }

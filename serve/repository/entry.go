@@ -108,6 +108,7 @@ func (e *entry) describe(s *serving) {
 	e.known.State, e.known.Reason = StateReady, ""
 	e.known.Signature, e.known.Digest = s.loaded.Signature(), s.loaded.Digest
 	e.known.Batch, e.known.Tasks, e.known.Instances = s.batch, s.loaded.Tasks, s.limit
+	e.known.Examples = s.loaded.Examples
 }
 
 // retire closes what does not answer any more, when it has answered what it took.

@@ -32,6 +32,9 @@ type Loaded struct {
 	Batch Batching
 	// Tasks say what it is good for beyond its signature, as TaskEmbedding.
 	Tasks []string
+	// Examples are golden cases of it, of which forms and documents show the inputs:
+	// a few small ones.
+	Examples []model.Case
 	// Memory gives the bytes that it holds now; nil when nobody knows.
 	Memory func() int64
 	// Close ends what Open made, after the Predictor; nil when there is nothing.
@@ -118,11 +121,12 @@ type Status struct {
 	State         string // one of the constants State...
 	Reason        string // why it is not ready; "" when it is
 	Default       bool   // it answers when no version, or no model, is named
-	// Signature, Digest, Batch and Tasks are known once it was loaded.
+	// Signature, Digest, Batch, Tasks and Examples are known once it was loaded.
 	Signature *model.Signature
 	Digest    string
 	Batch     Batching
 	Tasks     []string
+	Examples  []model.Case
 	Instances int
 	Memory    int64 // bytes; 0: unknown
 	// Asleep models were unloaded to make room, and are loaded when they are asked.

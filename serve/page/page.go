@@ -1,0 +1,188 @@
+// Package page knows the playground: a page for browsers at / with a form for the
+// inputs of a model, its answers, snippets that ask the same, and what the server did
+// in the last minutes. Its files are embedded, and talk to the server's own
+// endpoints only.
+package page
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
+)
+
+// Models are what the page shows: a *repository.Repository.
+type Models interface {
+	Index() []repository.Status
+	Default() string
+}
+
+// Options change what the page shows.
+type Options struct {
+	// History is what the charts are drawn of; nil shows none.
+	History *History
+	// Version is that of the server, for the foot of the page.
+	Version string
+}
+
+//go:embed assets
+var assets embed.FS
+
+// Routes are the page and what it loads. All of them are there below /m/{model} too,
+// so that the page finds its files beside itself, whatever a proxy calls the server.
+func Routes(m Models, o Options) ([]route.Route, error) {
+	files, err := read()
+	if err != nil {
+		return nil, err
+	}
+	p := &page{models: m, options: o, files: files}
+	return []route.Route{
+		{Pattern: "GET /{$}", PerModel: true, Open: true, When: Wanted, Handler: http.HandlerFunc(p.index)},
+		{Pattern: "GET /playground/{file}", PerModel: true, Open: true, Handler: http.HandlerFunc(p.file)},
+		{Pattern: "GET /playground/models", PerModel: true, Handler: http.HandlerFunc(p.list)},
+		{Pattern: "GET /playground/history", PerModel: true, Handler: http.HandlerFunc(p.history)},
+	}, nil
+}
+
+// Wanted tells whether a request for / comes from a browser: it says that it takes
+// HTML, which no client of a protocol does.
+func Wanted(r *http.Request) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(line, ",") {
+			if kind, _, err := mime.ParseMediaType(part); err == nil && kind == "text/html" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+type page struct {
+	models  Models
+	options Options
+	files   map[string]file
+}
+
+// A file is an embedded one, ready to be sent.
+type file struct {
+	kind, tag string
+	content   []byte
+}
+
+// kinds of content by the names of files: those that the system knows may differ.
+var kinds = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+func read() (map[string]file, error) {
+	list, err := fs.ReadDir(assets, "assets")
+	if err != nil {
+		return nil, fmt.Errorf("read the page: %w", err)
+	}
+	files := make(map[string]file, len(list))
+	for _, e := range list {
+		content, err := assets.ReadFile("assets/" + e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("read the page: %w", err)
+		}
+		sum := sha256.Sum256(content)
+		files[e.Name()] = file{kinds[path.Ext(e.Name())], `"` + hex.EncodeToString(sum[:8]) + `"`, content}
+	}
+	return files, nil
+}
+
+// policy lets the page load and ask nothing but this server, and run nothing but its
+// files: what a model's author wrote cannot become a script.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+func (p *page) index(w http.ResponseWriter, r *http.Request) { p.send(w, r, "index.html") }
+
+func (p *page) file(w http.ResponseWriter, r *http.Request) { p.send(w, r, r.PathValue("file")) }
+
+func (p *page) send(w http.ResponseWriter, r *http.Request, name string) {
+	f, ok := p.files[name]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	secure(h)
+	h.Set("Content-Type", f.kind)
+	h.Set("ETag", f.tag)
+	h.Set("Cache-Control", "no-cache") // ask whether it has changed
+	h.Add("Vary", "Accept")
+	if strings.Contains(r.Header.Get("If-None-Match"), f.tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	_, _ = w.Write(f.content) // a client that left needs no answer
+}
+
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// described is a model as the page knows it.
+type described struct {
+	Name      string           `json:"name"`
+	Version   string           `json:"version"`
+	Default   bool             `json:"default"` // it answers when no model is named
+	State     string           `json:"state"`
+	Reason    string           `json:"reason,omitempty"`
+	Digest    string           `json:"digest,omitempty"`
+	Tasks     []string         `json:"tasks,omitempty"`
+	Instances int              `json:"instances,omitempty"`
+	Memory    int64            `json:"memory,omitempty"`
+	MaxBatch  int              `json:"max_batch,omitempty"`
+	Waiting   int              `json:"waiting"`
+	Running   int              `json:"running"`
+	Signature *model.Signature `json:"signature,omitempty"`
+	Examples  []example        `json:"examples,omitempty"`
+}
+
+// list tells of the models, each in the version that answers by default.
+func (p *page) list(w http.ResponseWriter, _ *http.Request) {
+	all := []described{}
+	for _, s := range p.models.Index() {
+		if !s.Default {
+			continue
+		}
+		all = append(all, described{
+			Name: s.Name, Version: s.Version, Default: s.Name == p.models.Default(), State: s.State, Reason: s.Reason, Digest: s.Digest,
+			Tasks: s.Tasks, Instances: s.Instances, Memory: s.Memory, MaxBatch: s.Batch.Max, Waiting: s.Waiting, Running: s.Running,
+			Signature: s.Signature, Examples: examples(&s),
+		})
+	}
+	sendJSON(w, http.StatusOK, map[string]any{"server": p.options.Version, "models": all})
+}
+
+func sendJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "the answer cannot be written", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	secure(h)
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // a client that left needs no answer
+}
