@@ -1,6 +1,9 @@
 package hostmath
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Kinds of activations, as MLAS numbers them.
 const (
@@ -89,13 +92,5 @@ func (s *Set) finish(c []float32, ldc int, bias []float32, act activation, i, ro
 
 // cut adds a bias to numbers and cuts them.
 func (g *gemm32) cut(list []float32, bias float32, act activation) {
-	for i, v := range list {
-		v += bias
-		if v < act.low {
-			v = act.low
-		} else if v > act.high {
-			v = act.high
-		}
-		list[i] = v
-	}
+	g.cuts(len(list), unsafe.Pointer(&list[0]), bias, act.low, act.high)
 }

@@ -12,10 +12,19 @@ const panel = 16
 // The number of rows and panels is the function's own.
 type tile32 func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+// A cuts32 adds a bias to n numbers, and cuts them to what lies between two.
+type cuts32 func(n int, list unsafe.Pointer, bias, low, high float32)
+
+// A taps32 computes n numbers, a multiple of 64, of which each is the sum of a
+// bias and of weights times the numbers at offsets in bytes from its place in in.
+type taps32 func(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
+
 // A gemm32 computes tiles of products of float32.
 type gemm32 struct {
 	tiles [][]tile32 // by their width in panels, less one, and by their rows
-	chunk int        // multiplications between two ticks, well below a millisecond
+	cuts  cuts32
+	taps  taps32
+	chunk int // multiplications between two ticks, well below a millisecond
 }
 
 // rows and columns are those of the largest tile.

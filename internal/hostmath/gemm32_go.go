@@ -2,6 +2,9 @@ package hostmath
 
 import "unsafe"
 
+// goUnits computes with what every processor has.
+func goUnits() *gemm32 { return &gemm32{tiles: goTiles(), cuts: goCut, taps: goTaps, chunk: 1 << 20} }
+
 // goTiles are tiles without vector units, which the others are held against.
 func goTiles() [][]tile32 {
 	list := []tile32{nil}
@@ -33,4 +36,26 @@ func goTile(k, rows int, a []float32, lda int, b []float32, step int, c []float3
 			}
 		}
 	}
+}
+
+func goCut(n int, list unsafe.Pointer, bias, low, high float32) {
+	part := unsafe.Slice((*float32)(list), n)
+	for i, v := range part {
+		part[i] = min(max(v+bias, low), high)
+	}
+}
+
+func goTaps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32) {
+	to := unsafe.Slice((*float32)(out), n)
+	for i := range to {
+		to[i] = bias
+	}
+	by := unsafe.Slice((*int)(offsets), count)
+	for t, w := range unsafe.Slice((*float32)(weights), count) {
+		from := unsafe.Slice((*float32)(unsafe.Add(in, by[t])), n)
+		for i, v := range from {
+			to[i] += w * v
+		}
+	}
+	goCut(n, out, 0, low, high)
 }

@@ -42,6 +42,8 @@ type work struct {
 	overhang [maxTile]float32
 	buffer   []float32
 	held     int64
+	offsets  [mostTaps]int // of a depthwise convolution
+	weights  [mostTaps]float32
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}

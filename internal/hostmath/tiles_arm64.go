@@ -22,6 +22,16 @@ func neonTile5x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next 
 //go:noescape
 func neonTile6x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+// neonCut adds a bias to numbers and cuts them.
+//
+//go:noescape
+func neonCut(n int, list unsafe.Pointer, bias, low, high float32)
+
+// neonTaps computes convolutions of blocks of 64 numbers.
+//
+//go:noescape
+func neonTaps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
+
 // neonTiles are the tiles by their width in panels, less one, and their rows.
 func neonTiles() [][]tile32 {
 	return [][]tile32{

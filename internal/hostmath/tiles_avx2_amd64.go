@@ -22,6 +22,16 @@ func avx2Tile5x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next 
 //go:noescape
 func avx2Tile6x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+// avx2Cut adds a bias to numbers and cuts them.
+//
+//go:noescape
+func avx2Cut(n int, list unsafe.Pointer, bias, low, high float32)
+
+// avx2Taps computes convolutions of blocks of 64 numbers.
+//
+//go:noescape
+func avx2Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
+
 // avx2Tiles are the tiles by their width in panels, less one, and their rows.
 func avx2Tiles() [][]tile32 {
 	return [][]tile32{

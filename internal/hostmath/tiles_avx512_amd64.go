@@ -76,6 +76,16 @@ func avx512Tile11x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, ne
 //go:noescape
 func avx512Tile12x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+// avx512Cut adds a bias to numbers and cuts them.
+//
+//go:noescape
+func avx512Cut(n int, list unsafe.Pointer, bias, low, high float32)
+
+// avx512Taps computes convolutions of blocks of 64 numbers.
+//
+//go:noescape
+func avx512Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
+
 // avx512Tiles are the tiles by their width in panels, less one, and their rows.
 func avx512Tiles() [][]tile32 {
 	return [][]tile32{

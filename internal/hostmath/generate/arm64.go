@@ -42,8 +42,7 @@ func neonTile(w *writer, name string, rows, vectors, panel int) {
 		quads := ""
 		for v := range vectors {
 			s := sum(r, v)
-			// there is no VFMUL in Go's assembler: FMUL Vd.4S, Vn.4S, Vm.4S
-			w.op("WORD $0x%08x // FMUL V%d.S4, V%d.S4, V%d.S4", 0x6e20dc00|28<<16|s<<5|s, s, s, 28)
+			vector(w, "FMUL", fmul, s, s, a)
 			quads += fmt.Sprintf(", V%d.S4", s)
 		}
 		w.op("VST1 [%s], (R10)", quads[2:])

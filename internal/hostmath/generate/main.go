@@ -22,13 +22,30 @@ type unit struct {
 	vectors []int  // vectors in a row of a tile: one variant for each
 	panel   int    // vectors of a panel
 	write   func(w *writer, name string, rows, vectors, panel int)
+	others  []function
+}
+
+// A function is one that there is but once.
+type function struct {
+	name, about, signature string
+	args                   int
+	write                  func(w *writer)
+}
+
+func cut(write func(w *writer)) function {
+	return function{"Cut", "adds a bias to numbers and cuts them.", "(n int, list unsafe.Pointer, bias, low, high float32)", 28, write}
+}
+
+func taps(write func(w *writer)) function {
+	return function{"Taps", "computes convolutions of blocks of 64 numbers.",
+		"(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)", 60, write}
 }
 
 func units() []unit {
 	return []unit{
-		{"avx512", "tiles_avx512_amd64", 12, []int{1, 2}, 1, avx512.tile},
-		{"avx2", "tiles_avx2_amd64", 6, []int{2}, 2, avx2.tile},
-		{"neon", "tiles_arm64", 6, []int{4}, 4, neonTile},
+		{"avx512", "tiles_avx512_amd64", 12, []int{1, 2}, 1, avx512.tile, []function{cut(avx512.cut), taps(avx512.taps)}},
+		{"avx2", "tiles_avx2_amd64", 6, []int{2}, 2, avx2.tile, []function{cut(avx2.cut), taps(avx2.taps)}},
+		{"neon", "tiles_arm64", 6, []int{4}, 4, neonTile, []function{cut(neonCut), taps(neonTaps)}},
 	}
 }
 
@@ -72,6 +89,11 @@ func (u unit) files() (code, stubs []byte) {
 			u.write(w, name, rows, v, u.panel)
 		}
 		tables.WriteString("},\n")
+	}
+	for _, f := range u.others {
+		fmt.Fprintf(&g, "\n// %s%s %s\n//\n//go:noescape\nfunc %s%s%s\n", u.set, f.name, f.about, u.set, f.name, f.signature)
+		w.function(u.set+f.name+f.signature, u.set+f.name, f.args)
+		f.write(w)
 	}
 	fmt.Fprintf(&g, "\n// %sTiles are the tiles by their width in panels, less one, and their rows.\nfunc %sTiles() [][]tile32 {\n\treturn [][]tile32{\n%s\t}\n}\n",
 		u.set, u.set, tables.Bytes())
