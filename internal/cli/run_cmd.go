@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,7 @@ type runOptions struct {
 	noAccel                bool
 	noSnapshot             bool
 	recordHotSet           string
+	serving                runServing
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -56,9 +58,13 @@ that has no files, variables or network of this machine but those you name.
 
 IMAGE is a name as with Docker; one that is not here is pulled. What starts with
 ".", "/", "\" or a drive letter is a path: a folder is built and run, a .wasm
-file is run as it is, both with your standard input.`,
+file is run as it is, both with your standard input.
+
+A model without arguments is served over HTTP; wherry serve has more flags for
+that, and serves several.`,
 		Example: `  wherry run iris:1 5.1 3.5 1.4 0.2
   wherry run ./examples/iris 5.1 3.5 1.4 0.2
+  wherry run -p 8080:8080 iris:1
   wherry run -it python
   wherry run -v ./data:/data:ro ./program.wasm /data/input.csv`,
 		Args:              atLeast(1, "an image, a folder or a .wasm file"),
@@ -93,6 +99,7 @@ file is run as it is, both with your standard input.`,
 	o.native.flags(f)
 	f.StringArrayVar(&o.models, "nn-model", nil, "model that the program may load by a name (wasi-nn), NAME=FILE.onnx")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
+	o.serving.flags(f)
 	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
 	return cmd
 }
@@ -129,9 +136,17 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if err != nil {
 		return err
 	}
+	done = sync.OnceFunc(done)
 	defer done()
 	if m != nil {
 		m.reached(phaseImage)
+	}
+	if serves(image, args, o) {
+		done()
+		return a.serve(ctx, []string{servedWord(what)}, o.served())
+	}
+	if len(o.serving.publish) > 0 {
+		return notServed(what, image, args)
 	}
 	if wherry.Kind(image) == oci.ModelONNX && o.entrypoint == "" {
 		return a.runModel(ctx, what, image, args, spec, o)
@@ -184,7 +199,7 @@ func (a *app) runModel(ctx context.Context, what string, image runtime.Image, wo
 		return err
 	}
 	defer m.close()
-	if len(words) == 0 {
+	if len(words) == 0 { // with flags that are not for serving
 		return badInput(m.Signature(), &ux.UsageError{Text: what + " is a model, and needs inputs"}, "")
 	}
 	o := predictOptions{}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wherry-run/wherry"
+	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/serve"
+	"github.com/wherry-run/wherry/serve/repository"
+)
+
+// runServing are the flags of wherry run for a model that it serves: few of those of
+// wherry serve.
+type runServing struct {
+	publish   []string
+	stop      time.Duration
+	instances int
+}
+
+func (o *runServing) flags(f *pflag.FlagSet) {
+	f.StringArrayVarP(&o.publish, "publish", "p", nil, "where a model is served, [HOST:]PORT, or as with Docker [HOST:]PORT:8080 (default 127.0.0.1:8080)")
+	f.DurationVar(&o.stop, "stop-timeout", serve.DefaultGrace, "how long requests that a served model took may go on at the end")
+	f.IntVar(&o.instances, "instances", 0, "how many requests a served model answers at once (default: one for each processor)")
+}
+
+// serves tells whether an image is to be served: a model that nobody asks anything.
+func serves(image runtime.Image, args []string, o runOptions) bool {
+	return wherry.Kind(image) != "" && len(args) == 0 && o.entrypoint == "" && !o.interactive && !o.tty &&
+		o.stats == "" && o.statsFile == "" && o.recordHotSet == ""
+}
+
+// notServed says why -p is not for what is to be run.
+func notServed(what string, image runtime.Image, args []string) error {
+	if wherry.Kind(image) == "" {
+		return &hinted{&ux.UsageError{Text: what + " is a program, and -p is for models"}, "leave -p away"}
+	}
+	if len(args) > 0 {
+		return &hinted{&ux.UsageError{Text: "with -p the model is served, and takes no inputs here"}, "leave them away, or -p"}
+	}
+	return &ux.UsageError{Text: "-p is for serving a model, and the other flags are for running it as a program"}
+}
+
+// servedWord names what is to be served for wherry serve: what was built of a folder
+// is an image now.
+func servedWord(what string) string {
+	if name, _ := nameOf(what); isPath(what) && name != "" {
+		return name + "=" + folderName(what)
+	}
+	return what
+}
+
+// served is what wherry serve is told of the flags of wherry run.
+func (o runOptions) served() serveOptions {
+	s := serveOptions{modelOptions: modelOptions{o}, publish: o.serving.publish, stop: o.serving.stop, watch: true}
+	s.pull = string(images.PullNever) // it is here now
+	s.schedule.instances, s.schedule.waiting = o.serving.instances, repository.DefaultWaiting
+	return s
+}
