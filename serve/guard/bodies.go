@@ -22,13 +22,24 @@ func (c *Config) bodies(next http.Handler) http.Handler {
 			return
 		}
 		rec := Of(r.Context())
-		b := &body{ReadCloser: http.MaxBytesReader(w, r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
+		b := &body{ReadCloser: http.MaxBytesReader(innermost(w), r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
 			control: http.NewResponseController(w)}
 		b.extend()
 		r.Body = b
 		next.ServeHTTP(w, r)
-		b.settle()
 	})
+}
+
+// innermost is net/http's own writer, which closes the connection after a body that
+// was too large.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
+	}
 }
 
 // extendEvery is after how many bytes the deadline of a body is moved.
@@ -50,7 +61,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.rec.In += int64(n)
 	switch {
-	case err != nil:
+	case err == io.EOF:
 		b.settle()
 	case b.rec.In >= b.next:
 		b.extend()
@@ -64,7 +75,8 @@ func (b *body) extend() {
 }
 
 // settle takes the deadline away when the body is there: what net/http reads from
-// now on is whether the client is still there.
+// now on is whether the client is. For a body that nobody read to its end it stays,
+// for net/http reads on a little to keep the connection.
 func (b *body) settle() {
 	if !b.settled {
 		b.settled = true
