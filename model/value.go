@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -137,8 +138,12 @@ func dataURL(value []byte) ([]byte, bool) {
 		return nil, false
 	}
 	head, content, ok := strings.Cut(s, ",")
-	if !ok || !strings.HasSuffix(head, ";base64") {
+	if !ok {
 		return nil, false
+	}
+	if !strings.HasSuffix(head, ";base64") {
+		plain, err := url.PathUnescape(content)
+		return []byte(plain), err == nil
 	}
 	b, err := base64.StdEncoding.DecodeString(content)
 	return b, err == nil
