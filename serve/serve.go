@@ -47,6 +47,8 @@ type Config struct {
 	// Settings are what clients of the Open Inference Protocol may read and change of
 	// logs and traces; nil: none.
 	Settings *inference.Settings
+	// Operations say what those who run the server are told.
+	Operations Operations
 }
 
 // Models is the configuration of a repository of one model that is open already.
@@ -78,6 +80,7 @@ type Server struct {
 	routes     []route.Route
 	handler    http.Handler
 	history    *page.History
+	operations operations
 	log        *slog.Logger
 }
 
@@ -88,6 +91,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{log: c.Log, history: page.NewHistory()}
 	c.Repository.Observe = both(s.history.Observe, c.Repository.Observe)
+	if err := s.operate(&c); err != nil {
+		return nil, err
+	}
 	r, err := repository.New(ctx, c.Repository)
 	if err != nil {
 		return nil, err
@@ -142,7 +148,7 @@ func (s *Server) mount(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s.routes = append(s.routes, protocols...)
+	s.routes = slices.Concat(s.routes, s.operations.routes(), protocols)
 	mux, open := http.NewServeMux(), http.NewServeMux()
 	defer func() { // of http.ServeMux, about patterns
 		if p := recover(); p != nil {
@@ -173,7 +179,7 @@ func (s *Server) mount(c Config) (err error) {
 	if g.Log == nil {
 		g.Log = c.Log
 	}
-	s.handler = guard.Wrap(mux, g)
+	s.handler = guard.Wrap(s.operations.wrap(mux, c.Log), g)
 	return nil
 }
 

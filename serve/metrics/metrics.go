@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // Names of other servers' metrics that can be shown, too.
@@ -32,15 +33,12 @@ type Config struct {
 	Compat []string
 	// Version of the program.
 	Version string
-	// Judge gives the status and the reason of a failed inference, as
-	// route.ProblemOf does.
-	Judge func(error) (status int, reason string)
-	Log   *slog.Logger
+	// Log gets what cannot be shown; nil: none.
+	Log *slog.Logger
 }
 
 // Metrics counts. Its methods may be called from any goroutine.
 type Metrics struct {
-	judge    func(error) (int, string)
 	handler  http.Handler
 	registry *prometheus.Registry
 
@@ -85,10 +83,7 @@ var (
 
 // New makes metrics of a repository, whose index is asked when they are shown.
 func New(index func() []repository.Status, c Config) (*Metrics, error) {
-	m := &Metrics{judge: c.Judge, index: index, registry: prometheus.NewRegistry()}
-	if m.judge == nil {
-		m.judge = func(error) (int, string) { return http.StatusInternalServerError, "internal" }
-	}
+	m := &Metrics{index: index, registry: prometheus.NewRegistry()}
 	m.results.Store(&map[resultKey]*result{})
 	m.models.Store(&map[modelKey]*totals{})
 	model := []string{"model_name", "model_version"}
@@ -153,8 +148,9 @@ func (m *Metrics) Register(c ...prometheus.Collector) error {
 func (m *Metrics) Observe(_ context.Context, e repository.Event) {
 	key := resultKey{modelKey: modelKey{e.Receipt.Model, e.Receipt.Version}, protocol: e.Call.Protocol, status: http.StatusOK}
 	if e.Err != nil {
-		key.status, key.reason = m.judge(e.Err)
-		if key.reason == reasonNotFound { // a client can name any number of models
+		p := route.ProblemOf(e.Err)
+		key.status, key.reason = p.Status, p.Reason
+		if key.reason == route.ReasonNotFound { // a client can name any number of models
 			key.modelKey = modelKey{}
 		}
 	}
@@ -177,9 +173,6 @@ func (m *Metrics) Observe(_ context.Context, e repository.Event) {
 	r.fuel.Add(float64(e.Receipt.Fuel))
 	r.batch.Observe(float64(max(e.Receipt.Batch, e.Receipt.Rows, 1)))
 }
-
-// reasonNotFound is why a model that is none could not be asked.
-const reasonNotFound = "not_found"
 
 // add makes the series of a key. The maps are copied: they are read by every
 // request, and hardly ever grow.

@@ -2,7 +2,6 @@ package metrics_test
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,22 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/metrics"
 	"github.com/wherry-run/wherry/serve/repository"
 )
-
-var errFull = errors.New("busy")
-
-func judge(err error) (int, string) {
-	var none *repository.NotFoundError
-	switch {
-	case errors.Is(err, errFull):
-		return http.StatusTooManyRequests, "overloaded"
-	case errors.As(err, &none):
-		return http.StatusNotFound, "not_found"
-	}
-	return http.StatusInternalServerError, "trap"
-}
 
 func index() []repository.Status {
 	return []repository.Status{
@@ -76,7 +63,7 @@ func scrape(t *testing.T, m *metrics.Metrics) map[string]float64 {
 }
 
 func TestMetrics(t *testing.T) {
-	m, err := metrics.New(index, metrics.Config{Compat: []string{metrics.Triton, metrics.TEI}, Version: "v1", Judge: judge})
+	m, err := metrics.New(index, metrics.Config{Compat: []string{metrics.Triton, metrics.TEI}, Version: "v1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +71,8 @@ func TestMetrics(t *testing.T) {
 	m.Observe(ctx, answered(1, 4))
 	m.Observe(ctx, answered(3, 4)) // of the same batch
 	m.Observe(ctx, answered(1, 1))
-	m.Observe(ctx, failed(errFull))
-	m.Observe(ctx, failed(errors.New("unreachable")))
+	m.Observe(ctx, failed(&repository.OverloadedError{Model: "iris", Full: true}))
+	m.Observe(ctx, failed(&runtime.TrapError{}))
 	e := failed(&repository.NotFoundError{Model: "made-up"})
 	e.Receipt = repository.Receipt{Model: "made-up"}
 	m.Observe(ctx, e)
@@ -157,7 +144,7 @@ func TestCompatUnknown(t *testing.T) {
 
 // TestMany counts from many goroutines, and looks while they do.
 func TestMany(t *testing.T) {
-	m, err := metrics.New(index, metrics.Config{Compat: []string{metrics.Triton, metrics.TEI}, Judge: judge})
+	m, err := metrics.New(index, metrics.Config{Compat: []string{metrics.Triton, metrics.TEI}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +173,7 @@ func TestMany(t *testing.T) {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	m, err := metrics.New(index, metrics.Config{Judge: judge})
+	m, err := metrics.New(index, metrics.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // tei counts under the names of text-embeddings-inference. It knows one model per
@@ -62,9 +63,9 @@ func (t *tei) observe(e *repository.Event, reason string) {
 	t.count[method].Inc()
 	if reason != "" {
 		switch reason {
-		case "bad_input":
+		case route.ReasonBadInput:
 			reason = "validation"
-		case "overloaded":
+		case route.ReasonOverloaded:
 		default:
 			reason = "inference"
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // totals are sums of one version of a model, as Triton shows them.
@@ -35,13 +36,13 @@ func (f *atomicFloat) load() float64 { return math.Float64frombits(f.bits.Load()
 func (t *totals) add(e *repository.Event, reason string) {
 	switch reason {
 	case "":
-	case "overloaded", "timeout":
+	case route.ReasonOverloaded, route.ReasonNotReady:
 		t.rejected.Add(1)
 		return
-	case "canceled":
+	case route.ReasonCanceled, route.ReasonTimeout:
 		t.canceled.Add(1)
 		return
-	case "trap", "oom", "model":
+	case route.ReasonTrap, route.ReasonOOM, route.ReasonModel:
 		t.backend.Add(1)
 		return
 	default:
