@@ -23,6 +23,9 @@ type Repository interface {
 	Statistics(name, version string) ([]repository.Statistics, error)
 }
 
+// ServerName is what the metadata of the server calls it.
+const ServerName = "wherry"
+
 // Extensions are the names of what is spoken beyond the protocol itself, as the
 // metadata of the server lists them.
 var Extensions = []string{

@@ -11,7 +11,7 @@ import (
 )
 
 func (h *handler) server(w http.ResponseWriter, _ *http.Request) error {
-	answer(w, http.StatusOK, map[string]any{"name": ServerName, "version": h.options.Version, "extensions": inference.Extensions})
+	answer(w, http.StatusOK, map[string]any{"name": inference.ServerName, "version": h.options.Version, "extensions": inference.Extensions})
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,102 +17,15 @@ import (
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve/inference"
+	"github.com/wherry-run/wherry/serve/inference/testmodels"
 	"github.com/wherry-run/wherry/serve/oip"
 	"github.com/wherry-run/wherry/serve/repository"
 )
 
-// adder is Triton's example "simple": the sum and the difference of two tensors.
-type adder struct{ signature *model.Signature }
-
-func newAdder() *adder {
-	field := func(name string) model.Field { return model.Field{Name: name, Type: model.FP32, Shape: []int64{-1, 4}} }
-	sum := field("SUM")
-	sum.Parameters = &model.FieldParameters{Labels: []string{"a", "b", "c"}}
-	return &adder{&model.Signature{Platform: model.PlatformONNX, Inputs: []model.Field{field("A"), field("B")}, Outputs: []model.Field{sum, field("DIFF")}}}
-}
-
-func (a *adder) Signature() *model.Signature { return a.signature }
-
-func (a *adder) Predict(_ context.Context, r *model.Request) (*model.Response, error) {
-	if err := a.signature.Check(r); err != nil {
-		return nil, err
-	}
-	one, two := r.Inputs[0], r.Inputs[1]
-	if one.Name == "B" {
-		one, two = two, one
-	}
-	x, _ := model.Values[float32](one)
-	y, _ := model.Values[float32](two)
-	sum, diff := make([]float32, len(x)), make([]float32, len(x))
-	for i := range x {
-		sum[i], diff[i] = x[i]+y[i], x[i]-y[i]
-	}
-	all := map[string]model.Tensor{"SUM": model.Of("SUM", sum, one.Shape...), "DIFF": model.Of("DIFF", diff, one.Shape...)}
-	names := r.Outputs
-	if names == nil {
-		names = []string{"SUM", "DIFF"}
-	}
-	out := &model.Response{}
-	for _, n := range names {
-		out.Outputs = append(out.Outputs, all[n])
-	}
-	return out, nil
-}
-
-func (a *adder) Close(context.Context) error { return nil }
-
-// words answers with what it was asked, word by word.
-type words struct{ signature *model.Signature }
-
-func newWords() *words {
-	return &words{&model.Signature{Platform: model.PlatformPython, Inputs: []model.Field{{Name: "prompt", Type: model.Bytes, Shape: []int64{1}}},
-		Outputs: []model.Field{{Name: "said", Type: model.Bytes, Shape: []int64{1}}}}}
-}
-
-func (m *words) Signature() *model.Signature { return m.signature }
-
-func (m *words) Predict(_ context.Context, r *model.Request) (*model.Response, error) {
-	if err := m.signature.Check(r); err != nil {
-		return nil, err
-	}
-	t := r.Inputs[0]
-	t.Name = "said"
-	if strings.Contains(string(t.Data), "refuse") {
-		return nil, &model.ModelError{Type: "ValueError", Message: "no"}
-	}
-	return &model.Response{Outputs: []model.Tensor{t}}, nil
-}
-
-func (m *words) Stream(ctx context.Context, r *model.Request, emit func(*model.Response) error) (model.Usage, error) {
-	text := string(r.Inputs[0].Data[4:])
-	for _, w := range strings.Fields(text) {
-		if w == "break" {
-			return model.Usage{}, &model.ModelError{Type: "ValueError", Message: "no"}
-		}
-		if err := emit(&model.Response{Outputs: []model.Tensor{model.Of("said", []string{w})}}); err != nil {
-			return model.Usage{}, err
-		}
-	}
-	return model.Usage{}, nil
-}
-
-func (m *words) Close(context.Context) error { return nil }
-
 // server is one with both models.
 func server(t testing.TB) *httptest.Server {
 	t.Helper()
-	source := func(name, version string, p model.Predictor) repository.Source {
-		return repository.Source{Name: name, Version: version, Open: func(context.Context) (*repository.Loaded, error) {
-			return &repository.Loaded{Predictor: p, Instances: 2, Digest: "sha256:0"}, nil
-		}}
-	}
-	r, err := repository.New(t.Context(), repository.Config{Sources: []repository.Source{
-		source("simple", "1", newAdder()), source("simple", "2", newAdder()), source("words", "", newWords()),
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.Close(context.WithoutCancel(t.Context())) })
+	r := testmodels.Repository(t)
 	mux := http.NewServeMux()
 	level := new(slog.LevelVar)
 	for _, one := range oip.Routes(r, oip.Options{Version: "1.2.3", MaxBody: 1 << 20, Settings: &inference.Settings{Level: level}}) {
@@ -411,7 +323,7 @@ func unpacked(t testing.TB, text, encoding string) string {
 
 // Every route that is there for people is described, for every model.
 func TestOperations(t *testing.T) {
-	for _, m := range []model.Predictor{newAdder(), newWords()} {
+	for _, m := range []model.Predictor{testmodels.NewAdder(), testmodels.NewWords()} {
 		st := repository.Status{Name: "m", Version: "1", Signature: m.Signature()}
 		for _, one := range oip.Routes(nil, oip.Options{}) {
 			if one.Operation == nil {

@@ -22,9 +22,6 @@ type Options struct {
 // DefaultMaxBody is Options.MaxBody unless it says otherwise.
 const DefaultMaxBody = 64 << 20
 
-// ServerName is what the metadata of the server calls it.
-const ServerName = "wherry"
-
 // Headers of requests and answers.
 const (
 	headerLength = "Inference-Header-Content-Length" // of the JSON, where tensors follow it
