@@ -22,6 +22,7 @@ import (
 type serveOptions struct {
 	modelOptions
 	schedule scheduleOptions
+	guard    guardOptions
 	publish  []string
 	stop     time.Duration
 	watch    bool
@@ -78,6 +79,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.stop, "stop-timeout", serve.DefaultGrace, "how long requests that were taken may go on at the end")
 	f.BoolVar(&o.watch, "watch-tags", true, "follow tags that are moved to another image")
 	o.schedule.flags(f)
+	o.guard.flags(f)
 }
 
 func (o *scheduleOptions) flags(f *pflag.FlagSet) {
@@ -103,6 +105,11 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 		o.limits.timeout = defaultTimeout
 	}
 	config.Timeout, config.MaxTimeout = o.limits.timeout, o.limits.timeout
+	log := slog.New(slog.NewTextHandler(a.unheard(a.Err), nil))
+	c, on := serve.Config{Log: log, Version: version.Get().Version}, serve.ListenConfig{Grace: grace(o.stop)}
+	if err := a.guarded(o.guard, addresses, &c, &on); err != nil {
+		return err
+	}
 	listeners, err := listen(ctx, addresses)
 	if err != nil {
 		return err
@@ -120,19 +127,20 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	for _, m := range models {
 		config.Sources = append(config.Sources, m.source())
 	}
-	log := slog.New(slog.NewTextHandler(a.unheard(a.Err), nil))
-	s, err := serve.New(ctx, serve.Config{Repository: config, Log: log, Version: version.Get().Version})
+	c.Repository = config
+	s, err := serve.New(ctx, c)
 	if err != nil {
 		return a.unserved(err)
 	}
 	defer s.Close(context.WithoutCancel(ctx))
 	a.compiling.hush()
 	a.talk().Clear()
+	listeners.tls = on.TLS != nil
 	a.sayServed(s, models, listeners)
 	if o.watch {
 		go a.watchTags(ctx, s.Repository(), models)
 	}
-	err = s.Serve(ctx, serve.ListenConfig{Grace: grace(o.stop)}, listeners.list...)
+	err = s.Serve(ctx, on, listeners.list...)
 	if errors.Is(err, serve.ErrGrace) {
 		return &hinted{err, "--stop-timeout gives them longer"}
 	}

@@ -74,7 +74,10 @@ func isPort(text string) bool {
 }
 
 // sockets are listeners of a server.
-type sockets struct{ list []net.Listener }
+type sockets struct {
+	list []net.Listener
+	tls  bool
+}
 
 func (s *sockets) close() {
 	for _, l := range s.list {
@@ -144,14 +147,18 @@ func nextFree(ctx context.Context, host, port string) string {
 	return ""
 }
 
-// urlOf is where a browser on this machine finds a listener.
-func urlOf(l net.Listener) string {
+// url is where a browser on this machine finds a listener.
+func (s *sockets) url(l net.Listener) string {
+	scheme := "http://"
+	if s.tls {
+		scheme = "https://"
+	}
 	host, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
-		return "http://" + l.Addr().String()
+		return scheme + l.Addr().String()
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + net.JoinHostPort(host, port)
 }

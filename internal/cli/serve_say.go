@@ -14,7 +14,7 @@ import (
 
 // sayServed tells where the models are, and how to ask the first one.
 func (a *app) sayServed(s *serve.Server, models []*servedModel, on *sockets) {
-	url := urlOf(on.list[0])
+	url := on.url(on.list[0])
 	index := s.Repository().Index()
 	var names []string
 	for _, st := range index {
@@ -26,7 +26,7 @@ func (a *app) sayServed(s *serve.Server, models []*servedModel, on *sockets) {
 	}
 	a.say("%s answers at %s", strings.Join(names, ", "), url)
 	for _, l := range on.list[1:] {
-		a.say("and at %s", urlOf(l))
+		a.say("and at %s", on.url(l))
 	}
 	for i, st := range index {
 		if st.Name != s.Repository().Default() || !st.Default || st.Signature == nil {

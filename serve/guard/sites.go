@@ -14,8 +14,8 @@ import (
 // all stands for every host and every origin.
 const all = "*"
 
-// loopback tells addresses and names that only this machine reaches.
-func loopback(host string) bool {
+// Loopback tells addresses and names that only this machine reaches.
+func Loopback(host string) bool {
 	if host = strings.TrimSuffix(strings.ToLower(host), "."); host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
@@ -36,7 +36,7 @@ func hostOf(hostport string) string {
 // had the name it came from changed to this machine's address, and would then be of
 // the same origin as the server.
 func (c *Config) hosts(next http.Handler) http.Handler {
-	local := loopback(hostOf(c.Bound))
+	local := Loopback(hostOf(c.Bound))
 	if slices.Contains(c.Hosts, all) || !local && len(c.Hosts) == 0 {
 		return next
 	}
@@ -47,7 +47,7 @@ func (c *Config) hosts(next http.Handler) http.Handler {
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostOf(r.Host); !names[host] && !loopback(host) {
+		if host := hostOf(r.Host); !names[host] && !Loopback(host) {
 			c.Refuse(w, r, http.StatusMisdirectedRequest, "this server does not answer to the name in the request's Host; whoever runs it can allow it with --allow-host")
 			return
 		}
@@ -63,7 +63,7 @@ const exposed = HeaderID + ", Retry-After, Inference-Header-Content-Length, " + 
 // others are turned away where the server is on loopback. There a page somewhere in
 // the net would otherwise reach what only this machine's user is to.
 func (c *Config) sites(next http.Handler) http.Handler {
-	local := loopback(hostOf(c.Bound))
+	local := Loopback(hostOf(c.Bound))
 	origins := make(map[string]bool, len(c.Origins))
 	for _, o := range c.Origins {
 		origins[normalOrigin(o)] = true

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/serve"
+	"github.com/wherry-run/wherry/serve/guard"
+	"github.com/wherry-run/wherry/serve/metrics"
+)
+
+// guardOptions are the flags of wherry serve that say who may ask, and what those
+// who run the server are told.
+type guardOptions struct {
+	keyFile            string
+	cert, certKey      string
+	hosts, origins     []string
+	maxBody            string
+	connections        int
+	readTime, sendTime time.Duration
+	access             string
+	compat             []string
+}
+
+func (o *guardOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.keyFile, "api-key-file", "", "answer only requests with a key of this file, a key or NAME KEY on each line (also: the variable "+keysVariable+", with commas)")
+	f.StringVar(&o.cert, "tls-cert", "", "certificate of the server, PEM; it is read again when it changes")
+	f.StringVar(&o.certKey, "tls-key", "", "key of --tls-cert, PEM")
+	f.StringSliceVar(&o.hosts, "allow-host", nil, "answer to this name, too, as behind a proxy; * for all (default: on this machine's own addresses only its names)")
+	f.StringSliceVar(&o.origins, "allow-origin", nil, "let pages of this site ask, such as https://example.com; * for all")
+	f.StringVar(&o.maxBody, "max-body", "64m", "limit of what a request may send")
+	f.IntVar(&o.connections, "max-connections", guard.DefaultConnections, "limit of connections that are open at once")
+	f.DurationVar(&o.readTime, "read-timeout", guard.DefaultReadTimeout, "how long a client may take to send a request; a second more for each 64 KB")
+	f.DurationVar(&o.sendTime, "write-timeout", guard.DefaultWriteTimeout, "how long a client may take for each part of an answer")
+	f.StringVar(&o.access, "access-log", "", "write a line for each request to standard error, text or json; auto: text on a terminal")
+	f.Lookup("access-log").NoOptDefVal = guard.LogAuto
+	f.StringSliceVar(&o.compat, "metrics-compat", nil, "show metrics under these servers' names, too: "+metrics.Triton+", "+metrics.TEI)
+}
+
+// keysVariable has API keys, for those who do not want a file.
+const keysVariable = "WHERRY_API_KEYS"
+
+// guarded puts what the flags say into the configuration of a server that listens
+// on addresses.
+func (a *app) guarded(o guardOptions, addresses []string, c *serve.Config, l *serve.ListenConfig) error {
+	g := &c.Guard
+	g.Hosts, g.Origins = o.hosts, o.origins
+	g.Bound = boundTo(addresses)
+	g.ReadTimeout, g.WriteTimeout = o.readTime, o.sendTime
+	if o.readTime < 0 || o.sendTime < 0 {
+		return &ux.UsageError{Text: "--read-timeout and --write-timeout take times such as 30s"}
+	}
+	for _, origin := range o.origins {
+		if origin != "*" && !strings.HasPrefix(origin, "http://") && !strings.HasPrefix(origin, "https://") {
+			return &ux.UsageError{Text: fmt.Sprintf("--allow-origin %s: write it as https://example.com", origin)}
+		}
+	}
+	var err error
+	if c.MaxBody, err = sizeFlag("--max-body", o.maxBody, "64m"); err != nil {
+		return err
+	}
+	if g.Keys, err = guard.NewKeys(a.env(keysVariable), o.keyFile, c.Log); err != nil {
+		return keysWrong(o.keyFile, err)
+	}
+	if o.cert != "" || o.certKey != "" {
+		if l.TLS, err = guard.TLS(o.cert, o.certKey, c.Log); err != nil {
+			return &hinted{err, "give --tls-cert and --tls-key the PEM files of a certificate and its key"}
+		}
+	}
+	if o.access != "" {
+		if !slices.Contains([]string{guard.LogAuto, guard.LogText, guard.LogJSON}, o.access) {
+			return &ux.UsageError{Text: fmt.Sprintf("--access-log %s: write text, json or auto", o.access)}
+		}
+		g.Access = guard.NewLog(a.Err, o.access)
+	}
+	if l.Connections = o.connections; o.connections < 0 {
+		return &ux.UsageError{Text: "--max-connections takes a number from 1 on"}
+	}
+	for _, name := range o.compat {
+		if name != metrics.Triton && name != metrics.TEI {
+			return &ux.UsageError{Text: fmt.Sprintf("--metrics-compat %s: there are %s and %s", name, metrics.Triton, metrics.TEI)}
+		}
+	}
+	c.Operations.MetricsCompat = o.compat
+	if g.Keys == nil && g.Bound == "" && l.TLS == nil {
+		c.Log.Debug("everybody who reaches this machine may ask", slog.Any("addresses", addresses))
+	}
+	return nil
+}
+
+// keysWrong says of keys that cannot be had what to do, without telling any.
+func keysWrong(file string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &hinted{fmt.Errorf("there is no file of API keys %s", file), "write one: a key of 8 characters and more on each line"}
+	case file == "":
+		return fmt.Errorf("read API keys from %s: %w", keysVariable, err)
+	}
+	return err
+}
+
+// boundTo is the host that a server listens on, for guard: "" as soon as one of its
+// addresses is not of this machine alone.
+func boundTo(addresses []string) string {
+	bound := ""
+	for _, address := range addresses {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil || !guard.Loopback(host) {
+			return ""
+		}
+		bound = host
+	}
+	return bound
+}
