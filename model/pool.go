@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/wherry-run/wherry/internal/late"
 )
 
 // An Instance is one copy of a model, with a memory of its own. It answers one
@@ -182,9 +184,8 @@ func (p *Pool) Predict(ctx context.Context, r *Request) (*Response, error) {
 
 // use has an instance answer, and gives it back, or gives it up.
 func (p *Pool) use(ctx context.Context, i Instance, r *Request) (response *Response, err error) {
-	call, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(p.life, func() { cancel(ErrClosed) })()
+	call := late.New(ctx, p.life)
+	defer call.Cancel(nil)
 	sound := false // stays so when the instance panics
 	defer func() {
 		if sound {

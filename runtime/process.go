@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
+	"github.com/wherry-run/wherry/internal/late"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/internal/shell"
 	"github.com/wherry-run/wherry/wasi"
@@ -47,17 +48,16 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 	if err := c.checkProcess(p); err != nil {
 		return fmt.Errorf("run in container: %w", err)
 	}
-	ctx, deadline, cancel := c.bound(ctx, p.Limits)
+	call, deadline, cancel := c.bound(ctx, c.life, p.Limits)
 	defer cancel()
+	ctx = call
 	p = c.complete(p)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
 	s := c.newSession(p.Limits)
 	s.deadline = deadline
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	p.Stdout, p.Stderr = s.bounded(p.Stdout, stop), s.bounded(p.Stderr, stop)
+	p.Stdout, p.Stderr = s.bounded(p.Stdout, call.Cancel), s.bounded(p.Stderr, call.Cancel)
 	s.stderr = p.Stderr
 	defer s.close(ctx)
 	err := s.exec(ctx, p)
@@ -86,17 +86,18 @@ func (c *Container) checkProcess(p Process) error {
 	return nil
 }
 
-// bound ties a call to the container's life and to its deadline.
-func (c *Container) bound(ctx context.Context, call Limits) (context.Context, *deadline, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	unhook := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
+// bound ties a call to a life, the container's or one that ends with it, and to its
+// deadline.
+func (c *Container) bound(ctx, life context.Context, call Limits) (*late.Context, *deadline, context.CancelFunc) {
+	bounded := late.New(ctx, life)
 	timeout, scope := within(c.limits.Timeout, call.Timeout), ScopeContainer
 	if timeout == call.Timeout {
 		scope = ScopeCall
 	}
-	late := &LimitError{Resource: "wall time", Limit: timeout.String(), Scope: scope}
-	d := newDeadline(timeout, func() { cancel(late) })
-	return ctx, d, func() { d.end(); unhook(); cancel(nil) }
+	d := newDeadline(timeout, func() {
+		bounded.Cancel(&LimitError{Resource: "wall time", Limit: timeout.String(), Scope: scope})
+	})
+	return bounded, d, func() { d.end(); bounded.Cancel(nil) }
 }
 
 // cause replaces a bare "context canceled" by what cancelled it.
@@ -293,10 +294,12 @@ func (c *Container) reached(phase string) {
 // met adds to the end of a program that it was refused memory, of which it may
 // have died.
 func met(err error, limit *LimitError) error {
+	if err == nil || limit == nil {
+		return err
+	}
 	var exit *ExitError
 	var trap *TrapError
 	switch {
-	case limit == nil:
 	case errors.As(err, &exit):
 		exit.Limit = limit
 	case errors.As(err, &trap):
@@ -357,13 +360,14 @@ func (c *Container) needs(limit *engine.LimitError) error {
 
 // translate turns the engine's errors into those of this package.
 func (c *Container) translate(x *executable, err error) error {
+	if err == nil {
+		return nil
+	}
 	var exit *engine.ExitError
 	var trap *engine.Trap
 	var unknown *engine.UnknownImportError
 	var limit *engine.LimitError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &limit):
 		return c.needs(limit)
 	case errors.As(err, &exit):

@@ -72,8 +72,9 @@ func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, er
 	if len(spec.Process.Args) == 0 {
 		return nil, errors.New("record in container: no program is named")
 	}
-	ctx, deadline, cancel := c.bound(ctx, spec.Process.Limits)
+	call, deadline, cancel := c.bound(ctx, c.life, spec.Process.Limits)
 	defer cancel()
+	ctx = call
 	p := c.complete(spec.Process)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return nil, fmt.Errorf("enter %s: %w", p.Dir, err)

@@ -15,7 +15,7 @@ type Worker struct {
 	process   Process
 	slot      func() // gives the place among the container's programs back
 	unhook    func() bool
-	life      context.Context // ends when it is closed
+	life      context.Context // ends when it is closed, or its container
 	stop      context.CancelCauseFunc
 
 	turn chan struct{} // held by whoever uses what follows
@@ -60,7 +60,7 @@ func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	w := &Worker{container: c, turn: make(chan struct{}, 1)}
-	w.life, w.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	w.life, w.stop = context.WithCancelCause(c.life)
 	w.turn <- struct{}{}
 	w.process = c.complete(p)
 	if err := c.ensureDir(w.process.Dir); err != nil {
@@ -197,8 +197,12 @@ func (w *Worker) finish() {
 func (w *Worker) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case w.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	default: // to ask a context for its channel makes that
+		select {
+		case w.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 	leave = func() { <-w.turn }
 	if err = w.gone(); err == nil && ctx.Err() != nil {
@@ -213,10 +217,7 @@ func (w *Worker) enter(ctx context.Context) (leave func(), err error) {
 
 // gone is an error when the Worker, or its container, was closed.
 func (w *Worker) gone() error {
-	if w.life.Err() != nil {
-		return context.Cause(w.life)
-	}
-	return context.Cause(w.container.life)
+	return context.Cause(w.life)
 }
 
 // end gives everything back. The caller has the turn.

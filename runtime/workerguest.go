@@ -49,15 +49,12 @@ type step func(context.Context) error
 // on whether the program begins with it.
 func (w *Worker) call(ctx context.Context, steps ...step) error {
 	c := w.container
-	ctx, deadline, cancel := c.bound(ctx, w.process.Limits)
+	call, deadline, cancel := c.bound(ctx, w.life, w.process.Limits)
 	defer cancel()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer context.AfterFunc(w.life, func() { stop(context.Cause(w.life)) })()
 	w.session.deadline = deadline
 	for _, do := range steps {
-		if err := w.take(ctx, stop, do); err != nil {
-			return c.cause(ctx, err)
+		if err := w.take(call, call.Cancel, do); err != nil {
+			return c.cause(call, err)
 		}
 	}
 	return nil
@@ -89,6 +86,9 @@ func (w *Worker) take(ctx context.Context, stop context.CancelCauseFunc, do step
 // failure turns an error of the engine into one of this package. To exit is one,
 // with any code: a Worker has no end of its own.
 func (w *Worker) failure(err error) error {
+	if err == nil {
+		return nil
+	}
 	var exit *engine.ExitError
 	if errors.As(err, &exit) {
 		return &ExitError{Code: exit.Code}

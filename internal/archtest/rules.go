@@ -32,7 +32,7 @@ var levels = [][]string{
 	{"internal/rootfs", "internal/shell"},
 	{"internal/layer"},
 	{"internal/wasm", "oci"},
-	{"internal/filelock", "internal/pattern", "internal/places", "internal/version"},
+	{"internal/filelock", "internal/late", "internal/pattern", "internal/places", "internal/version"},
 }
 
 // A ban forbids a room something that the order alone would allow.

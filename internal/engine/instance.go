@@ -10,6 +10,8 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wherry-run/wherry/internal/late"
 )
 
 // UnknownImports says what to do about functions that a module imports and its host does not offer.
@@ -66,7 +68,7 @@ type Instance struct {
 	pages   pages
 
 	mu      sync.Mutex
-	calling *call         // the running call
+	calling *outermost    // the running call
 	ended   chan struct{} // closed when calling has ended, if Close waits for that
 	closed  bool
 }
@@ -75,7 +77,12 @@ type Instance struct {
 type call struct {
 	context.Context
 	instance *Instance
-	cancel   context.CancelCauseFunc
+}
+
+// outermost is a call that no other of the instance is around.
+type outermost struct {
+	call
+	own late.Context
 }
 
 type callKey struct{}
@@ -194,16 +201,17 @@ func (i *Instance) enter(ctx context.Context) (*call, error) {
 	if i.calling != nil {
 		return nil, ErrBusy
 	}
-	inner := &lateContext{parent: ctx}
-	i.calling = &call{Context: inner, instance: i, cancel: inner.cancel}
-	i.ended, i.cause = nil, nil
-	return i.calling, nil
+	o := &outermost{}
+	o.own.Begin(ctx, nil)
+	o.call = call{Context: &o.own, instance: i}
+	i.calling, i.ended, i.cause = o, nil, nil
+	return &o.call, nil
 }
 
 // leave ends it, and frees the instance when it was closed meanwhile.
 func (i *Instance) leave() {
 	i.mu.Lock()
-	i.calling.cancel(nil)
+	i.calling.own.Cancel(nil)
 	i.calling = nil
 	closed, ended := i.closed, i.ended
 	i.mu.Unlock()
@@ -241,8 +249,11 @@ func (i *Instance) Call(ctx context.Context, name string, args ...uint64) ([]uin
 
 // succeeded tells of a call's error that it is none, or the guest's own good end.
 func succeeded(err error) bool {
+	if err == nil {
+		return true
+	}
 	var exit *ExitError
-	return err == nil || errors.As(err, &exit) && exit.Code == 0
+	return errors.As(err, &exit) && exit.Code == 0
 }
 
 // invoke runs one function, outermost or not.
@@ -286,7 +297,7 @@ func (i *Instance) uncaught() error {
 func (i *Instance) cancelled(ctx context.Context) error {
 	err := contextError(ctx)
 	if err == nil && i.calling != nil {
-		err = contextError(i.calling)
+		err = contextError(&i.calling.call)
 	}
 	return err
 }
@@ -355,7 +366,7 @@ func (i *Instance) Close(ctx context.Context) error {
 		}
 		return nil
 	}
-	running.cancel(ErrClosed)
+	running.own.Cancel(ErrClosed)
 	if inside, ok := ctx.Value(callKey{}).(*Instance); ok && inside == i {
 		return nil
 	}

@@ -17,3 +17,22 @@ func BenchmarkSmallest(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRow is one row for models of tables.
+func BenchmarkRow(b *testing.B) {
+	for _, m := range ort.Tables()[1:] {
+		b.Run(m.Name, func(b *testing.B) {
+			i := load(b, newRuntime(b), m.File)
+			r := &model.Request{Inputs: m.Inputs}
+			var fuel uint64
+			for b.Loop() {
+				out, err := i.Predict(b.Context(), r)
+				if err != nil {
+					b.Fatal(err)
+				}
+				fuel = out.Usage.Fuel
+			}
+			b.ReportMetric(float64(fuel), "fuel/op")
+		})
+	}
+}

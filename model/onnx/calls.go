@@ -159,6 +159,9 @@ func (c *calls) text(p uint32) string {
 
 // refusal tells whether an error is the model's own: the guest goes on.
 func refusal(err error) bool {
+	if err == nil {
+		return false
+	}
 	var m *model.ModelError
 	return errors.As(err, &m)
 }
@@ -166,6 +169,9 @@ func refusal(err error) bool {
 // thrown is an error of ONNX Runtime's that its build can say in no other way than to
 // end: the guest is made anew, and then it is the model's own.
 func thrown(err error) *model.ModelError {
+	if err == nil {
+		return nil
+	}
 	var throw *emscripten.ThrowError
 	var abort *emscripten.AbortError
 	switch {

@@ -225,8 +225,14 @@ func product(n int) ([]byte, []model.Tensor) {
 
 func TestCancel(t *testing.T) {
 	rt := newRuntime(t)
-	file, inputs := product(1536) // a second or more
-	i := load(t, rt, file)
+	t.Run("by the module", func(t *testing.T) { testCancel(t, rt, 1536, runtime.Spec{NoAcceleration: true}) })
+	t.Run("by the host", func(t *testing.T) { testCancel(t, rt, 3072, runtime.Spec{}) })
+}
+
+// testCancel gives up a product that takes a second or more.
+func testCancel(t *testing.T, rt *runtime.Runtime, n int, spec runtime.Spec) {
+	file, inputs := product(n)
+	i := open(t, create(t, rt, newImage(t, map[string][]byte{modelPath: file}), spec), onnx.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -242,23 +248,25 @@ func TestCancel(t *testing.T) {
 		t.Fatal(err)
 	}
 	v, err := model.Values[float32](ask(t, i, inputs...)[0])
-	if err != nil || v[0] != 1536 || v[len(v)-1] != 1536 {
+	if err != nil || v[0] != float32(n) || v[len(v)-1] != float32(n) {
 		t.Errorf("after a reset: %v %v", v[:2], err)
 	}
 }
 
 func TestLimits(t *testing.T) {
 	rt := newRuntime(t)
-	file, inputs := product(1024)
-	c := create(t, rt, newImage(t, map[string][]byte{modelPath: file}), runtime.Spec{})
-	i := open(t, c, onnx.Options{Limits: runtime.Limits{Fuel: 400_000_000}})
 	var limit *runtime.LimitError
-	if _, err := i.Predict(t.Context(), &model.Request{Inputs: inputs}); !errors.As(err, &limit) || limit.Resource != "fuel" {
-		t.Errorf("fuel: %v", err)
+	for n, spec := range map[int]runtime.Spec{1024: {NoAcceleration: true}, 2048: {}} {
+		file, inputs := product(n)
+		c := create(t, rt, newImage(t, map[string][]byte{modelPath: file}), spec)
+		i := open(t, c, onnx.Options{Limits: runtime.Limits{Fuel: 400_000_000}})
+		if _, err := i.Predict(t.Context(), &model.Request{Inputs: inputs}); !errors.As(err, &limit) || limit.Resource != "fuel" {
+			t.Errorf("fuel: %v", err)
+		}
 	}
 	// Memory: the request has no room.
-	c = create(t, rt, newImage(t, map[string][]byte{modelPath: identity(ort.Float, 1)}), runtime.Spec{Limits: runtime.Limits{Memory: 40 << 20}})
-	i = open(t, c, onnx.Options{})
+	c := create(t, rt, newImage(t, map[string][]byte{modelPath: identity(ort.Float, 1)}), runtime.Spec{Limits: runtime.Limits{Memory: 40 << 20}})
+	i := open(t, c, onnx.Options{})
 	big := model.Of("x", make([]float32, 16<<20))
 	var own *model.ModelError
 	if _, err := i.Predict(t.Context(), &model.Request{Inputs: []model.Tensor{big}}); !errors.As(err, &own) || !strings.Contains(err.Error(), "memory") {
