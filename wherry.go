@@ -77,11 +77,16 @@ func (m *Model) Signature() *model.Signature { return m.pool.Signature() }
 // Predict answers one request; see model.Predictor.
 func (m *Model) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
 	response, err := m.pool.Predict(ctx, r)
+	m.logTraceback(err)
+	return response, err
+}
+
+// logTraceback tells who reads the log where a model's own error came from.
+func (m *Model) logTraceback(err error) {
 	var refused *model.ModelError
 	if errors.As(err, &refused) && refused.Traceback != "" {
 		fmt.Fprintln(m.loader.log, refused.Traceback)
 	}
-	return response, err
 }
 
 // Warm makes instances until there are n, so that requests find them.
@@ -195,6 +200,7 @@ type loader struct {
 	settings  *settings
 	log       io.Writer
 	outside   *outside // for native ONNX Runtime; else nil
+	live      instances
 }
 
 func load(ctx context.Context, rt *runtime.Runtime, image runtime.Image, o *settings) (*Model, error) {
@@ -279,14 +285,19 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 			Process: runtime.Process{Limits: l.settings.limits}, Signature: l.signature,
 		})
 	}
-	return i, err
+	if err != nil {
+		return nil, err
+	}
+	i.end = l.live.add(i)
+	return i, nil
 }
 
 // instance is one of a model and the container that it is in.
 type instance struct {
 	model.Instance
 	container *runtime.Container
-	knows     bool // what a request costs
+	knows     bool   // what a request costs
+	end       func() // takes it out of those that live
 }
 
 // Predict answers a request, and says what its container spent on that where the
@@ -300,14 +311,19 @@ func (i *instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	if err != nil || response == nil {
 		return nil, err
 	}
-	stats := i.container.Stats()
-	if response.Usage.Fuel == 0 {
-		response.Usage.Fuel = stats.Fuel - before
-	}
-	if response.Usage.Memory == 0 {
-		response.Usage.Memory = stats.PeakMemory
-	}
+	i.account(&response.Usage, before)
 	return response, nil
+}
+
+// account says what the container spent since before.
+func (i *instance) account(u *model.Usage, before uint64) {
+	stats := i.container.Stats()
+	if u.Fuel == 0 {
+		u.Fuel = stats.Fuel - before
+	}
+	if u.Memory == 0 {
+		u.Memory = stats.PeakMemory
+	}
 }
 
 // errTouched has an instance replaced.
@@ -324,6 +340,7 @@ func (i *instance) Reset(ctx context.Context) error {
 
 // Close frees it and its container.
 func (i *instance) Close(ctx context.Context) error {
+	i.end()
 	return errors.Join(i.Instance.Close(ctx), i.container.Close(ctx))
 }
 

@@ -160,6 +160,23 @@ func (p *Pool) Warm(ctx context.Context, n int) error {
 // Predict checks a request and has an instance answer it, waiting for one no
 // longer than ctx.
 func (p *Pool) Predict(ctx context.Context, r *Request) (*Response, error) {
+	return p.ask(ctx, r, predict)
+}
+
+// predict has an instance answer as a whole.
+func predict(ctx context.Context, i Instance, r *Request) (*Response, error) {
+	response, err := i.Predict(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return response, checkResponse(response)
+}
+
+// asking has an instance answer a request. What it answers can be relied on.
+type asking func(ctx context.Context, i Instance, r *Request) (*Response, error)
+
+// ask finds an instance for a request.
+func (p *Pool) ask(ctx context.Context, r *Request, how asking) (*Response, error) {
 	if err := p.config.Check(r); err != nil {
 		return nil, err
 	}
@@ -173,7 +190,7 @@ func (p *Pool) Predict(ctx context.Context, r *Request) (*Response, error) {
 		return nil, err
 	}
 	waited := time.Since(began)
-	response, err := p.use(ctx, i, r)
+	response, err := p.use(ctx, i, r, how)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +200,7 @@ func (p *Pool) Predict(ctx context.Context, r *Request) (*Response, error) {
 }
 
 // use has an instance answer, and gives it back, or gives it up.
-func (p *Pool) use(ctx context.Context, i Instance, r *Request) (response *Response, err error) {
+func (p *Pool) use(ctx context.Context, i Instance, r *Request, how asking) (response *Response, err error) {
 	call := late.New(ctx, p.life)
 	defer call.Cancel(nil)
 	sound := false // stays so when the instance panics
@@ -194,14 +211,10 @@ func (p *Pool) use(ctx context.Context, i Instance, r *Request) (response *Respo
 			p.discard(i, true)
 		}
 	}()
-	response, err = i.Predict(call, r)
+	response, err = how(call, i, r)
 	sound = err == nil || asked(err)
 	switch {
 	case err == nil:
-		if err = checkResponse(response); err != nil {
-			sound = false
-			return nil, err
-		}
 		return response, nil
 	case sound:
 		return nil, err
@@ -229,6 +242,9 @@ func checkResponse(r *Response) error {
 
 // asked tells errors that are the request's from those that are the instance's.
 func asked(err error) bool {
+	if _, ok := err.(*stopError); ok { // as it is: the instance is where it was
+		return true
+	}
 	return errors.As(err, new(*InputError)) || errors.As(err, new(*ModelError))
 }
 

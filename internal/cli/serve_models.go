@@ -173,6 +173,7 @@ func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtim
 		Instances: n,
 		Batch:     repository.Batching{Max: m.options.schedule.batch, Delay: m.options.schedule.batchDelay},
 		Examples:  examples,
+		Memory:    p.Memory,
 		Close:     func(context.Context) error { return nil },
 	}, nil
 }

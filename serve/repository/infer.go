@@ -40,9 +40,9 @@ func (r *Repository) observe(ctx context.Context, e Event) {
 
 func (r *Repository) infer(ctx context.Context, e *entry, c *Call, receipt *Receipt) (*model.Response, error) {
 	if d := r.timeout(c); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
+		limited := newDeadline(ctx, time.Now().Add(d))
+		defer limited.end()
+		ctx = limited
 	}
 	for {
 		s := e.current.Load()
@@ -85,23 +85,3 @@ func (r *Repository) timeout(c *Call) time.Duration {
 
 // canceled tells whether a client gave a request up.
 func canceled(err error) bool { return errors.Is(err, context.Canceled) }
-
-// stream has a model give its answer in parts; of one that cannot the whole is the
-// only part.
-func stream(ctx context.Context, p model.Predictor, c *Call) (*model.Response, error) {
-	if s, ok := p.(model.Streamer); ok {
-		usage, err := s.Stream(ctx, c.Request, c.Emit)
-		if err != nil {
-			return nil, err
-		}
-		return &model.Response{Usage: usage}, nil
-	}
-	response, err := p.Predict(ctx, c.Request)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Emit(response); err != nil {
-		return nil, err
-	}
-	return &model.Response{Usage: response.Usage}, nil
-}

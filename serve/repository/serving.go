@@ -125,7 +125,11 @@ func (s *serving) predict(ctx context.Context, c *Call) (response *model.Respons
 	if c.Emit == nil {
 		return s.loaded.Predict(ctx, c.Request)
 	}
-	return stream(ctx, s.loaded.Predictor, c)
+	usage, err := model.Stream(ctx, s.loaded.Predictor, c.Request, c.Emit)
+	if err != nil {
+		return nil, err
+	}
+	return &model.Response{Usage: usage}, nil
 }
 
 // release gives back a slot after calls that took so long, and gives it to who is
