@@ -178,7 +178,7 @@ func (f *Field) appendCell(b []byte, cell string) ([]byte, bool) {
 // only input or its columns are inputs of as many elements as there are rows; else
 // the columns are inputs of one element, and each row is a request.
 func (s *Signature) ParseCSV(text []byte) ([]*Request, error) {
-	if f := s.sole(); f != nil && (f.single() || f.Shape == nil || len(f.Shape) > 0) {
+	if f := s.sole(); f != nil && (f.single() || f.Shape == nil || len(f.Shape) > 0) && !s.headed(f, text) {
 		t, err := f.ParseCSV(text)
 		if err != nil {
 			return nil, err
@@ -213,6 +213,23 @@ func (s *Signature) ParseCSV(text []byte) ([]*Request, error) {
 		list = append(list, r)
 	}
 	return list, nil
+}
+
+// headed tells whether the head of a file names inputs besides the one that is needed,
+// or that one where it is one element a row.
+func (s *Signature) headed(f *Field, text []byte) bool {
+	if len(s.Inputs) == 1 && !f.one() || f.Type == Bytes && f.single() {
+		return false
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	if sh, err := readSheet(line); err == nil {
+		for _, name := range sh.head {
+			if in := s.Input(name); in != nil && (in != f || f.one()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sole is the one input that a model needs; nil when there are more, or none.
