@@ -26,28 +26,16 @@ func (c *Caller) Identity(folder string) (string, bool) {
 	return c.session.container.Identity(folder)
 }
 
-// Touched tells whether programs have changed files of the container; see
-// Container.Touched.
-func (c *Caller) Touched() bool { return c.session.container.Touched() }
-
 // Stderr is where the program says what went wrong.
 func (c *Caller) Stderr() io.Writer { return c.stderr }
 
-// Mounts are what the program's container sees besides its image, only to be read.
-func (c *Caller) Mounts() []Mount {
-	list := slices.Clone(c.session.container.spec.Mounts)
-	for i := range list {
-		list[i].ReadOnly = true
-	}
-	return slices.DeleteFunc(list, func(m Mount) bool { return m.Source == "" && m.Data == nil })
-}
-
 // Create makes a container that works for the program: what it uses counts as the
 // program's, within the limits of its call and its container, and as deterministic as
-// that. Close it before the program's container.
+// that, and accelerated only if that is. Close it before the program's container.
 func (c *Caller) Create(ctx context.Context, image Image, spec Spec) (*Container, error) {
 	outer := c.session.container
 	spec.Deterministic, spec.KeepNaNs = outer.spec.Deterministic, outer.spec.KeepNaNs
+	spec.NoAcceleration = outer.spec.NoAcceleration
 	return outer.rt.create(ctx, image, spec, c.session)
 }
 

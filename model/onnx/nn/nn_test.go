@@ -219,7 +219,7 @@ func testLimits(t *testing.T, s *sandbox) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
-			out, talk, err := s.run(t, t.Context(), files, nn.Options{}, runtime.Spec{Limits: c.limits}, args...)
+			out, talk, err := s.run(t, t.Context(), files, nn.Options{}, runtime.Spec{Limits: c.limits, NoAcceleration: true}, args...)
 			var limit *runtime.LimitError
 			if !errors.As(err, &limit) || limit.Resource != c.says {
 				t.Errorf("%v after %v: %q %q", err, time.Since(began), out, talk)
@@ -236,7 +236,7 @@ func testLimits(t *testing.T, s *sandbox) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		_, _, err := s.run(t, ctx, files, nn.Options{}, runtime.Spec{}, args...)
+		_, _, err := s.run(t, ctx, files, nn.Options{}, runtime.Spec{NoAcceleration: true}, args...)
 		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 4*time.Second {
 			t.Errorf("%v after %v", err, took)
 		}
