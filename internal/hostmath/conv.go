@@ -76,6 +76,11 @@ func (s *Set) conv(env Env, stack []uint64) (bool, error) {
 			return true, err
 		}
 	}
+	if int(count) == v.outputSize && v.beta == 0 {
+		if done, err := s.planar(env, &v, in.area, filter, bias, out); done {
+			return true, err
+		}
+	}
 	c := area{out.address + 4*start, uint64(v.filters-1)*uint64(v.outputSize) + uint64(count)}
 	return s.multiply(env, &task32{
 		m: v.filters, n: int(count), k: v.k, alpha: 1, beta: v.beta,

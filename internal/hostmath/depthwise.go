@@ -42,6 +42,18 @@ func (p *planes) offset(ky, kx int) int {
 	return (phase*p.rows+y/p.stride[0])*p.pitch + x/p.stride[1]
 }
 
+// offsets lists them for all elements of the sums, in bytes.
+func (p *planes) offsets(w *work) {
+	w.offsets = w.offsets[:0]
+	for channel := range p.k / (p.kernel[0] * p.kernel[1]) {
+		for ky := range p.kernel[0] {
+			for kx := range p.kernel[1] {
+				w.offsets = append(w.offsets, 4*(channel*p.count()+p.offset(ky, kx)))
+			}
+		}
+	}
+}
+
 // lay writes the planes of a picture.
 func (p *planes) lay(to, picture []float32) {
 	see := pictures{convolution: p.convolution}
@@ -80,9 +92,7 @@ func (s *Set) depthwise(env Env, v *convolution, in, filter, bias, out area) (bo
 	mem := env.Memory()
 	laid, made := w.buffer[:p.count()+block], w.buffer[p.count()+block:size]
 	p.lay(laid, in.view(mem))
-	for k := range v.k {
-		w.offsets[k] = 4 * p.offset(k/v.kernel[1], k%v.kernel[1])
-	}
+	p.offsets(w)
 	copy(w.weights[:], filter.view(mem))
 	var b float32
 	if bias.address != 0 {

@@ -12,6 +12,9 @@ const panel = 16
 // The number of rows and panels is the function's own.
 type tile32 func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+// A run32 is one that finds the rows of b at offsets in bytes, one for each of k.
+type run32 func(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
 // A cuts32 adds a bias to n numbers, and cuts them to what lies between two.
 type cuts32 func(n int, list unsafe.Pointer, bias, low, high float32)
 
@@ -22,6 +25,7 @@ type taps32 func(n int, out, in unsafe.Pointer, count int, offsets, weights unsa
 // A gemm32 computes tiles of products of float32.
 type gemm32 struct {
 	tiles [][]tile32 // by their width in panels, less one, and by their rows
+	runs  [][]run32
 	cuts  cuts32
 	taps  taps32
 	chunk int // multiplications between two ticks, well below a millisecond

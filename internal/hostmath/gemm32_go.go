@@ -3,31 +3,43 @@ package hostmath
 import "unsafe"
 
 // goUnits computes with what every processor has.
-func goUnits() *gemm32 { return &gemm32{tiles: goTiles(), cuts: goCut, taps: goTaps, chunk: 1 << 20} }
+func goUnits() *gemm32 {
+	return &gemm32{tiles: goTiles(), runs: goRuns(), cuts: goCut, taps: goTaps, chunk: 1 << 20}
+}
 
 // goTiles are tiles without vector units, which the others are held against.
 func goTiles() [][]tile32 {
 	list := []tile32{nil}
 	for rows := 1; rows <= 4; rows++ {
 		list = append(list, func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32) {
-			goTile(k, rows, unsafe.Slice((*float32)(a), (rows-1)*lda/4+k), lda/4, unsafe.Slice((*float32)(b), (k-1)*step/4+panel), step/4,
-				unsafe.Slice((*float32)(c), (rows-1)*ldc/4+panel), ldc/4, add != 0, alpha)
+			goTile(k, rows, a, lda, func(i int) *[panel]float32 { return (*[panel]float32)(unsafe.Add(b, i*step)) }, c, ldc, add != 0, alpha)
 		})
 	}
 	return [][]tile32{list}
 }
 
+// goRuns are tiles of rows at offsets.
+func goRuns() [][]run32 {
+	list := []run32{nil}
+	for rows := 1; rows <= 4; rows++ {
+		list = append(list, func(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32) {
+			by := unsafe.Slice((*int)(offsets), k)
+			goTile(k, rows, a, lda, func(i int) *[panel]float32 { return (*[panel]float32)(unsafe.Add(b, by[i])) }, c, ldc, add != 0, alpha)
+		})
+	}
+	return [][]run32{list}
+}
+
 // goTile adds the products of an element in the order of k.
-func goTile(k, rows int, a []float32, lda int, b []float32, step int, c []float32, ldc int, add bool, alpha float32) {
+func goTile(k, rows int, a unsafe.Pointer, lda int, row func(i int) *[panel]float32, c unsafe.Pointer, ldc int, add bool, alpha float32) {
 	for r := range rows {
 		var sum [panel]float32
-		for i, v := range a[r*lda:][:k] {
-			row := b[i*step:][:panel:panel]
-			for x := range sum {
-				sum[x] += v * row[x]
+		for i, v := range unsafe.Slice((*float32)(unsafe.Add(a, r*lda)), k) {
+			for x, f := range row(i) {
+				sum[x] += v * f
 			}
 		}
-		to := c[r*ldc:][:panel]
+		to := (*[panel]float32)(unsafe.Add(c, r*ldc))
 		for x, v := range sum {
 			if add {
 				to[x] += alpha * v

@@ -92,7 +92,7 @@ func (s *Set) multiply(env Env, t *task32) (bool, error) {
 		return false, nil
 	}
 	defer w.release(env)
-	r := run32{set: s, env: env, task: t, w: w, packed: w.buffer[:deep*wide], exchanged: w.buffer[deep*wide : size]}
+	r := slabs32{set: s, env: env, task: t, w: w, packed: w.buffer[:deep*wide], exchanged: w.buffer[deep*wide : size]}
 	if err := r.scale(); err != nil {
 		return true, err
 	}
@@ -106,8 +106,8 @@ func (s *Set) multiply(env Env, t *task32) (bool, error) {
 	return true, nil
 }
 
-// A run32 is a task that is being done.
-type run32 struct {
+// A slabs32 is a task that is being done.
+type slabs32 struct {
 	set       *Set
 	env       Env
 	task      *task32
@@ -117,7 +117,7 @@ type run32 struct {
 }
 
 // scale multiplies C by beta where a product is not just put there or added.
-func (r *run32) scale() error {
+func (r *slabs32) scale() error {
 	t := r.task
 	if t.beta == 0 || t.beta == 1 {
 		return nil
@@ -139,7 +139,7 @@ func (r *run32) scale() error {
 }
 
 // slab adds the products of some rows of B, in some of its columns.
-func (r *run32) slab(k, deep, j, wide int) error {
+func (r *slabs32) slab(k, deep, j, wide int) error {
 	t := r.task
 	t.b.pack(r.env.Memory(), r.packed, k, deep, j, wide)
 	if err := r.env.Tick(uint64(deep) * uint64(wide)); err != nil {
@@ -185,9 +185,13 @@ type rowwise struct {
 }
 
 func (f rowwise) pack(mem []byte, to []float32, k, rows, j, columns int) {
+	// few panels at a time, for their lines would all want the same place in the cache
+	const few = 8 * panel
 	b := f.view(mem)
-	for y := range rows {
-		spread(to[y*panel:], b[(k+y)*f.stride+j:][:columns], rows*panel)
+	for x := 0; x < columns; x += few {
+		for y := range rows {
+			spread(to[x*rows+y*panel:], b[(k+y)*f.stride+j+x:][:min(few, columns-x)], rows*panel)
+		}
 	}
 }
 

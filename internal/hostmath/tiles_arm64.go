@@ -22,6 +22,24 @@ func neonTile5x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next 
 //go:noescape
 func neonTile6x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+//go:noescape
+func neonRun1x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func neonRun2x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func neonRun3x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func neonRun4x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func neonRun5x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func neonRun6x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
 // neonCut adds a bias to numbers and cuts them.
 //
 //go:noescape
@@ -32,10 +50,16 @@ func neonCut(n int, list unsafe.Pointer, bias, low, high float32)
 //go:noescape
 func neonTaps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
-// neonTiles are the tiles by their width in panels, less one, and their rows.
+// neonTiles are by their width in panels, less one, and by their rows.
 func neonTiles() [][]tile32 {
 	return [][]tile32{
-		// 1 panel(s) wide
 		{nil, neonTile1x1, neonTile2x1, neonTile3x1, neonTile4x1, neonTile5x1, neonTile6x1},
+	}
+}
+
+// neonRuns are by their width in panels, less one, and by their rows.
+func neonRuns() [][]run32 {
+	return [][]run32{
+		{nil, neonRun1x1, neonRun2x1, neonRun3x1, neonRun4x1, neonRun5x1, neonRun6x1},
 	}
 }

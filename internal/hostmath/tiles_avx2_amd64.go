@@ -22,6 +22,24 @@ func avx2Tile5x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next 
 //go:noescape
 func avx2Tile6x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+//go:noescape
+func avx2Run1x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx2Run2x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx2Run3x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx2Run4x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx2Run5x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx2Run6x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
 // avx2Cut adds a bias to numbers and cuts them.
 //
 //go:noescape
@@ -32,10 +50,16 @@ func avx2Cut(n int, list unsafe.Pointer, bias, low, high float32)
 //go:noescape
 func avx2Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
-// avx2Tiles are the tiles by their width in panels, less one, and their rows.
+// avx2Tiles are by their width in panels, less one, and by their rows.
 func avx2Tiles() [][]tile32 {
 	return [][]tile32{
-		// 1 panel(s) wide
 		{nil, avx2Tile1x1, avx2Tile2x1, avx2Tile3x1, avx2Tile4x1, avx2Tile5x1, avx2Tile6x1},
+	}
+}
+
+// avx2Runs are by their width in panels, less one, and by their rows.
+func avx2Runs() [][]run32 {
+	return [][]run32{
+		{nil, avx2Run1x1, avx2Run2x1, avx2Run3x1, avx2Run4x1, avx2Run5x1, avx2Run6x1},
 	}
 }

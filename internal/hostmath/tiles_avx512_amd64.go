@@ -76,6 +76,78 @@ func avx512Tile11x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, ne
 //go:noescape
 func avx512Tile12x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+//go:noescape
+func avx512Run1x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run2x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run3x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run4x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run5x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run6x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run7x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run8x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run9x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run10x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run11x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run12x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run1x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run2x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run3x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run4x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run5x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run6x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run7x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run8x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run9x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run10x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run11x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
+//go:noescape
+func avx512Run12x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
+
 // avx512Cut adds a bias to numbers and cuts them.
 //
 //go:noescape
@@ -86,12 +158,18 @@ func avx512Cut(n int, list unsafe.Pointer, bias, low, high float32)
 //go:noescape
 func avx512Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
-// avx512Tiles are the tiles by their width in panels, less one, and their rows.
+// avx512Tiles are by their width in panels, less one, and by their rows.
 func avx512Tiles() [][]tile32 {
 	return [][]tile32{
-		// 1 panel(s) wide
 		{nil, avx512Tile1x1, avx512Tile2x1, avx512Tile3x1, avx512Tile4x1, avx512Tile5x1, avx512Tile6x1, avx512Tile7x1, avx512Tile8x1, avx512Tile9x1, avx512Tile10x1, avx512Tile11x1, avx512Tile12x1},
-		// 2 panel(s) wide
 		{nil, avx512Tile1x2, avx512Tile2x2, avx512Tile3x2, avx512Tile4x2, avx512Tile5x2, avx512Tile6x2, avx512Tile7x2, avx512Tile8x2, avx512Tile9x2, avx512Tile10x2, avx512Tile11x2, avx512Tile12x2},
+	}
+}
+
+// avx512Runs are by their width in panels, less one, and by their rows.
+func avx512Runs() [][]run32 {
+	return [][]run32{
+		{nil, avx512Run1x1, avx512Run2x1, avx512Run3x1, avx512Run4x1, avx512Run5x1, avx512Run6x1, avx512Run7x1, avx512Run8x1, avx512Run9x1, avx512Run10x1, avx512Run11x1, avx512Run12x1},
+		{nil, avx512Run1x2, avx512Run2x2, avx512Run3x2, avx512Run4x2, avx512Run5x2, avx512Run6x2, avx512Run7x2, avx512Run8x2, avx512Run9x2, avx512Run10x2, avx512Run11x2, avx512Run12x2},
 	}
 }

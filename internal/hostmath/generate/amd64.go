@@ -17,7 +17,7 @@ var (
 // tile keeps the sums of all elements in the last registers; the first hold a
 // row of B and an element of A in all lanes. Rows of A are reached from a
 // pointer to every third.
-func (u x86) tile(w *writer, name string, rows, vectors, panel int) {
+func (u x86) tile(w *writer, f form, rows, vectors, panel int) {
 	bases := []string{"R8", "R9", "R10", "R11"}
 	first := u.count - rows*vectors
 	sum := func(r, v int) string { return fmt.Sprintf("%s%d", u.register, first+r*vectors+v) }
@@ -27,10 +27,14 @@ func (u x86) tile(w *writer, name string, rows, vectors, panel int) {
 	w.op("MOVQ a+8(FP), R8")
 	w.op("MOVQ lda+16(FP), DX")
 	w.op("MOVQ b+24(FP), BX")
-	w.op("MOVQ step+32(FP), R14")
-	w.op("MOVQ next+40(FP), R12")
-	w.op("MOVQ c+48(FP), DI")
-	w.op("MOVQ ldc+56(FP), SI")
+	if f.listed {
+		w.op("MOVQ offsets+32(FP), R13")
+	} else {
+		w.op("MOVQ step+32(FP), R14")
+		w.op("MOVQ next+40(FP), R12")
+	}
+	w.op("MOVQ %s, DI", f.c)
+	w.op("MOVQ %s, SI", f.ldc)
 	groups := (rows + 2) / 3
 	if groups > 1 {
 		w.op("LEAQ (DX)(DX*2), AX")
@@ -44,8 +48,14 @@ func (u x86) tile(w *writer, name string, rows, vectors, panel int) {
 		}
 	}
 	w.label("loop")
+	if f.listed {
+		w.op("MOVQ (R13), R12")
+		w.op("ADDQ $8, R13")
+	}
 	for v := range vectors {
-		if p := v / panel; p == 0 {
+		if p := v / panel; f.listed {
+			w.op("VMOVUPS %d(BX)(R12*1), %s", v*u.bytes, reg(v))
+		} else if p == 0 {
 			w.op("VMOVUPS %d(BX), %s", v%panel*u.bytes, reg(v))
 		} else {
 			w.op("VMOVUPS %d(BX)(R12*%d), %s", v%panel*u.bytes, p, reg(v))
@@ -59,14 +69,16 @@ func (u x86) tile(w *writer, name string, rows, vectors, panel int) {
 			w.op("VFMADD231PS %s, %s, %s", a, reg(v), sum(r, v))
 		}
 	}
-	w.op("ADDQ R14, BX")
+	if !f.listed {
+		w.op("ADDQ R14, BX")
+	}
 	for i := range groups {
 		w.op("ADDQ $4, %s", bases[i])
 	}
 	w.op("DECQ CX")
 	w.op("JNZ loop")
-	w.op("VBROADCASTSS alpha+72(FP), %s", reg(0))
-	w.op("MOVQ add+64(FP), AX")
+	w.op("VBROADCASTSS %s, %s", f.alpha, reg(0))
+	w.op("MOVQ %s, AX", f.add)
 	w.op("TESTQ AX, AX")
 	w.op("JNZ add")
 	u.store(w, rows, vectors, func(r, v int) { w.op("VMULPS %s, %s, %s", sum(r, v), reg(0), reg(1)) })

@@ -4,7 +4,7 @@ import "fmt"
 
 // neonTile keeps the sums in V0 and up, a row of B in the four registers before
 // the last two, and elements of A in those. A panel is four vectors.
-func neonTile(w *writer, name string, rows, vectors, panel int) {
+func neonTile(w *writer, f form, rows, vectors, panel int) {
 	sum := func(r, v int) int { return r*vectors + v }
 	const b, a = 24, 28
 	pointers := []string{"R3", "R4", "R5", "R6", "R7", "R8"}
@@ -13,9 +13,13 @@ func neonTile(w *writer, name string, rows, vectors, panel int) {
 	w.op("MOVD a+8(FP), R3")
 	w.op("MOVD lda+16(FP), R2")
 	w.op("MOVD b+24(FP), R1")
-	w.op("MOVD step+32(FP), R9")
-	w.op("MOVD c+48(FP), R10")
-	w.op("MOVD ldc+56(FP), R11")
+	if f.listed {
+		w.op("MOVD offsets+32(FP), R9")
+	} else {
+		w.op("MOVD step+32(FP), R9")
+	}
+	w.op("MOVD %s, R10", f.c)
+	w.op("MOVD %s, R11", f.ldc)
 	for r := 1; r < rows; r++ {
 		w.op("ADD R2, %s, %s", pointers[r-1], pointers[r])
 	}
@@ -23,8 +27,14 @@ func neonTile(w *writer, name string, rows, vectors, panel int) {
 		w.op("VEOR V%d.B16, V%d.B16, V%d.B16", i, i, i)
 	}
 	w.label("loop")
-	w.op("VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]")
-	w.op("ADD R9, R1, R1")
+	if f.listed {
+		w.op("MOVD.P 8(R9), R12")
+		w.op("ADD R1, R12, R12")
+		w.op("VLD1 (R12), [V24.S4, V25.S4, V26.S4, V27.S4]")
+	} else {
+		w.op("VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]")
+		w.op("ADD R9, R1, R1")
+	}
 	for r := range rows {
 		t := a + r%2
 		w.op("VLD1R.P 4(%s), [V%d.S4]", pointers[r], t)
@@ -34,9 +44,9 @@ func neonTile(w *writer, name string, rows, vectors, panel int) {
 	}
 	w.op("SUBS $1, R0, R0")
 	w.op("BNE loop")
-	w.op("MOVD $alpha+72(FP), R2")
+	w.op("MOVD $%s, R2", f.alpha)
 	w.op("VLD1R (R2), [V28.S4]")
-	w.op("MOVD add+64(FP), R2")
+	w.op("MOVD %s, R2", f.add)
 	w.op("CBNZ R2, add")
 	for r := range rows {
 		quads := ""

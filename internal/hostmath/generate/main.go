@@ -10,9 +10,22 @@ import (
 	"os"
 )
 
-// A tile computes rows x columns elements of a product. Its parameters are laid
-// out as those of package hostmath's type of the same name.
-const signature = "(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)"
+// A form is where a tile finds the rows of its right side: in panels, or at
+// offsets that are listed. The parameters are laid out as those of package
+// hostmath's types of tiles.
+type form struct {
+	name, kind, signature string
+	args                  int
+	listed                bool
+	c, ldc, add, alpha    string // the parameters that both have, behind those that differ
+}
+
+var forms = []form{
+	{"Tile", "tile32", "(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)", 76, false,
+		"c+48(FP)", "ldc+56(FP)", "add+64(FP)", "alpha+72(FP)"},
+	{"Run", "run32", "(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)", 68, true,
+		"c+40(FP)", "ldc+48(FP)", "add+56(FP)", "alpha+64(FP)"},
+}
 
 // A unit is one kind of vector unit.
 type unit struct {
@@ -21,7 +34,7 @@ type unit struct {
 	rows    int    // of the largest tile
 	vectors []int  // vectors in a row of a tile: one variant for each
 	panel   int    // vectors of a panel
-	write   func(w *writer, name string, rows, vectors, panel int)
+	write   func(w *writer, f form, rows, vectors, panel int)
 	others  []function
 }
 
@@ -78,25 +91,27 @@ func (u unit) files() (code, stubs []byte) {
 	w.text.WriteString(head + "#include \"textflag.h\"\n")
 	var g, tables bytes.Buffer
 	g.WriteString(head + "package hostmath\n\nimport \"unsafe\"\n")
-	for _, v := range u.vectors {
-		columns := v / u.panel
-		fmt.Fprintf(&tables, "// %d panel(s) wide\n{nil", columns)
-		for rows := 1; rows <= u.rows; rows++ {
-			name := fmt.Sprintf("%sTile%dx%d", u.set, rows, columns)
-			fmt.Fprintf(&g, "\n//go:noescape\nfunc %s%s\n", name, signature)
-			fmt.Fprintf(&tables, ", %s", name)
-			w.function(name+signature, name, 76)
-			u.write(w, name, rows, v, u.panel)
+	for _, f := range forms {
+		fmt.Fprintf(&tables, "\n// %s%ss are by their width in panels, less one, and by their rows.\nfunc %s%ss() [][]%s {\n\treturn [][]%s{\n", u.set, f.name, u.set, f.name, f.kind, f.kind)
+		for _, v := range u.vectors {
+			tables.WriteString("{nil")
+			for rows := 1; rows <= u.rows; rows++ {
+				name := fmt.Sprintf("%s%s%dx%d", u.set, f.name, rows, v/u.panel)
+				fmt.Fprintf(&g, "\n//go:noescape\nfunc %s%s\n", name, f.signature)
+				fmt.Fprintf(&tables, ", %s", name)
+				w.function(name+f.signature, name, f.args)
+				u.write(w, f, rows, v, u.panel)
+			}
+			tables.WriteString("},\n")
 		}
-		tables.WriteString("},\n")
+		tables.WriteString("\t}\n}\n")
 	}
 	for _, f := range u.others {
 		fmt.Fprintf(&g, "\n// %s%s %s\n//\n//go:noescape\nfunc %s%s%s\n", u.set, f.name, f.about, u.set, f.name, f.signature)
 		w.function(u.set+f.name+f.signature, u.set+f.name, f.args)
 		f.write(w)
 	}
-	fmt.Fprintf(&g, "\n// %sTiles are the tiles by their width in panels, less one, and their rows.\nfunc %sTiles() [][]tile32 {\n\treturn [][]tile32{\n%s\t}\n}\n",
-		u.set, u.set, tables.Bytes())
+	g.Write(tables.Bytes())
 	return w.text.Bytes(), g.Bytes()
 }
 
