@@ -19,8 +19,11 @@ type ListenConfig struct {
 	Grace time.Duration
 	// TLS encrypts; nil: plain HTTP/1.1, and HTTP/2 with prior knowledge.
 	TLS *tls.Config
-	// Connections bounds those that are open at once; see guard.Limit.
+	// Connections bounds those that are open at once, of each listener; see
+	// guard.Limit.
 	Connections int
+	// GRPC are listeners for gRPC: the Open Inference Protocol, and health.
+	GRPC []net.Listener
 }
 
 // ErrGrace is what Serve ends with when requests were cut off because their time was
@@ -38,7 +41,7 @@ func (s *Server) Serve(ctx context.Context, c ListenConfig, listeners ...net.Lis
 		h.Protocols.SetHTTP1(true)
 		h.Protocols.SetUnencryptedHTTP2(true)
 	}
-	failed := make(chan error, len(listeners))
+	failed := make(chan error, len(listeners)+len(c.GRPC))
 	for _, l := range listeners {
 		l = guard.Limit(l, c.Connections)
 		go func() {
@@ -49,17 +52,19 @@ func (s *Server) Serve(ctx context.Context, c ListenConfig, listeners ...net.Lis
 			failed <- h.Serve(l)
 		}()
 	}
+	rpc := s.newRPC(c.TLS)
+	rpc.serve(c, failed)
 	var broken error
 	select {
 	case broken = <-failed:
 		broken = fmt.Errorf("take connections: %w", broken)
 	case <-ctx.Done():
 	}
-	return errors.Join(broken, s.end(context.WithoutCancel(ctx), h, c))
+	return errors.Join(broken, s.end(context.WithoutCancel(ctx), h, rpc, c))
 }
 
 // end answers what was taken and closes all connections.
-func (s *Server) end(ctx context.Context, h *http.Server, c ListenConfig) error {
+func (s *Server) end(ctx context.Context, h *http.Server, g rpc, c ListenConfig) error {
 	grace := c.Grace
 	if grace == 0 {
 		grace = DefaultGrace
@@ -71,7 +76,9 @@ func (s *Server) end(ctx context.Context, h *http.Server, c ListenConfig) error 
 	// they are answered. Only then the models take no more: a request that was sent
 	// is not refused.
 	s.repository.Retire()
-	err := h.Shutdown(ctx)
+	called := make(chan error, 1)
+	go func() { called <- g.end(ctx) }()
+	err := errors.Join(h.Shutdown(ctx), <-called)
 	if err == nil {
 		err = s.Drain(ctx)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/inference"
 	"github.com/wherry-run/wherry/serve/oip"
+	"github.com/wherry-run/wherry/serve/oipgrpc"
 	"github.com/wherry-run/wherry/serve/page"
 	"github.com/wherry-run/wherry/serve/predict"
 	"github.com/wherry-run/wherry/serve/repository"
@@ -81,6 +82,7 @@ type Server struct {
 	handler    http.Handler
 	history    *page.History
 	operations operations
+	grpc       oipgrpc.Options
 	log        *slog.Logger
 }
 
@@ -98,7 +100,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.repository = r
+	s.repository, s.grpc = r, overGRPC(c)
 	if err := s.mount(c); err != nil {
 		return nil, errors.Join(err, r.Close(context.WithoutCancel(ctx)))
 	}

@@ -26,6 +26,7 @@ type serveOptions struct {
 	publish  []string
 	stop     time.Duration
 	watch    bool
+	grpc     grpcOptions
 }
 
 // scheduleOptions say how much is answered at once.
@@ -80,6 +81,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.watch, "watch-tags", true, "follow tags that are moved to another image")
 	o.schedule.flags(f)
 	o.guard.flags(f)
+	o.grpc.flags(f)
 }
 
 func (o *scheduleOptions) flags(f *pflag.FlagSet) {
@@ -115,6 +117,12 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 		return err
 	}
 	defer listeners.close()
+	calls, err := o.grpc.listen(ctx, addresses[0])
+	if err != nil {
+		return err
+	}
+	defer calls.close()
+	on.GRPC = calls.list
 	rt, err := a.runtime(ctx)
 	if err != nil {
 		return err
@@ -137,6 +145,9 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	a.talk().Clear()
 	listeners.tls = on.TLS != nil
 	a.sayServed(s, models, listeners)
+	for _, l := range calls.list {
+		a.say("gRPC answers at %s", l.Addr())
+	}
 	if o.watch {
 		go a.watchTags(ctx, s.Repository(), models)
 	}

@@ -336,6 +336,40 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A server that is to end answers what it has, and then ends the streams of clients
+// that would stay.
+func TestEnding(t *testing.T) {
+	ending := make(chan struct{})
+	conn := dial(t, oipgrpc.Options{Ending: ending})
+	stream, err := pb.NewGRPCInferenceServiceClient(conn).ModelStreamInfer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := healthpb.NewHealthClient(conn).Watch(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := stream.Send(request()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if out, err := stream.Recv(); err != nil || out.ErrorMessage != "" {
+			t.Fatal(out, err)
+		}
+	}
+	close(ending)
+	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v", err)
+	}
+	for err = nil; err == nil; _, err = w.Recv() {
+	}
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
 func BenchmarkInfer(b *testing.B) {
 	c := pb.NewGRPCInferenceServiceClient(dial(b, oipgrpc.Options{}))
 	b.SetParallelism(16)

@@ -32,6 +32,9 @@ type Options struct {
 	Settings *inference.Settings
 	// Guard says who may ask, and hears of each request; nil: everybody, nobody.
 	Guard *Guard
+	// Ending is closed when the server is to end: streams then end as soon as what
+	// came by them is answered. nil: they end with their clients.
+	Ending <-chan struct{}
 }
 
 // What holds where Options say nothing.
@@ -75,7 +78,7 @@ func New(m inference.Repository, o Options, more ...grpc.ServerOption) *grpc.Ser
 		grpc.WaitForHandlers(true),
 	}, more...)...)
 	pb.RegisterGRPCInferenceServiceServer(s, &service{models: m, options: o})
-	healthpb.RegisterHealthServer(s, &health{models: m})
+	healthpb.RegisterHealthServer(s, &health{models: m, ending: o.Ending})
 	reflection.Register(s)
 	return s
 }
@@ -84,6 +87,7 @@ func New(m inference.Repository, o Options, more ...grpc.ServerOption) *grpc.Ser
 type health struct {
 	healthpb.UnimplementedHealthServer
 	models inference.Repository
+	ending <-chan struct{}
 }
 
 func (h *health) state(service string) (healthpb.HealthCheckResponse_ServingStatus, bool) {
@@ -125,6 +129,8 @@ func (h *health) Watch(in *healthpb.HealthCheckRequest, stream healthpb.Health_W
 		select {
 		case <-stream.Context().Done():
 			return status.FromContextError(stream.Context().Err()).Err()
+		case <-h.ending:
+			return errEnding
 		case <-tick.C:
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -35,6 +36,12 @@ const (
 	isFinal    = "triton_final_response"
 )
 
+// lookWhether is how often a stream that is to end looks whether it may: when all
+// that was taken is answered.
+const lookWhether = 20 * time.Millisecond
+
+var errEnding = status.Error(codes.Unavailable, "the server is shutting down")
+
 var errSlow = status.Error(codes.DeadlineExceeded, "the client does not read its answers")
 
 // session is one stream of requests.
@@ -44,6 +51,7 @@ type session struct {
 	stop    context.CancelCauseFunc
 	out     chan *pb.ModelStreamInferResponse
 	work    sync.WaitGroup
+	taken   atomic.Int64 // requests that are not answered yet
 }
 
 // ModelStreamInfer answers the requests of a stream, several at once. Answers of one
@@ -59,11 +67,20 @@ func (s *service) ModelStreamInfer(stream grpc.BidiStreamingServer[pb.ModelInfer
 		n.work.Wait()
 		read <- err
 	}()
+	ending, look := s.options.Ending, (<-chan time.Time)(nil)
 	for {
 		select {
 		case m := <-n.out:
 			if err := stream.Send(m); err != nil {
 				return err
+			}
+		case <-ending:
+			tick := time.NewTicker(lookWhether)
+			defer tick.Stop()
+			ending, look = nil, tick.C
+		case <-look:
+			if n.taken.Load() == 0 {
+				return errEnding
 			}
 		case err := <-read:
 			return failed(stream.Context(), err)
@@ -93,8 +110,9 @@ func (n *session) read(stream grpc.BidiStreamingServer[pb.ModelInferRequest, pb.
 		}
 		a := &answering{session: n, in: in, before: before, after: make(chan struct{})}
 		before = a.after
+		n.taken.Add(1)
 		n.work.Go(func() {
-			defer func() { <-room }()
+			defer func() { n.taken.Add(-1); <-room }()
 			a.run()
 		})
 	}
