@@ -17,6 +17,9 @@ func (m *Model) Stream(ctx context.Context, r *model.Request, emit func(*model.R
 	return usage, err
 }
 
+// Streams tells whether the model says that it works in parts.
+func (m *Model) Streams() bool { return m.Signature().Streams }
+
 // Instances is how many requests the model answers at once.
 func (m *Model) Instances() int { return m.loader.settings.instances }
 

@@ -15,6 +15,8 @@ type Signature struct {
 	Platform string  `json:"platform"`
 	Inputs   []Field `json:"inputs"`
 	Outputs  []Field `json:"outputs"`
+	// Streams: it can give its answer in parts; see Streamer. It is ours.
+	Streams bool `json:"streams,omitempty"`
 }
 
 // The platforms.

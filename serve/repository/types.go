@@ -86,6 +86,7 @@ const (
 	ProtocolCog     = "cog"
 	ProtocolMLflow  = "mlflow"
 	ProtocolTEI     = "tei"
+	ProtocolOllama  = "ollama"
 )
 
 // An Answer is what a Call came to.
