@@ -151,3 +151,40 @@ func (p pictures) seeRow(to, row []float32, at int) {
 	}
 	clear(to[inside:])
 }
+
+// im2col writes what elements of the filters see from points of the output,
+//
+//	MlasConvIm2Col(parameters, input, columns, k, countK, n, countN)
+//
+// a row for each element.
+func (s *Set) im2col(env Env, stack []uint64) (bool, error) {
+	if len(stack) < 7 {
+		return false, nil
+	}
+	u := func(i int) uint32 { return uint32(stack[i]) }
+	mem := env.Memory()
+	v, ok := convolutionAt(mem, u(0))
+	k, rows, n, columns := u(3), u(4), u(5), u(6)
+	if !ok || rows == 0 || columns == 0 || uint64(k)+uint64(rows) > uint64(v.k) || uint64(n)+uint64(columns) > uint64(v.outputSize) {
+		return false, nil
+	}
+	taps := v.kernel[0] * v.kernel[1]
+	in := pictures{area{u(1), uint64((int(k)+int(rows)-1)/taps+1) * uint64(v.inputSize)}, &v, int(n)}
+	out := area{u(2), uint64(rows) * uint64(columns)}
+	if !in.in(mem) || !out.in(mem) {
+		return false, nil
+	}
+	const step = 1 << 16
+	for y := range int(rows) {
+		for x := 0; x < int(columns); x += step {
+			mem := env.Memory()
+			tap, part := (int(k)+y)%taps, min(step, int(columns)-x)
+			picture := in.view(mem)[(int(k)+y)/taps*v.inputSize:][:v.inputSize]
+			in.see(out.view(mem)[y*int(columns)+x:][:part], picture, tap/v.kernel[1], tap%v.kernel[1], in.start+x)
+			if err := env.Tick(uint64(part)); err != nil {
+				return true, err
+			}
+		}
+	}
+	return true, nil
+}

@@ -21,6 +21,7 @@ const (
 	mlasKernelZero = "mlas.sgemm-kernel-zero"
 	mlasSgemm      = "mlas.sgemm"
 	mlasConv       = "mlas.conv"
+	mlasIm2Col     = "mlas.im2col"
 	mlasActivation = "mlas.activation"
 )
 
@@ -67,6 +68,7 @@ func newSet(name string) *Set {
 		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
 		mlasSgemm:      s.sgemm,
 		mlasConv:       s.conv,
+		mlasIm2Col:     s.im2col,
 		mlasActivation: s.activation,
 	}
 	return s
