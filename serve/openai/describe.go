@@ -88,7 +88,7 @@ func describeEmbeddings(st repository.Status) *openapi.Operation {
 		"dimensions":      integer(1),
 		"user":            kind("string"),
 	})
-	vector := &openapi.Schema{AnyOf: []*openapi.Schema{list(&openapi.Schema{AnyOf: []*openapi.Schema{kind("number"), kind("null")}}), kind("string")}}
+	vector := &openapi.Schema{AnyOf: []*openapi.Schema{list(kind("number")), kind("string")}}
 	said := object([]string{"object", "data", "model", "usage"}, map[string]*openapi.Schema{
 		"object": {Const: "list"}, "model": kind("string"), "usage": usageSchema(),
 		"data": list(object([]string{"object", "index", "embedding"}, map[string]*openapi.Schema{

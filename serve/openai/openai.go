@@ -256,11 +256,7 @@ func write(v []float32, packed bool) json.RawMessage {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if y := float64(x); math.IsNaN(y) || math.IsInf(y, 0) {
-			b = append(b, "null"...) // for which JSON has no number
-		} else {
-			b = strconv.AppendFloat(b, y, 'g', -1, 32)
-		}
+		b = strconv.AppendFloat(b, float64(x), 'g', -1, 32)
 	}
 	return append(b, ']')
 }

@@ -3,6 +3,7 @@ package task
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/wherry-run/wherry/model"
 )
@@ -160,6 +161,9 @@ func (e *Embedder) Vectors(answers []*model.Response, n int) ([][]float32, error
 		}
 		if len(t.Shape) == 2 && t.Shape[0] != int64(rows) || len(t.Shape) > 2 || len(t.Shape) < 2 && rows != 1 || rows < 1 || len(all) == 0 {
 			return nil, e.wrong(fmt.Sprintf("it has the shape %v for %d texts", t.Shape, rows))
+		}
+		if slices.ContainsFunc(all, func(v float32) bool { return v-v != 0 }) {
+			return nil, e.wrong("it has what is no number")
 		}
 		each := len(all) / rows
 		for r := range rows {

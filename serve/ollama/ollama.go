@@ -1,0 +1,261 @@
+// Package ollama knows the part of Ollama's protocol that is about embeddings, and
+// what its clients ask before: which models there are.
+package ollama
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/wherry-run/wherry/serve/plain"
+	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
+	"github.com/wherry-run/wherry/serve/task"
+)
+
+// Options are the bounds of the protocol.
+type Options struct {
+	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	MaxBody int64
+	// Version is that of the program.
+	Version string
+	// Started is when the server began; the zero value is now.
+	Started time.Time
+}
+
+// Bounds.
+const (
+	DefaultMaxBody = 16 << 20
+	maxInputs      = 2048
+)
+
+// Routes are those of the protocol. That at / is for its own clients alone.
+func Routes(m plain.Models, o Options) []route.Route {
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.Started.IsZero() {
+		o.Started = time.Now()
+	}
+	h := &handler{m, o}
+	infer := func(pattern string, serve http.HandlerFunc) route.Route {
+		return route.Route{Pattern: pattern, PerModel: true, Protocol: repository.ProtocolOllama, Handler: serve}
+	}
+	list := []route.Route{
+		{Pattern: "GET /{$}", Open: true, PerModel: true, When: isClient, Handler: http.HandlerFunc(running)},
+		{Pattern: "GET /api/version", Open: true, Handler: http.HandlerFunc(h.version)},
+		{Pattern: "GET /api/tags", PerModel: true, Handler: http.HandlerFunc(h.tags)},
+		{Pattern: "GET /api/ps", PerModel: true, Handler: http.HandlerFunc(h.tags)},
+		{Pattern: "POST /api/show", PerModel: true, Handler: http.HandlerFunc(h.show)},
+		infer("POST /api/embed", h.embed),
+		infer("POST /api/embeddings", h.embedOne),
+	}
+	for _, path := range []string{"/api/generate", "/api/chat"} {
+		list = append(list, route.Route{Pattern: "POST " + path, PerModel: true, Handler: http.HandlerFunc(h.absent)})
+	}
+	return list
+}
+
+type handler struct {
+	models  plain.Models
+	options Options
+}
+
+// isClient tells whether a request comes from a client of the protocol.
+func isClient(r *http.Request) bool {
+	return strings.HasPrefix(strings.ToLower(r.UserAgent()), "ollama")
+}
+
+func running(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("Ollama is running")) // who does not read it has left
+}
+
+func (h *handler) version(w http.ResponseWriter, _ *http.Request) {
+	answer(w, map[string]string{"version": h.options.Version})
+}
+
+// described is a model in a list.
+func (h *handler) described(st *repository.Status) map[string]any {
+	return map[string]any{
+		"name": st.Name + ":latest", "model": st.Name + ":latest", "modified_at": h.options.Started.UTC().Format(time.RFC3339Nano),
+		"size": st.Memory, "digest": strings.TrimPrefix(st.Digest, "sha256:"), "details": details(st),
+	}
+}
+
+func details(st *repository.Status) map[string]any {
+	format := ""
+	if st.Signature != nil {
+		format = st.Signature.Platform
+	}
+	return map[string]any{"parent_model": "", "format": format, "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""}
+}
+
+func (h *handler) tags(w http.ResponseWriter, r *http.Request) {
+	list := []map[string]any{}
+	for _, st := range h.models.Index() {
+		if st.Default && (route.Model(r) == "" || route.Model(r) == st.Name) {
+			list = append(list, h.described(&st))
+		}
+	}
+	answer(w, map[string]any{"models": list})
+}
+
+// find is the model that a request names.
+func (h *handler) find(r *http.Request, named string) (repository.Status, error) {
+	if name := route.Model(r); name != "" {
+		named = name
+	}
+	st, err := plain.Find(h.models, strings.TrimSuffix(named, ":latest"))
+	if name, version, ok := strings.Cut(named, ":"); ok && errors.As(err, new(*repository.NotFoundError)) {
+		if with, werr := h.models.Status(name, version); werr == nil && with.Signature != nil {
+			return with, nil
+		}
+	}
+	return st, err
+}
+
+// asked is the body of any request.
+type asked struct {
+	Model      string          `json:"model"`
+	Name       string          `json:"name"` // which older clients send
+	Input      json.RawMessage `json:"input"`
+	Prompt     string          `json:"prompt"`
+	Dimensions int             `json:"dimensions"`
+}
+
+func (h *handler) read(w http.ResponseWriter, r *http.Request) (*asked, repository.Status, error) {
+	var a asked
+	body, err := route.Body(w, r, h.options.MaxBody)
+	if err == nil {
+		if err = json.Unmarshal(body, &a); err != nil {
+			err = &route.RequestError{Message: "the body cannot be read: " + err.Error()}
+		}
+	}
+	if err != nil {
+		return nil, repository.Status{}, err
+	}
+	if a.Model == "" {
+		a.Model = a.Name
+	}
+	st, err := h.find(r, a.Model)
+	return &a, st, err
+}
+
+func (h *handler) show(w http.ResponseWriter, r *http.Request) {
+	_, st, err := h.read(w, r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	can := []string{}
+	if task.Has(&st, repository.TaskEmbedding) {
+		can = append(can, "embedding")
+	}
+	answer(w, map[string]any{"modelfile": "", "parameters": "", "template": "", "details": details(&st), "model_info": map[string]any{}, "capabilities": can})
+}
+
+func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	a, st, err := h.read(w, r)
+	var texts []string
+	if err == nil {
+		texts, err = a.texts()
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	said := struct {
+		Model      string      `json:"model"`
+		Embeddings [][]float32 `json:"embeddings"`
+		Total      int64       `json:"total_duration"`
+		Load       int64       `json:"load_duration"`
+		Tokens     int         `json:"prompt_eval_count"`
+	}{a.Model, [][]float32{}, 0, 0, 0}
+	if len(texts) > 0 {
+		vectors, result, err := task.Embed(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOllama}, texts, nil)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		if a.Dimensions > 0 {
+			vectors = task.Shorten(vectors, a.Dimensions)
+		}
+		for _, v := range vectors {
+			said.Embeddings = append(said.Embeddings, task.Normal(v))
+		}
+		route.SetReceipt(w.Header(), &result.Receipt)
+		said.Tokens = result.Tokens
+	}
+	said.Total = time.Since(began).Nanoseconds()
+	answer(w, said)
+}
+
+// texts are what is to be embedded; none only loads the model.
+func (a *asked) texts() ([]string, error) {
+	var one string
+	var list []string
+	switch {
+	case len(a.Input) == 0 || string(a.Input) == "null":
+	case json.Unmarshal(a.Input, &one) == nil:
+		list = []string{one}
+	case json.Unmarshal(a.Input, &list) != nil:
+		return nil, &route.RequestError{Message: "input is neither a text nor a list of texts"}
+	}
+	if len(list) > maxInputs {
+		return nil, &route.RequestError{Message: "there are too many texts"}
+	}
+	return list, nil
+}
+
+// embedOne is the older way, for one text.
+func (h *handler) embedOne(w http.ResponseWriter, r *http.Request) {
+	a, st, err := h.read(w, r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if a.Prompt == "" {
+		answer(w, map[string][]float32{"embedding": {}})
+		return
+	}
+	vectors, result, err := task.Embed(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOllama}, []string{a.Prompt}, nil)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	route.SetReceipt(w.Header(), &result.Receipt)
+	answer(w, map[string][]float32{"embedding": vectors[0]})
+}
+
+// absent answers for what generates texts, which no model of this server does.
+func (h *handler) absent(w http.ResponseWriter, r *http.Request) {
+	_, st, err := h.read(w, r)
+	if err == nil {
+		err = &route.RequestError{Message: "model " + st.Name + " does not generate texts"}
+	}
+	fail(w, err)
+}
+
+func answer(w http.ResponseWriter, said any) {
+	doc, err := json.Marshal(said)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	plain.WriteJSON(w, http.StatusOK, doc)
+}
+
+// fail answers with an error in the protocol's form.
+func fail(w http.ResponseWriter, err error) {
+	p := route.ProblemOf(err)
+	p.SetRetryAfter(w.Header())
+	if errors.As(err, new(*task.WrongTaskError)) || errors.As(err, new(*task.KindError)) {
+		p.Status, p.Message = http.StatusBadRequest, err.Error()
+	}
+	doc, _ := json.Marshal(map[string]string{"error": p.Message}) // of words
+	plain.WriteJSON(w, p.Status, doc)
+}
