@@ -151,7 +151,7 @@ func (s *Server) mount(c Config) (err error) {
 		return err
 	}
 	s.routes = slices.Concat(s.routes, s.operations.routes(), protocols)
-	mux, open := http.NewServeMux(), http.NewServeMux()
+	mux, open := http.NewServeMux(), map[string]bool{}
 	defer func() { // of http.ServeMux, about patterns
 		if p := recover(); p != nil {
 			err = fmt.Errorf("join routes: %v", p)
@@ -165,15 +165,13 @@ func (s *Server) mount(c Config) (err error) {
 		}
 		for _, p := range patterns {
 			mux.Handle(p, h)
-			if group[0].Open {
-				open.Handle(p, h)
-			}
+			open[p] = group[0].Open
 		}
 	}
 	g := c.Guard
 	g.Open = func(r *http.Request) bool {
-		_, pattern := open.Handler(r)
-		return pattern != ""
+		_, pattern := mux.Handler(r)
+		return open[pattern]
 	}
 	if c.MaxBody > 0 {
 		g.MaxBody = c.MaxBody

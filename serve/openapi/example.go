@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 
 	"github.com/wherry-run/wherry/model"
@@ -56,8 +57,29 @@ func exampleOf(f *model.Field) (json.RawMessage, bool) {
 	if err != nil || len(r.Inputs) != 1 {
 		return nil, false
 	}
-	b, err := r.Inputs[0].AppendValue(nil, f)
+	b, err := short(r.Inputs[0], &needed).AppendValue(nil, f)
 	return b, err == nil
+}
+
+// short rounds the numbers of a sample to three digits behind the point, where they
+// stay within their bounds: nobody reads more.
+func short(t model.Tensor, p *model.FieldParameters) *model.Tensor {
+	values, err := model.Values[float64](t)
+	if err != nil || len(p.Choices) > 0 {
+		return &t
+	}
+	for i, v := range values {
+		v = math.Round(v*1000) / 1000
+		if (p.Minimum == nil || v >= *p.Minimum) && (p.Maximum == nil || v <= *p.Maximum) {
+			values[i] = v
+		}
+	}
+	rounded, err := model.Of(t.Name, values).Convert(t.Type)
+	rounded.Shape = t.Shape // a scalar's, too
+	if err != nil || rounded.Check() != nil || len(rounded.Data) != len(t.Data) {
+		return &t
+	}
+	return &rounded
 }
 
 // positive is a shape whose free dimensions have one element.

@@ -101,18 +101,18 @@ type point struct {
 // span is how many seconds a point has.
 const span = 5
 
-// points are the past of a model, the oldest first. The second that is not over is
-// left out.
+// points are the past of a model, the oldest first. The last span is not over.
 func (h *History) points(name string) []point {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	list := make([]point, seconds/span-1)
+	list := make([]point, seconds/span)
 	ring := h.models[name]
 	if ring == nil {
 		return list
 	}
 	// Points begin at whole spans, so that they stay what they are.
-	end := h.now().Unix() / span * span
+	now := h.now().Unix()
+	end := now/span*span + span
 	for i := range list {
 		begin := end - int64((len(list)-i)*span)
 		var sum second
@@ -121,7 +121,7 @@ func (h *History) points(name string) []point {
 				sum.add(s)
 			}
 		}
-		list[i] = sum.point()
+		list[i] = sum.point(float64(min(span, now+1-begin)))
 	}
 	return list
 }
@@ -135,8 +135,9 @@ func (s *second) add(other *second) {
 	}
 }
 
-func (s *second) point() point {
-	p := point{Answered: float64(s.answered) / span, Failed: float64(s.failed) / span}
+// point is what happened in so many seconds.
+func (s *second) point(seconds float64) point {
+	p := point{Answered: float64(s.answered) / seconds, Failed: float64(s.failed) / seconds}
 	if n := s.answered + s.failed; n > 0 {
 		p.Queue = float64(s.queue) / 1e6 / float64(n)
 	}

@@ -49,8 +49,8 @@ func Routes(m Models, o Options) ([]route.Route, error) {
 	return []route.Route{
 		{Pattern: "GET /{$}", PerModel: true, Open: true, When: Wanted, Handler: http.HandlerFunc(p.index)},
 		{Pattern: "GET /playground/{file}", PerModel: true, Open: true, Handler: http.HandlerFunc(p.file)},
-		{Pattern: "GET /playground/models", PerModel: true, Handler: http.HandlerFunc(p.list)},
-		{Pattern: "GET /playground/history", PerModel: true, Handler: http.HandlerFunc(p.history)},
+		{Pattern: "GET /playground/data/models", PerModel: true, Handler: http.HandlerFunc(p.list)},
+		{Pattern: "GET /playground/data/history", PerModel: true, Handler: http.HandlerFunc(p.history)},
 	}, nil
 }
 
@@ -148,6 +148,7 @@ type described struct {
 	Reason    string           `json:"reason,omitempty"`
 	Digest    string           `json:"digest,omitempty"`
 	Tasks     []string         `json:"tasks,omitempty"`
+	Streams   bool             `json:"streams,omitempty"`
 	Instances int              `json:"instances,omitempty"`
 	Memory    int64            `json:"memory,omitempty"`
 	MaxBatch  int              `json:"max_batch,omitempty"`
@@ -166,7 +167,7 @@ func (p *page) list(w http.ResponseWriter, _ *http.Request) {
 		}
 		all = append(all, described{
 			Name: s.Name, Version: s.Version, Default: s.Name == p.models.Default(), State: s.State, Reason: s.Reason, Digest: s.Digest,
-			Tasks: s.Tasks, Instances: s.Instances, Memory: s.Memory, MaxBatch: s.Batch.Max, Waiting: s.Waiting, Running: s.Running,
+			Tasks: s.Tasks, Streams: s.Streams, Instances: s.Instances, Memory: s.Memory, MaxBatch: s.Batch.Max, Waiting: s.Waiting, Running: s.Running,
 			Signature: s.Signature, Examples: examples(&s),
 		})
 	}

@@ -156,7 +156,7 @@ func TestWanted(t *testing.T) {
 
 func TestList(t *testing.T) {
 	s := server(t, two, Options{Version: "1.2"})
-	_, text := get(t, s.URL+"/m/digits/playground/models")
+	_, text := get(t, s.URL+"/m/digits/playground/data/models")
 	var got struct {
 		Server string
 		Models []struct {
@@ -193,8 +193,12 @@ func TestHistory(t *testing.T) {
 		observe("iris", time.Duration(i+1)*time.Millisecond, nil)
 	}
 	observe("iris", time.Hour, errors.New("it failed"))
+	if p := h.points("iris"); p[len(p)-1].Answered != 100 {
+		t.Errorf("in the first second of a span: %+v", p[len(p)-1])
+	}
 	now = now.Add(span * time.Second)
 	points := h.points("iris")
+	points = points[:len(points)-1] // the last has begun only
 	last := points[len(points)-1]
 	if last.Answered != 100.0/span || last.Failed != 1.0/span || last.Queue != 2 {
 		t.Errorf("the last point is %+v", last)
@@ -214,21 +218,21 @@ func TestHistory(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"iris", "nobody"} {
-		if n := len(h.points(name)); n != len(points) {
+		if n := len(h.points(name)); n != len(points)+1 {
 			t.Errorf("%s has %d points", name, n)
 		}
 	}
 	s := server(t, two, Options{History: h})
-	_, text := get(t, s.URL+"/playground/history")
+	_, text := get(t, s.URL+"/playground/data/history")
 	var got struct {
 		Model   string
 		Points  []point
 		Waiting *int
 	}
-	if err := json.Unmarshal([]byte(text), &got); err != nil || got.Model != "iris" || len(got.Points) != len(points) || got.Waiting == nil {
+	if err := json.Unmarshal([]byte(text), &got); err != nil || got.Model != "iris" || len(got.Points) != len(points)+1 || got.Waiting == nil {
 		t.Errorf("%v: %s", err, text)
 	}
-	if response, text := get(t, s.URL+"/m/other/playground/history"); response.StatusCode != http.StatusNotFound || !strings.Contains(text, "no model") {
+	if response, text := get(t, s.URL+"/m/other/playground/data/history"); response.StatusCode != http.StatusNotFound || !strings.Contains(text, "no model") {
 		t.Errorf("another model: %s %s", response.Status, text)
 	}
 }

@@ -25,7 +25,7 @@ async function start() {
 async function load() {
   let known;
   try {
-    known = await get("playground/models");
+    known = await get("playground/data/models");
   } catch (e) {
     if (e.status === 401 || e.status === 403) {
       show(byId("key"));
@@ -115,9 +115,9 @@ function clear() {
 function examples(m) {
   const list = m.examples ?? [];
   show(byId("examples"), list.length > 0);
-  byId("examples").replaceChildren(...list.map((x, i) => el("button", {
-    type: "button", class: "small", title: `Fill in the form with ${x.name}`, click: () => { fillIn(x.inputs); refresh(); },
-  }, list.length === 1 ? "Example" : `Example ${i + 1}`)));
+  byId("examples").replaceChildren(el("span", { class: "hint", id: "examples-title" }, list.length === 1 ? "Example" : "Examples"), ...list.map((x, i) => el("button", {
+    type: "button", class: "small", title: `Fill in the form with ${x.name || "this example"}`, click: () => { fillIn(x.inputs); refresh(); },
+  }, x.name && x.name.length <= 24 ? x.name : `Example ${i + 1}`)));
 }
 
 function fillIn(values) {
@@ -148,7 +148,7 @@ function collect(mark) {
     if (mark) bad.focus();
     return null;
   }
-  const url = new URL("predict", location.href).href, common = { url, key: key.has() };
+  const url = new URL("predict", location.href).href, common = { url, key: key.has(), stream: state.model.streams };
   if (given.some(([, v]) => v.file)) {
     return { ...common, parts: given.map(([name, v]) => (v.file ? { name, file: v.file, filename: v.name } : { name, text: plain(v.json) })) };
   }
@@ -315,7 +315,7 @@ function code() {
   say(byId("copied"), "");
   if (link.href) URL.revokeObjectURL(link.href);
   link.removeAttribute("href");
-  const made = r?.parts?.find((p) => p.filename.endsWith(".npy"));
+  const made = r?.parts?.find((p) => p.filename?.endsWith(".npy"));
   const blob = r && inFile(r) ? new Blob([r.json], { type: "application/json" }) : made?.file;
   show(link, Boolean(blob));
   if (!blob) return;
@@ -347,7 +347,7 @@ function watch() {
 
 async function charts() {
   try {
-    draw(byId("charts"), byId("now"), await get("playground/history"));
+    draw(byId("charts"), byId("now"), await get("playground/data/history"));
   } catch (e) {
     byId("now").textContent = `not known: ${e.message}`;
   }

@@ -26,7 +26,9 @@ function chart(c, points, span) {
   const described = c.lines.map(([key, name]) => `${name} ${last(points, key, c.words)}`).join(", ");
   const drawing = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${c.title}: ${described}; the highest is ${most > 0 ? c.words(most) : "nothing"}`, preserveAspectRatio: "none" },
     svg("line", { class: "axis", x1: 0, x2: W, y1: H - 0.5, y2: H - 0.5 }), svg("line", { class: "axis faint", x1: 0, x2: W, y1: 0.5, y2: 0.5 }));
-  c.lines.forEach(([key], i) => drawing.append(...line(points, key, top, i)));
+  c.lines.forEach(([key], i) => {
+    if (i === 0 || points.some((p) => p[key] > 0)) drawing.append(...line(points, key, top, i));
+  });
   return el("figure", { class: "chart" },
     el("figcaption", {}, c.title),
     el("div", { class: "legend" }, c.lines.map(([key, name, long], i) => el("span", { class: `tone tone-${i}`, title: long ?? "" }, `${name} `, el("b", {}, last(points, key, c.words))))),

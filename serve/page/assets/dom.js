@@ -1,7 +1,7 @@
 // What a model's author wrote reaches the page as text only: nothing here takes HTML.
 
 // el makes an element. Properties that are functions are listeners; of the rest,
-// those with a dash and role are attributes. Children are elements or text.
+// those with a dash, role and tabindex are attributes. Children are elements or text.
 export function el(tag, props = {}, ...children) {
   const e = document.createElement(tag);
   fill(e, props);
@@ -25,7 +25,7 @@ function fill(e, props) {
     if (typeof v === "function") e.addEventListener(k, v);
     else if (k === "class") e.className = v;
     else if (k === "for") e.htmlFor = v;
-    else if (k.includes("-") || k === "role" || k === "list") e.setAttribute(k, v);
+    else if (k.includes("-") || k === "role" || k === "tabindex") e.setAttribute(k, v);
     else e[k] = v;
   }
 }

@@ -18,7 +18,7 @@ export function field(f) {
     ? el("legend", {}, f.name)
     : el("label", { for: id }, f.name);
   const problem = el("p", { id: wrong, class: "wrong" });
-  const element = el(control.group ? "fieldset" : "div", { class: "field" },
+  const element = el(control.group ? "fieldset" : "div", { class: "field", "data-input": f.name },
     label, el("span", { class: "type" }, kindOf(f)),
     el("p", { id: hint, class: "hint" }, words), control.element, problem);
   return {

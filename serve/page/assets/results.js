@@ -15,10 +15,12 @@ export function results(signature, answer, inputs = {}) {
   const shown = [];
   const outputs = signature.outputs.filter((f) => Object.hasOwn(answer, f.name));
   const rows = together(outputs, answer);
-  if (rows.length > 1) shown.push(block(rows.map((f) => f.name).join(", "), "", columnsTable(rows, answer)));
+  const table = rows.length > 1 && answer[rows[0].name].length > 1;
+  if (table) shown.push(block(rows.map((f) => f.name).join(", "), "", columnsTable(rows, answer)));
   for (const f of outputs) {
-    if (rows.length > 1 && rows.includes(f)) continue;
-    shown.push(block(f.name, f.parameters?.description ?? "", ...output(f, answer[f.name], inputs)));
+    if (table && rows.includes(f)) continue;
+    const v = rows.length > 0 && rows.includes(f) && answer[f.name].length === 1 ? answer[f.name][0] : answer[f.name]; // of one row, its value
+    shown.push(block(f.name, f.parameters?.description ?? "", ...output(f, v, inputs)));
   }
   for (const name of Object.keys(answer)) {
     if (!signature.outputs.some((f) => f.name === name)) shown.push(block(name, "", json(answer[name])));
