@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
@@ -189,6 +190,18 @@ func SignatureOf(image runtime.Image) (*model.Signature, error) {
 		return nil, fmt.Errorf("its signature has %d bytes, more than %d", len(text), oci.MaxSignature)
 	}
 	return model.ParseSignature([]byte(text))
+}
+
+// TasksOf are the tasks that an image says its model is good for, in the words of
+// package serve/repository; nil when it says nothing.
+func TasksOf(image runtime.Image) []string {
+	var list []string
+	for task := range strings.SplitSeq(image.Config().Labels[oci.LabelTasks], ",") {
+		if task = strings.TrimSpace(task); task != "" {
+			list = append(list, task)
+		}
+	}
+	return list
 }
 
 // loader makes instances of an image.

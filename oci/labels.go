@@ -11,6 +11,10 @@ const (
 	LabelSignature = "run.wherry.signature"
 	// LabelGolden is the file in the image that has the model's golden cases.
 	LabelGolden = "run.wherry.golden"
+	// LabelTasks lists what the model is good for beyond its signature, with commas
+	// between: embedding, classification, rerank; none for nothing. Without the label
+	// the signature tells.
+	LabelTasks = "run.wherry.tasks"
 )
 
 // What LabelModel says.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/wherry-run/wherry/serve/cog"
 	"github.com/wherry-run/wherry/serve/openapi"
 	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/repository"
@@ -53,7 +54,7 @@ func (s *Server) describe(r *http.Request, c Config) ([]byte, error) {
 		d.Servers = []openapi.Server{{URL: "/m/" + name}}
 	}
 	d.Named("Input", openapi.RequestOf(st.Signature))
-	d.Named("Output", openapi.ResponseOf(st.Signature))
+	d.Named("Output", cog.OutputOf(st.Signature))
 	described := map[string]bool{}
 	for _, one := range s.routes {
 		if one.Operation == nil || described[one.Pattern] || name != "" && !one.PerModel {

@@ -25,7 +25,6 @@ import (
 	"github.com/wherry-run/wherry/serve/oip"
 	"github.com/wherry-run/wherry/serve/oipgrpc"
 	"github.com/wherry-run/wherry/serve/page"
-	"github.com/wherry-run/wherry/serve/predict"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
 )
@@ -50,6 +49,9 @@ type Config struct {
 	Settings *inference.Settings
 	// Operations say what those who run the server are told.
 	Operations Operations
+	// Webhooks are the hosts, with or without a port, that clients of Cog's protocol may
+	// have called about their predictions; none: webhooks are refused.
+	Webhooks []string
 }
 
 // Models is the configuration of a repository of one model that is open already.
@@ -236,7 +238,7 @@ func (s *Server) protocols(c Config) ([]route.Route, error) {
 		playground,
 		[]route.Route{s.document(c)},
 		oip.Routes(r, oip.Options{Version: c.Version, MaxBody: c.MaxBody, Settings: c.Settings}),
-		predict.Routes(r, predict.Options{MaxBody: c.MaxBody}),
+		s.dialects(c),
 	), nil
 }
 

@@ -23,6 +23,7 @@ type serveOptions struct {
 	modelOptions
 	schedule scheduleOptions
 	guard    guardOptions
+	webhooks []string
 	publish  []string
 	stop     time.Duration
 	watch    bool
@@ -78,6 +79,7 @@ Ctrl-C answer what was asked already; a second one ends at once.`,
 func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&o.publish, "publish", "p", nil, "where to listen, [HOST:]PORT, or as with Docker [HOST:]PORT:8080 (default 127.0.0.1:8080)")
 	f.DurationVar(&o.stop, "stop-timeout", serve.DefaultGrace, "how long requests that were taken may go on at the end")
+	f.StringSliceVar(&o.webhooks, "allow-webhook", nil, "let clients of Cog's protocol have this host, HOST or HOST:PORT, told about their predictions")
 	f.BoolVar(&o.watch, "watch-tags", true, "follow tags that are moved to another image")
 	o.schedule.flags(f)
 	o.guard.flags(f)
@@ -108,7 +110,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	}
 	config.Timeout, config.MaxTimeout = o.limits.timeout, o.limits.timeout
 	log := slog.New(slog.NewTextHandler(a.unheard(a.Err), nil))
-	c, on := serve.Config{Log: log, Version: version.Get().Version}, serve.ListenConfig{Grace: grace(o.stop)}
+	c, on := serve.Config{Log: log, Version: version.Get().Version, Webhooks: o.webhooks}, serve.ListenConfig{Grace: grace(o.stop)}
 	if err := a.guarded(o.guard, addresses, &c, &on); err != nil {
 		return err
 	}

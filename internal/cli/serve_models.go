@@ -18,6 +18,7 @@ import (
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/task"
 )
 
 // servedModel is one of wherry serve.
@@ -173,9 +174,19 @@ func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtim
 		Instances: n,
 		Batch:     repository.Batching{Max: m.options.schedule.batch, Delay: m.options.schedule.batchDelay},
 		Examples:  examples,
+		Tasks:     tasksOf(image, p.Signature()),
 		Memory:    p.Memory,
 		Close:     func(context.Context) error { return nil },
 	}, nil
+}
+
+// tasksOf are what a model is good for: what its image says, else what its signature
+// shows.
+func tasksOf(image runtime.Image, s *model.Signature) []string {
+	if said := wherry.TasksOf(image); said != nil {
+		return said
+	}
+	return task.Of(s)
 }
 
 // Bounds on the examples that a server shows of a model.
