@@ -23,6 +23,7 @@ import (
 // benchOptions are the flags of wherry bench.
 type benchOptions struct {
 	modelOptions
+	over         benchHTTPOptions
 	startup      bool
 	batches      []int64
 	instances    int
@@ -35,7 +36,7 @@ func (a *app) benchCommand() *cobra.Command {
 	var o benchOptions
 	models := pflag.NewFlagSet("models", pflag.ContinueOnError)
 	cmd := &cobra.Command{
-		Use:   "bench [OPTIONS] IMAGE|FOLDER|FILE.wasm [INPUT... | -- ARG...]",
+		Use:   "bench [OPTIONS] IMAGE|FOLDER|FILE.wasm [INPUT... | -- ARG...]\n  wherry bench --url URL [OPTIONS] [INPUT...]",
 		Short: "Measure the answers of a model, or the starts of a program",
 		Long: `Measure how fast a model answers, or, with --startup, where the time and the
 memory of a start go.
@@ -45,6 +46,13 @@ answer takes that half, 90 and 99 of a hundred requests stay within, and how man
 come in a second; with more and more rows in a request where the model takes any
 number, and by several at once. It is asked what is typed, as with wherry predict,
 else its first golden case, else what its signature allows.
+
+With --http it is asked over HTTP, as wherry serve would answer, by more and more
+clients at once; with --url so is a server that runs already, of any kind. A URL of
+a server that speaks the Open Inference Protocol, or of one of its models
+(/v2/models/NAME), is asked as a model is; any other gets what --data has, or GET.
+Each client asks again as soon as it was answered, on a connection of its own. Who
+asks needs processors, too: for a busy server ask from another machine.
 
 With --startup, IMAGE is run again and again, by a process of its own each time,
 with nothing to read: cold, with nothing compiled (in a cache of its own, yours
@@ -64,14 +72,31 @@ stays as it is), and warm. What it prints is not shown. The phases are
 and PEAK is the most memory that the process had needed by the end of the phase.`,
 		Example: `  wherry bench iris:1
   wherry bench --batch 1,64,1024 churn:1 @rows.csv
+  wherry bench --http iris:1
+  wherry bench --url http://localhost:8000 --concurrency 1,8,64 --duration 10s
+  wherry bench --url http://localhost:8000/predict --data row.json
   wherry bench --startup iris:1 -- 5.1 3.5 1.4 0.2
   wherry bench --startup --format json python -- -c 'print(1)'`,
-		Args:              atLeast(1, "an image, a folder or a .wasm file"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.over.url != "" {
+				return nil
+			}
+			return atLeast(1, "an image, a folder or a .wasm file")(cmd, args)
+		},
 		ValidArgsFunction: a.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !o.startup {
 				if o.instances < 1 || o.duration <= 0 || slices.ContainsFunc(o.batches, func(n int64) bool { return n < 1 }) || len(o.batches) == 0 {
 					return &ux.UsageError{Text: "--instances and --batch take numbers from 1 on, --duration a time such as 2s"}
+				}
+				if err := o.over.check(); err != nil {
+					return err
+				}
+				switch {
+				case o.over.url != "":
+					return a.benchURL(cmd.Context(), args, o)
+				case o.over.http:
+					return a.benchImage(cmd.Context(), args[0], args[1:], o)
 				}
 				return a.benchModel(cmd.Context(), args[0], args[1:], o)
 			}
@@ -95,8 +120,9 @@ and PEAK is the most memory that the process had needed by the end of the phase.
 	o.modelOptions.flags(models)
 	o.native.flags(models)
 	models.Int64SliceVar(&o.batches, "batch", []int64{1, 4, 16, 64, 256}, "rows of a request, where a model takes any number")
-	models.IntVar(&o.instances, "instances", defaultInstances(), "how many requests a model answers at once, in the last line")
+	models.IntVar(&o.instances, "instances", defaultInstances(), "how many requests a model answers at once: in the last line, and with --http")
 	models.DurationVar(&o.duration, "duration", 2*time.Second, "how long each line is measured")
+	o.over.flags(models)
 	f.AddFlagSet(models)
 	f.BoolVar(&o.startup, "startup", false, "measure starts")
 	f.IntVar(&o.rounds, "rounds", 10, "warm starts to take the least and the median of")

@@ -139,9 +139,20 @@ func (t *Target) Ask(ctx context.Context) (status int, body []byte, err error) {
 	}
 	c := &client{target: t, request: request}
 	defer c.close()
-	var text bytes.Buffer
+	var text capped
 	status, err = c.ask(ctx, &text)
-	return status, text.Bytes(), err
+	return status, text, err
+}
+
+// maxAsked bounds what is kept of an answer.
+const maxAsked = 1 << 20
+
+// capped is the beginning of what is written.
+type capped []byte
+
+func (c *capped) Write(p []byte) (int, error) {
+	*c = append(*c, p[:min(len(p), maxAsked-len(*c))]...)
+	return len(p), nil
 }
 
 // Run has so many clients send the request for some time, each as soon as its last
