@@ -16,10 +16,12 @@ const (
 // added: they are cut to what lies between two bounds. NaN stays NaN.
 type activation struct{ low, high float32 }
 
-// activationAt reads MLAS' struct of an activation: its kind, and two numbers.
-// Those that are not a cut are not ours.
+// actSize is how long MLAS' struct of an activation is: its kind, two numbers.
+const actSize = 12
+
+// activationAt reads an activation. Those that are not a cut are not ours.
 func activationAt(mem []byte, address uint32) (activation, bool) {
-	at := area{address, 3}
+	at := area{address, actSize / 4}
 	if !at.in(mem) {
 		return activation{}, false
 	}

@@ -1,6 +1,7 @@
 package hostmath
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -17,13 +18,44 @@ type convolution struct {
 // convSize is how long the struct is, as far as we read it.
 const convSize = 124
 
-// convolutionAt reads the parameters of a convolution, and says whether they are
-// in order and ours.
-func convolutionAt(mem []byte, address uint32) (v convolution, ok bool) {
-	if at := (area{address, convSize / 4}); !at.in(mem) {
-		return v, false
+// A lookup is the convolution that was asked for last, with what follows from
+// its parameters: the same is asked for once for each channel of a picture.
+type lookup struct {
+	params [convSize]byte
+	act    [actSize]byte
+	ok     bool // these are in order and ours
+	conv   convolution
+	planes planes
+	taps   []int // where the elements of one channel's filter begin in the planes
+}
+
+// at reads the parameters of a convolution, and says whether they are in order
+// and ours.
+func (l *lookup) at(mem []byte, address uint32) bool {
+	p := area{address, convSize / 4}
+	if !p.in(mem) {
+		return false
 	}
-	p := mem[address:][:convSize]
+	params := mem[address:][:convSize]
+	a := area{binary.LittleEndian.Uint32(params), actSize / 4}
+	if !a.in(mem) {
+		return false
+	}
+	act := mem[a.address:][:actSize]
+	if l.ok && bytes.Equal(params, l.params[:]) && bytes.Equal(act, l.act[:]) {
+		return true
+	}
+	copy(l.params[:], params)
+	copy(l.act[:], act)
+	if l.conv, l.ok = convolutionAt(mem, params); l.ok {
+		l.planes = l.conv.planes()
+		l.taps = l.planes.offsets(l.taps[:0])
+	}
+	return l.ok
+}
+
+// convolutionAt reads parameters, and says whether they are in order and ours.
+func convolutionAt(mem, p []byte) (v convolution, ok bool) {
 	u := func(at int) int { return int(min(binary.LittleEndian.Uint32(p[at:]), math.MaxInt32)) }
 	pair := func(at int) [2]int { return [2]int{u(at), u(at + 4)} }
 	v = convolution{
@@ -57,14 +89,18 @@ func (s *Set) conv(env Env, stack []uint64) (bool, error) {
 		return false, nil
 	}
 	u := func(i int) uint32 { return uint32(stack[i]) }
+	w := newWork()
+	defer w.free()
 	mem := env.Memory()
-	v, ok := convolutionAt(mem, u(0))
-	start, count := u(6), u(7)
-	if !ok || count == 0 || uint64(start)+uint64(count) > uint64(v.outputSize) {
+	if !w.conv.at(mem, u(0)) {
+		return false, nil
+	}
+	v, start, count := &w.conv.conv, u(6), u(7)
+	if count == 0 || uint64(start)+uint64(count) > uint64(v.outputSize) {
 		return false, nil
 	}
 	channels := v.k / (v.kernel[0] * v.kernel[1])
-	in := pictures{area{u(1), uint64(channels) * uint64(v.inputSize)}, &v, int(start)}
+	in := pictures{area{u(1), uint64(channels) * uint64(v.inputSize)}, v, int(start)}
 	filter := area{u(2), uint64(v.filters) * uint64(v.k)}
 	bias := area{u(3), uint64(v.filters)}
 	out := area{u(5), uint64(v.filters) * uint64(v.outputSize)}
@@ -72,17 +108,17 @@ func (s *Set) conv(env Env, stack []uint64) (bool, error) {
 		return false, nil
 	}
 	if v.filters == 1 && channels == 1 && int(count) == v.outputSize && v.beta == 0 {
-		if done, err := s.depthwise(env, &v, in.area, filter, bias, out); done {
+		if done, err := s.depthwise(env, w, in.area, filter, bias, out); done {
 			return true, err
 		}
 	}
 	if int(count) == v.outputSize && v.beta == 0 {
-		if done, err := s.planar(env, &v, in.area, filter, bias, out); done {
+		if done, err := s.planar(env, w, in.area, filter, bias, out); done {
 			return true, err
 		}
 	}
 	c := area{out.address + 4*start, uint64(v.filters-1)*uint64(v.outputSize) + uint64(count)}
-	return s.multiply(env, &task32{
+	return s.multiply(env, w, &task32{
 		m: v.filters, n: int(count), k: v.k, alpha: 1, beta: v.beta,
 		a: filter, lda: v.k, b: in, c: c, ldc: v.outputSize,
 		finish: func(c []float32, i, rows, j, columns int) {
@@ -162,14 +198,18 @@ func (s *Set) im2col(env Env, stack []uint64) (bool, error) {
 		return false, nil
 	}
 	u := func(i int) uint32 { return uint32(stack[i]) }
+	w := newWork()
+	defer w.free()
 	mem := env.Memory()
-	v, ok := convolutionAt(mem, u(0))
-	k, rows, n, columns := u(3), u(4), u(5), u(6)
-	if !ok || rows == 0 || columns == 0 || uint64(k)+uint64(rows) > uint64(v.k) || uint64(n)+uint64(columns) > uint64(v.outputSize) {
+	if !w.conv.at(mem, u(0)) {
+		return false, nil
+	}
+	v, k, rows, n, columns := &w.conv.conv, u(3), u(4), u(5), u(6)
+	if rows == 0 || columns == 0 || uint64(k)+uint64(rows) > uint64(v.k) || uint64(n)+uint64(columns) > uint64(v.outputSize) {
 		return false, nil
 	}
 	taps := v.kernel[0] * v.kernel[1]
-	in := pictures{area{u(1), uint64((int(k)+int(rows)-1)/taps+1) * uint64(v.inputSize)}, &v, int(n)}
+	in := pictures{area{u(1), uint64((int(k)+int(rows)-1)/taps+1) * uint64(v.inputSize)}, v, int(n)}
 	out := area{u(2), uint64(rows) * uint64(columns)}
 	if !in.in(mem) || !out.in(mem) {
 		return false, nil

@@ -42,31 +42,59 @@ func (p *planes) offset(ky, kx int) int {
 	return (phase*p.rows+y/p.stride[0])*p.pitch + x/p.stride[1]
 }
 
-// offsets lists them for all elements of the sums, in bytes.
-func (p *planes) offsets(w *work) {
-	w.offsets = w.offsets[:0]
-	for channel := range p.k / (p.kernel[0] * p.kernel[1]) {
-		for ky := range p.kernel[0] {
-			for kx := range p.kernel[1] {
-				w.offsets = append(w.offsets, 4*(channel*p.count()+p.offset(ky, kx)))
+// offsets lists them for all elements of one channel's filter, in bytes. There
+// are none when that is too large for planes anyway.
+func (p *planes) offsets(list []int) []int {
+	if p.kernel[0]*p.kernel[1] > mostSums {
+		return list
+	}
+	for ky := range p.kernel[0] {
+		for kx := range p.kernel[1] {
+			list = append(list, 4*p.offset(ky, kx))
+		}
+	}
+	return list
+}
+
+// lay writes the planes of a picture.
+func (p *planes) lay(g *gemm32, to, picture []float32) {
+	clear(to[:p.count()])
+	for py := range p.phases[0] {
+		top, bottom := p.inside(0, py, p.rows)
+		for px := range p.phases[1] {
+			left, right := p.inside(1, px, p.pitch)
+			if top < bottom && left < right {
+				from := (top*p.stride[0]+py-p.padding[0])*p.input[1] + left*p.stride[1] + px - p.padding[1]
+				p.copy(g, bottom-top, right-left, to[top*p.pitch+left:], p.pitch, picture[from:], p.stride[0]*p.input[1], p.stride[1])
 			}
+			to = to[p.rows*p.pitch:]
 		}
 	}
 }
 
-// lay writes the planes of a picture.
-func (p *planes) lay(to, picture []float32) {
-	see := pictures{convolution: p.convolution}
-	for py := range p.phases[0] {
-		for px := range p.phases[1] {
-			for y := range p.rows {
-				row := to[:p.pitch]
-				to = to[p.pitch:]
-				if iy := y*p.stride[0] + py - p.padding[0]; iy < 0 || iy >= p.input[0] {
-					clear(row)
-				} else {
-					see.seeRow(row, picture[iy*p.input[1]:][:p.input[1]], px-p.padding[1])
-				}
+// inside gives the first of a plane's rows or columns that comes from the
+// picture, and the first behind them that does not.
+func (p *planes) inside(side, phase, size int) (first, end int) {
+	stride, before := p.stride[side], p.padding[side]-phase
+	if before > 0 {
+		first = (before + stride - 1) / stride
+	}
+	return first, min(size, max(0, p.input[side]+before+stride-1)/stride)
+}
+
+// copy copies every step-th number of rows. What it reads and writes lies in the
+// slices, as indexing their last numbers makes sure.
+func (p *planes) copy(g *gemm32, rows, width int, to []float32, toNext int, from []float32, fromNext, step int) {
+	_, _ = to[(rows-1)*toNext+width-1], from[(rows-1)*fromNext+(width-1)*step]
+	switch step {
+	case 1:
+		g.copies(rows, width, unsafe.Pointer(&to[0]), 4*toNext, unsafe.Pointer(&from[0]), 4*fromNext)
+	case 2:
+		g.halves(rows, width, unsafe.Pointer(&to[0]), 4*toNext, unsafe.Pointer(&from[0]), 4*fromNext)
+	default:
+		for y := range rows {
+			for x := range width {
+				to[y*toNext+x] = from[y*fromNext+x*step]
 			}
 		}
 	}
@@ -74,16 +102,14 @@ func (p *planes) lay(to, picture []float32) {
 
 // depthwise is a convolution of one picture by one filter. It declines what is
 // too large to be done between two ticks, for which there is another way.
-func (s *Set) depthwise(env Env, v *convolution, in, filter, bias, out area) (bool, error) {
-	p := v.planes()
+func (s *Set) depthwise(env Env, w *work, in, filter, bias, out area) (bool, error) {
+	p, v := &w.conv.planes, &w.conv.conv
 	run := (v.output[0]-1)*p.pitch + v.output[1]
 	length := (run + block - 1) / block * block
 	if v.k > mostTaps || p.phases[0]*p.phases[1] > mostPhases || length*v.k > s.gemm.chunk || p.count() > packed/2 || length > packed/2 {
 		return false, nil
 	}
 	// behind the planes there is a block that is read, though nothing comes of it
-	w := newWork()
-	defer w.free()
 	size := p.count() + block + length
 	if !w.hold(env, size) {
 		return false, nil
@@ -91,17 +117,14 @@ func (s *Set) depthwise(env Env, v *convolution, in, filter, bias, out area) (bo
 	defer w.release(env)
 	mem := env.Memory()
 	laid, made := w.buffer[:p.count()+block], w.buffer[p.count()+block:size]
-	p.lay(laid, in.view(mem))
-	p.offsets(w)
+	p.lay(s.gemm, laid, in.view(mem))
 	copy(w.weights[:], filter.view(mem))
 	var b float32
 	if bias.address != 0 {
 		b = bias.view(mem)[0]
 	}
-	s.gemm.taps(length, unsafe.Pointer(&made[0]), unsafe.Pointer(&laid[0]), v.k, unsafe.Pointer(&w.offsets[0]), unsafe.Pointer(&w.weights[0]), b, v.act.low, v.act.high)
+	s.gemm.taps(length, unsafe.Pointer(&made[0]), unsafe.Pointer(&laid[0]), v.k, unsafe.Pointer(&w.conv.taps[0]), unsafe.Pointer(&w.weights[0]), b, v.act.low, v.act.high)
 	c := out.view(mem)
-	for y := range v.output[0] {
-		copy(c[y*v.output[1]:][:v.output[1]], made[y*p.pitch:])
-	}
+	p.copy(s.gemm, v.output[0], v.output[1], c, v.output[1], made, p.pitch, 1)
 	return true, env.Tick(uint64(length) * uint64(v.k))
 }

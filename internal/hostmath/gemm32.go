@@ -22,13 +22,18 @@ type cuts32 func(n int, list unsafe.Pointer, bias, low, high float32)
 // bias and of weights times the numbers at offsets in bytes from its place in in.
 type taps32 func(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
+// A rows32 copies numbers of rows, which are so many bytes apart.
+type rows32 func(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+
 // A gemm32 computes tiles of products of float32.
 type gemm32 struct {
-	tiles [][]tile32 // by their width in panels, less one, and by their rows
-	runs  [][]run32
-	cuts  cuts32
-	taps  taps32
-	chunk int // multiplications between two ticks, well below a millisecond
+	tiles  [][]tile32 // by their width in panels, less one, and by their rows
+	runs   [][]run32
+	cuts   cuts32
+	taps   taps32
+	copies rows32 // all numbers of the rows
+	halves rows32 // the first number, and every second after it
+	chunk  int    // multiplications between two ticks, well below a millisecond
 }
 
 // rows and columns are those of the largest tile.

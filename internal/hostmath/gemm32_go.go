@@ -4,7 +4,7 @@ import "unsafe"
 
 // goUnits computes with what every processor has.
 func goUnits() *gemm32 {
-	return &gemm32{tiles: goTiles(), runs: goRuns(), cuts: goCut, taps: goTaps, chunk: 1 << 20}
+	return &gemm32{tiles: goTiles(), runs: goRuns(), cuts: goCut, taps: goTaps, copies: goRows(1), halves: goRows(2), chunk: 1 << 20}
 }
 
 // goTiles are tiles without vector units, which the others are held against.
@@ -70,4 +70,16 @@ func goTaps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Po
 		}
 	}
 	goCut(n, out, 0, low, high)
+}
+
+// goRows copies every so many numbers of rows.
+func goRows(step int) rows32 {
+	return func(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int) {
+		for y := range rows {
+			list := unsafe.Slice((*float32)(unsafe.Add(from, y*fromNext)), (width-1)*step+1)
+			for x := range unsafe.Slice((*float32)(unsafe.Add(to, y*toNext)), width) {
+				*(*float32)(unsafe.Add(to, y*toNext+4*x)) = list[x*step]
+			}
+		}
+	}
 }

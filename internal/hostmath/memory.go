@@ -42,6 +42,7 @@ type work struct {
 	overhang [maxTile]float32
 	buffer   []float32
 	held     int64
+	conv     lookup
 	offsets  []int // of a convolution's sums
 	weights  [mostTaps]float32
 }

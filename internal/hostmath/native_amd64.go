@@ -17,9 +17,9 @@ func native() (names []string) {
 func units(name string) *gemm32 {
 	switch name {
 	case AVX512:
-		return &gemm32{tiles: avx512Tiles(), runs: avx512Runs(), cuts: avx512Cut, taps: avx512Taps, chunk: 1 << 22}
+		return &gemm32{tiles: avx512Tiles(), runs: avx512Runs(), cuts: avx512Cut, taps: avx512Taps, copies: avx2Rows, halves: avx2Halves, chunk: 1 << 22}
 	case AVX2:
-		return &gemm32{tiles: avx2Tiles(), runs: avx2Runs(), cuts: avx2Cut, taps: avx2Taps, chunk: 1 << 22}
+		return &gemm32{tiles: avx2Tiles(), runs: avx2Runs(), cuts: avx2Cut, taps: avx2Taps, copies: avx2Rows, halves: avx2Halves, chunk: 1 << 22}
 	}
 	return goUnits()
 }

@@ -13,7 +13,7 @@ func native() []string {
 // units returns what the sets compute with.
 func units(name string) *gemm32 {
 	if name == NEON {
-		return &gemm32{tiles: neonTiles(), runs: neonRuns(), cuts: neonCut, taps: neonTaps, chunk: 1 << 21}
+		return &gemm32{tiles: neonTiles(), runs: neonRuns(), cuts: neonCut, taps: neonTaps, copies: neonRows, halves: neonHalves, chunk: 1 << 21}
 	}
 	return goUnits()
 }

@@ -12,8 +12,8 @@ const (
 // the filters sees is a run of a plane, so that a product's rows need not be
 // copied together: they are where the planes have them. The output comes in rows
 // that are as far apart as the planes' and is copied without what is between.
-func (s *Set) planar(env Env, v *convolution, in, filter, bias, out area) (bool, error) {
-	p := v.planes()
+func (s *Set) planar(env Env, w *work, in, filter, bias, out area) (bool, error) {
+	p, v := &w.conv.planes, &w.conv.conv
 	channels := v.k / (v.kernel[0] * v.kernel[1])
 	run := (v.output[0]-1)*p.pitch + v.output[1]
 	if v.k > mostSums || p.phases[0]*p.phases[1] > mostPhases || uint64(channels)*uint64(p.count()) > mostPlanes || p.count() > packed {
@@ -22,14 +22,17 @@ func (s *Set) planar(env Env, v *convolution, in, filter, bias, out area) (bool,
 	unit := s.gemm.columns()
 	wide := min((run+panel-1)/panel*panel, max(unit, packed/v.filters/unit*unit))
 	laid := channels*p.count() + unit // what is behind is read, though nothing comes of it
-	w := newWork()
-	defer w.free()
 	if v.filters*unit > packed || !w.hold(env, laid+v.filters*wide+2*v.k) {
 		return false, nil
 	}
 	defer w.release(env)
-	p.offsets(w)
-	c := planar{s, env, &p, w.buffer[:laid], w.buffer[laid:][:v.filters*wide], w.offsets, wide, filter, bias, out}
+	w.offsets = w.offsets[:0]
+	for ch := range channels {
+		for _, at := range w.conv.taps {
+			w.offsets = append(w.offsets, at+4*ch*p.count())
+		}
+	}
+	c := planar{s, env, p, w.buffer[:laid], w.buffer[laid:][:v.filters*wide], w.offsets, wide, filter, bias, out}
 	if err := c.lay(channels, in); err != nil {
 		return true, err
 	}
@@ -59,7 +62,7 @@ func (c *planar) lay(channels int, in area) error {
 		pictures := in.view(c.env.Memory())
 		last := min(i+step, channels)
 		for ch := i; ch < last; ch++ {
-			c.planes.lay(c.laid[ch*c.planes.count():], pictures[ch*size:][:size])
+			c.planes.lay(c.set.gemm, c.laid[ch*c.planes.count():], pictures[ch*size:][:size])
 		}
 		if err := c.env.Tick(uint64(last-i) * uint64(c.planes.count())); err != nil {
 			return err

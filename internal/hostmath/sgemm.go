@@ -71,19 +71,19 @@ func (s *Set) sgemm(env Env, stack []uint64) (bool, error) {
 	if t.m == 1 && opB == asItLies {
 		return false, nil // reads B once, and so does the body
 	}
-	return s.multiply(env, &t)
+	w := newWork()
+	defer w.free()
+	return s.multiply(env, w, &t)
 }
 
 // multiply does a product, or declines.
-func (s *Set) multiply(env Env, t *task32) (bool, error) {
+func (s *Set) multiply(env Env, w *work, t *task32) (bool, error) {
 	mem := env.Memory()
 	if !t.a.in(mem) || !t.b.in(mem) || !t.c.in(mem) {
 		return false, nil
 	}
 	deep := min(t.k, depth)
 	wide := min(t.n+panel-1, max(s.gemm.columns(), packed/deep)) / panel * panel
-	w := newWork()
-	defer w.free()
 	size := deep * wide
 	if t.exchanged {
 		size += deep * partRows

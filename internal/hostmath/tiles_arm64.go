@@ -50,6 +50,16 @@ func neonCut(n int, list unsafe.Pointer, bias, low, high float32)
 //go:noescape
 func neonTaps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
+// neonRows copies rows, which lie so many bytes apart.
+//
+//go:noescape
+func neonRows(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+
+// neonHalves copies the first and every second number after it, of rows.
+//
+//go:noescape
+func neonHalves(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+
 // neonTiles are by their width in panels, less one, and by their rows.
 func neonTiles() [][]tile32 {
 	return [][]tile32{

@@ -1376,3 +1376,65 @@ tap:
 	SUBS $64, R0, R0
 	BGT loop
 	RET
+
+// func neonRows(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+TEXT ·neonRows(SB), NOSPLIT, $0-48
+	MOVD rows+0(FP), R0
+	MOVD to+16(FP), R1
+	MOVD toNext+24(FP), R2
+	MOVD from+32(FP), R3
+	MOVD fromNext+40(FP), R4
+row:
+	MOVD width+8(FP), R5
+	MOVD R1, R6
+	MOVD R3, R7
+four:
+	CMP $4, R5
+	BLT single
+	VLD1.P 16(R7), [V0.S4]
+	VST1.P [V0.S4], 16(R6)
+	SUB $4, R5, R5
+	B four
+single:
+	CBZ R5, next
+	MOVWU.P 4(R7), R8
+	MOVW.P R8, 4(R6)
+	SUB $1, R5, R5
+	B single
+next:
+	ADD R2, R1, R1
+	ADD R4, R3, R3
+	SUBS $1, R0, R0
+	BNE row
+	RET
+
+// func neonHalves(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+TEXT ·neonHalves(SB), NOSPLIT, $0-48
+	MOVD rows+0(FP), R0
+	MOVD to+16(FP), R1
+	MOVD toNext+24(FP), R2
+	MOVD from+32(FP), R3
+	MOVD fromNext+40(FP), R4
+row:
+	MOVD width+8(FP), R5
+	MOVD R1, R6
+	MOVD R3, R7
+four:
+	CMP $5, R5
+	BLT single
+	VLD2.P 32(R7), [V0.S4, V1.S4]
+	VST1.P [V0.S4], 16(R6)
+	SUB $4, R5, R5
+	B four
+single:
+	CBZ R5, next
+	MOVWU.P 8(R7), R8
+	MOVW.P R8, 4(R6)
+	SUB $1, R5, R5
+	B single
+next:
+	ADD R2, R1, R1
+	ADD R4, R3, R3
+	SUBS $1, R0, R0
+	BNE row
+	RET

@@ -50,6 +50,16 @@ func avx2Cut(n int, list unsafe.Pointer, bias, low, high float32)
 //go:noescape
 func avx2Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
+// avx2Rows copies rows, which lie so many bytes apart.
+//
+//go:noescape
+func avx2Rows(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+
+// avx2Halves copies the first and every second number after it, of rows.
+//
+//go:noescape
+func avx2Halves(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+
 // avx2Tiles are by their width in panels, less one, and by their rows.
 func avx2Tiles() [][]tile32 {
 	return [][]tile32{

@@ -1154,3 +1154,96 @@ tap:
 	JGT loop
 	VZEROUPPER
 	RET
+
+// func avx2Rows(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+TEXT ·avx2Rows(SB), NOSPLIT, $0-48
+	MOVQ width+8(FP), DX
+	ANDQ $7, DX
+	LEAQ ·masks(SB), AX
+	SHLQ $2, DX
+	SUBQ DX, AX
+	VMOVUPS 32(AX), Y15
+	MOVQ rows+0(FP), CX
+	MOVQ to+16(FP), DI
+	MOVQ toNext+24(FP), R10
+	MOVQ from+32(FP), SI
+	MOVQ fromNext+40(FP), R11
+row:
+	MOVQ width+8(FP), DX
+	MOVQ DI, R8
+	MOVQ SI, R9
+four:
+	CMPQ DX, $32
+	JLT one
+	VMOVUPS 0(R9), Y0
+	VMOVUPS 32(R9), Y1
+	VMOVUPS 64(R9), Y2
+	VMOVUPS 96(R9), Y3
+	VMOVUPS Y0, 0(R8)
+	VMOVUPS Y1, 32(R8)
+	VMOVUPS Y2, 64(R8)
+	VMOVUPS Y3, 96(R8)
+	ADDQ $128, R8
+	ADDQ $128, R9
+	SUBQ $32, DX
+	JMP four
+one:
+	CMPQ DX, $8
+	JLT last
+	VMOVUPS 0(R9), Y0
+	VMOVUPS Y0, 0(R8)
+	ADDQ $32, R8
+	ADDQ $32, R9
+	SUBQ $8, DX
+	JMP one
+last:
+	TESTQ DX, DX
+	JLE next
+	VMASKMOVPS (R9), Y15, Y0
+	VMASKMOVPS Y0, Y15, (R8)
+next:
+	ADDQ R10, DI
+	ADDQ R11, SI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func avx2Halves(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
+TEXT ·avx2Halves(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), CX
+	MOVQ to+16(FP), DI
+	MOVQ toNext+24(FP), R10
+	MOVQ from+32(FP), SI
+	MOVQ fromNext+40(FP), R11
+row:
+	MOVQ width+8(FP), DX
+	MOVQ DI, R8
+	MOVQ SI, R9
+eight:
+	CMPQ DX, $9
+	JLT single
+	VMOVUPS (R9), Y0
+	VSHUFPS $0x88, 32(R9), Y0, Y0
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y0, (R8)
+	ADDQ $32, R8
+	ADDQ $64, R9
+	SUBQ $8, DX
+	JMP eight
+single:
+	TESTQ DX, DX
+	JLE next
+	MOVL (R9), AX
+	MOVL AX, (R8)
+	ADDQ $4, R8
+	ADDQ $8, R9
+	DECQ DX
+	JMP single
+next:
+	ADDQ R10, DI
+	ADDQ R11, SI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET

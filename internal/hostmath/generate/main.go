@@ -49,6 +49,19 @@ func cut(write func(w *writer)) function {
 	return function{"Cut", "adds a bias to numbers and cuts them.", "(n int, list unsafe.Pointer, bias, low, high float32)", 28, write}
 }
 
+// submatrix is a function that copies rows.
+func submatrix(name, about string, write func(w *writer)) function {
+	return function{name, about, "(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)", 48, write}
+}
+
+func rows(write func(w *writer)) function {
+	return submatrix("Rows", "copies rows, which lie so many bytes apart.", write)
+}
+
+func halves(write func(w *writer)) function {
+	return submatrix("Halves", "copies the first and every second number after it, of rows.", write)
+}
+
 func taps(write func(w *writer)) function {
 	return function{"Taps", "computes convolutions of blocks of 64 numbers.",
 		"(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)", 60, write}
@@ -57,8 +70,8 @@ func taps(write func(w *writer)) function {
 func units() []unit {
 	return []unit{
 		{"avx512", "tiles_avx512_amd64", 12, []int{1, 2}, 1, avx512.tile, []function{cut(avx512.cut), taps(avx512.taps)}},
-		{"avx2", "tiles_avx2_amd64", 6, []int{2}, 2, avx2.tile, []function{cut(avx2.cut), taps(avx2.taps)}},
-		{"neon", "tiles_arm64", 6, []int{4}, 4, neonTile, []function{cut(neonCut), taps(neonTaps)}},
+		{"avx2", "tiles_avx2_amd64", 6, []int{2}, 2, avx2.tile, []function{cut(avx2.cut), taps(avx2.taps), rows(avx2.rows), halves(avx2.halves)}},
+		{"neon", "tiles_arm64", 6, []int{4}, 4, neonTile, []function{cut(neonCut), taps(neonTaps), rows(neonRows), halves(neonHalves)}},
 	}
 }
 
