@@ -23,6 +23,8 @@ type Signature struct {
 const (
 	PlatformONNX   = "onnxruntime_onnx"
 	PlatformPython = "python"
+	// PlatformPipeline is several models, one after the other.
+	PlatformPipeline = "ensemble"
 )
 
 // A Field is one input or output.
