@@ -35,7 +35,10 @@ type Case struct {
 	Name    string                     `json:"name,omitempty"`
 	Inputs  map[string]json.RawMessage `json:"inputs"`
 	Outputs map[string]json.RawMessage `json:"outputs"`
-	// A number a equals what is written, b, when |a-b| <= atol + rtol*|b|.
+	// A number a equals what is written, b, when |a-b| <= atol + rtol*|b|. Where
+	// nobody says any of the two, elements of a tensor may differ by a millionth of its
+	// largest as well: a sum that all but cancels out has no more digits than that left,
+	// and which they are differs between processors.
 	// Integers, texts and truths are equal or not.
 	RTol *float64 `json:"rtol,omitempty"`
 	ATol *float64 `json:"atol,omitempty"`
@@ -45,6 +48,7 @@ type Case struct {
 const (
 	DefaultRTol = 1e-5
 	DefaultATol = 1e-8
+	tensorATol  = 1e-6 // of the largest number of a tensor
 )
 
 // Bounds on golden cases.
@@ -211,6 +215,8 @@ type Difference struct {
 	// is no number.
 	Error    float64 `json:"error"`
 	Relative float64 `json:"relative"`
+	// Allowed is what Error may be; 0 for what is no number.
+	Allowed float64 `json:"allowed"`
 }
 
 func (d *Difference) String() string {
@@ -231,6 +237,7 @@ func (d *Difference) String() string {
 func (g *Golden) Compare(c *Case, s *Signature, answer *Response) (worst *Difference, passed bool) {
 	cmp := comparison{}
 	cmp.rtol, cmp.atol = g.Tolerance(c)
+	cmp.free = c.ATol == nil && g.ATol == nil && c.RTol == nil && g.RTol == nil
 	for _, name := range sorted(c.Outputs) {
 		i := slices.IndexFunc(answer.Outputs, func(t Tensor) bool { return t.Name == name })
 		if i < 0 {
@@ -245,6 +252,8 @@ func (g *Golden) Compare(c *Case, s *Signature, answer *Response) (worst *Differ
 // comparison collects the worst of the differences.
 type comparison struct {
 	rtol, atol float64
+	free       bool    // nobody said any of them
+	slack      float64 // allowed beside atol, in the tensor at hand
 	worst      *Difference
 	excess     float64 // of worst: its error as a multiple of the tolerance
 }
@@ -266,14 +275,15 @@ func (c *comparison) numbers(got, want float64, describe func() Difference) {
 	d := describe()
 	d.Error = math.Abs(got - want)
 	d.Relative = d.Error / math.Abs(want)
-	switch allowed := c.atol + c.rtol*math.Abs(want); {
+	d.Allowed = c.atol + c.slack + c.rtol*math.Abs(want)
+	switch {
 	case d.Error != d.Error || math.IsInf(d.Error, 0): // one of them is no finite number
-		d.Error, d.Relative = 0, 0
+		d.Error, d.Relative, d.Allowed = 0, 0, 0
 		c.differ(d)
-	case allowed == 0:
+	case d.Allowed == 0:
 		c.differ(d)
 	default:
-		c.note(d.Error/allowed, d)
+		c.note(d.Error/d.Allowed, d)
 	}
 	if d := c.worst; math.IsInf(d.Relative, 0) || d.Relative != d.Relative {
 		d.Relative = 0 // JSON has no such number
@@ -305,6 +315,15 @@ func (c *comparison) output(got *Tensor, f *Field, value []byte) {
 	}
 	class, _ := got.Type.class()
 	n := len(got.Data) / got.Type.Size()
+	if c.slack = 0; c.free && class == floating {
+		for i := range n {
+			if v := math.Abs(want.scalar(i).asFloat()); v > c.slack && !math.IsInf(v, 0) {
+				c.slack = v
+			}
+		}
+		c.slack *= tensorATol
+	}
+	defer func() { c.slack = 0 }()
 	for i := range n {
 		describe := func() Difference {
 			return Difference{Output: got.Name, Where: place(got.Shape, i), Got: got.text(i), Want: want.text(i)}

@@ -29,6 +29,8 @@ func TestGolden(t *testing.T) {
 		{"same", `{"y":[1,2]}`, model.Of("y", []float32{1, 2}), "", true},
 		{"near", `{"y":[1,2]}`, model.Of("y", []float32{1, 2.000002}), "y[1]: got 2.000002", true},
 		{"far", `{"y":[1,2]}`, model.Of("y", []float32{1, 2.1}), "y[1]: got 2.1", false},
+		{"cancelled", `{"y":[1000,0.001]}`, model.Of("y", []float32{1000, 0.0015}), "y[1]: got 0.0015", true},
+		{"not cancelled", `{"y":[1000,0.001]}`, model.Of("y", []float32{1000, 0.0025}), "y[1]: got 0.0025", false},
 		{"worst", `{"y":[1,200]}`, model.Of("y", []float32{1.1, 201}), "y[0]", false},
 		{"nan", `{"y":["NaN","Infinity"]}`, model.Of("y", []float32{float32(math.NaN()), float32(math.Inf(1))}), "", true},
 		{"not nan", `{"y":["NaN"]}`, model.Of("y", []float32{1}), "y[0]: got 1, want NaN", false},

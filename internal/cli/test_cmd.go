@@ -34,8 +34,8 @@ were made.
 
 The cases are in the image, where its Wasmfile has MODEL --golden=FILE; wherry
 init makes some, and so does wherry predict --record FILE. A number may differ by
-the tolerance that the case says, else by 1e-5 of what is expected; everything
-else is equal or wrong. The exit code is 1 when a case fails, or there are none.`,
+the tolerance that the case says, else by 1e-5 of what is expected or by 1e-6 of
+the largest number in the output; everything else is equal or wrong. The exit code is 1 when a case fails, or there are none.`,
 		Example: `  wherry test iris:1
   wherry test --format json iris:1 > report.json
   wherry test --cases cases.json ./mymodel`,
@@ -192,7 +192,7 @@ func (a *app) printCase(g *model.Golden, c caseReport) {
 	case c.Worst != nil:
 		status, detail = "FAIL", c.Worst.String()
 		if c.Worst.Error > 0 {
-			detail += fmt.Sprintf("; allowed are %.2g + %.2g of it", c.ATol, c.RTol)
+			detail += fmt.Sprintf("; allowed is %.2g, by rtol %.2g and atol %.2g", c.Worst.Allowed, c.RTol, c.ATol)
 		}
 	}
 	ux.Line(a.Out, fmt.Sprintf("%s  %-*s  %8s  %s", status, width, c.Name, rounded(time.Duration(c.Seconds*float64(time.Second))), detail))
