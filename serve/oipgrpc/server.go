@@ -68,6 +68,7 @@ func New(m inference.Repository, o Options, more ...grpc.ServerOption) *grpc.Ser
 	}
 	s := grpc.NewServer(append([]grpc.ServerOption{
 		grpc.MaxRecvMsgSize(o.MaxMessage),
+		grpc.RPCDecompressor(deflate{int64(o.MaxMessage)}), //nolint:staticcheck // the other way is for the whole process
 		grpc.MaxConcurrentStreams(uint32(o.Streams)),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(helloTimeout),

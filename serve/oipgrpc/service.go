@@ -29,12 +29,10 @@ func (s *service) ServerReady(context.Context, *pb.ServerReadyRequest) (*pb.Serv
 	return &pb.ServerReadyResponse{Ready: s.models.Ready()}, nil
 }
 
-func (s *service) ModelReady(ctx context.Context, in *pb.ModelReadyRequest) (*pb.ModelReadyResponse, error) {
+// ModelReady says of a model that is not there what Triton says: that it is not ready.
+func (s *service) ModelReady(_ context.Context, in *pb.ModelReadyRequest) (*pb.ModelReadyResponse, error) {
 	st, err := s.models.Status(in.Name, in.Version)
-	if err != nil {
-		return nil, failed(ctx, err)
-	}
-	return &pb.ModelReadyResponse{Ready: st.State == repository.StateReady}, nil
+	return &pb.ModelReadyResponse{Ready: err == nil && st.State == repository.StateReady}, nil
 }
 
 func (s *service) ServerMetadata(context.Context, *pb.ServerMetadataRequest) (*pb.ServerMetadataResponse, error) {

@@ -18,6 +18,12 @@ import (
 // make.
 func Packages(t testing.TB, requirements string) (python Program, dir string) {
 	t.Helper()
+	return packages(t, requirements, requirements)
+}
+
+// packages installs by arguments of pip what a name stands for.
+func packages(t testing.TB, requirements, args string) (python Program, dir string) {
+	t.Helper()
 	path := Find(t, "python3")
 	if exec.CommandContext(t.Context(), path, "-m", "pip", "--version").Run() != nil {
 		Missing(t, "python3 with pip")
@@ -32,7 +38,7 @@ func Packages(t testing.TB, requirements string) (python Program, dir string) {
 	sum := sha256.Sum256([]byte(requirements + "\n" + version + runtime.GOOS + runtime.GOARCH))
 	dir = filepath.Join(Root(t), ".cache", "packages", hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(dir); err != nil {
-		install(t, path, requirements, dir)
+		install(t, path, args, dir)
 	}
 	return Program{Command: []string{path}, Env: []string{"PYTHONPATH=" + dir, "PYTHONNOUSERSITE=1"}}, dir
 }
@@ -61,4 +67,11 @@ func install(t testing.TB, python, requirements, dir string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Pinned is Packages with a list that names every package and its version, those
+// that others need among them: file is where pip reads it.
+func Pinned(t testing.TB, list, file string) (python Program, dir string) {
+	t.Helper()
+	return packages(t, list, "--no-deps -r "+file)
 }
