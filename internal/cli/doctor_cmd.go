@@ -131,9 +131,14 @@ func (a *app) checkEngine(ctx context.Context) []finding {
 	if !rt.Compiles() {
 		mode = "interpreter: no compiler for this processor, programs run about fifty times slower"
 	}
+	kernels := rt.Kernels()
+	if kernels == "" {
+		kernels = "none for this processor: dense models run a few times slower than where there are"
+	}
 	return []finding{
 		{Check: "engine", Status: "ok", Detail: rt.Engine()},
 		{Check: "engine mode", Status: "ok", Detail: mode},
+		{Check: "kernels", Status: "ok", Detail: kernels},
 		{Check: "sandbox", Status: "ok", Detail: "self-test ran in " + time.Since(started).Round(100*time.Microsecond).String()},
 	}
 }

@@ -19,6 +19,7 @@ type info struct {
 	CPUs         int
 	Images       int
 	Engine       string
+	Kernels      string // of linear algebra, "" for none
 	DataDir      string
 	CacheDir     string
 	ConfigDir    string
@@ -46,10 +47,10 @@ func (a *app) infoCommand() *cobra.Command {
 			defer rt.Close(context.WithoutCancel(ctx))
 			i := info{
 				Version: version.Get().Version, OS: goruntime.GOOS, Architecture: goruntime.GOARCH, CPUs: goruntime.NumCPU(),
-				Images: len(list), Engine: rt.Engine(), DataDir: p.Data, CacheDir: p.Cache, ConfigDir: p.Config,
+				Images: len(list), Engine: rt.Engine(), Kernels: rt.Kernels(), DataDir: p.Data, CacheDir: p.Cache, ConfigDir: p.Config,
 			}
 			if format == "" {
-				format = "Version: {{.Version}}\nPlatform: {{.OS}}/{{.Architecture}}, {{.CPUs}} CPUs\nEngine: {{.Engine}}\nImages: {{.Images}}\nData: {{.DataDir}}\nCache: {{.CacheDir}}\nConfig: {{.ConfigDir}}"
+				format = "Version: {{.Version}}\nPlatform: {{.OS}}/{{.Architecture}}, {{.CPUs}} CPUs\nEngine: {{.Engine}}\nKernels: {{or .Kernels \"none\"}}\nImages: {{.Images}}\nData: {{.DataDir}}\nCache: {{.CacheDir}}\nConfig: {{.ConfigDir}}"
 			}
 			return ux.Object(a.Out, format, i)
 		}),
