@@ -148,7 +148,6 @@ type described struct {
 	Reason    string           `json:"reason,omitempty"`
 	Digest    string           `json:"digest,omitempty"`
 	Tasks     []string         `json:"tasks,omitempty"`
-	Streams   bool             `json:"streams,omitempty"`
 	Instances int              `json:"instances,omitempty"`
 	Memory    int64            `json:"memory,omitempty"`
 	MaxBatch  int              `json:"max_batch,omitempty"`
@@ -167,7 +166,7 @@ func (p *page) list(w http.ResponseWriter, _ *http.Request) {
 		}
 		all = append(all, described{
 			Name: s.Name, Version: s.Version, Default: s.Name == p.models.Default(), State: s.State, Reason: s.Reason, Digest: s.Digest,
-			Tasks: s.Tasks, Streams: s.Streams, Instances: s.Instances, Memory: s.Memory, MaxBatch: s.Batch.Max, Waiting: s.Waiting, Running: s.Running,
+			Tasks: s.Tasks, Instances: s.Instances, Memory: s.Memory, MaxBatch: s.Batch.Max, Waiting: s.Waiting, Running: s.Running,
 			Signature: s.Signature, Examples: examples(&s),
 		})
 	}

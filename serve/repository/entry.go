@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/wherry-run/wherry/model"
 )
 
 // An entry is one version of a model: what opens it, and what answers for it now.
@@ -111,7 +109,6 @@ func (e *entry) describe(s *serving) {
 	e.known.Signature, e.known.Digest = s.loaded.Signature(), s.loaded.Digest
 	e.known.Batch, e.known.Tasks, e.known.Instances = s.batch, s.loaded.Tasks, s.limit
 	e.known.Examples = s.loaded.Examples
-	_, e.known.Streams = s.loaded.Predictor.(model.Streamer)
 }
 
 // retire closes what does not answer any more, when it has answered what it took.

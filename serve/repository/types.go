@@ -128,8 +128,6 @@ type Status struct {
 	Batch     Batching
 	Tasks     []string
 	Examples  []model.Case
-	// Streams: it can give an answer in parts; see model.Streamer.
-	Streams   bool
 	Instances int
 	Memory    int64 // bytes; 0: unknown
 	// Asleep models were unloaded to make room, and are loaded when they are asked.

@@ -168,7 +168,7 @@ func invert(content []byte) ([]byte, error) {
 // tells answers in parts.
 func tells() teller {
 	return teller{&fake{signature: &model.Signature{
-		Name: "tells", Platform: model.PlatformPython, Inputs: []model.Field{text("words", model.FieldParameters{}, 1)}, Outputs: []model.Field{text("said", model.FieldParameters{}, 1)},
+		Name: "tells", Platform: model.PlatformPython, Streams: true, Inputs: []model.Field{text("words", model.FieldParameters{}, 1)}, Outputs: []model.Field{text("said", model.FieldParameters{}, 1)},
 	}}}
 }
 

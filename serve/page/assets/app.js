@@ -1,6 +1,6 @@
 // The playground: which models there are, the form of one, what it answers, and how
 // the server is doing.
-import { el, byId, show, say, bytes, time, count } from "./dom.js";
+import { el, byId, show, say, bytes, time, count, clip } from "./dom.js";
 import { field } from "./fields.js";
 import { Wrong, kindOf } from "./types.js";
 import * as JSONText from "./json.js";
@@ -117,7 +117,7 @@ function examples(m) {
   show(byId("examples"), list.length > 0);
   byId("examples").replaceChildren(el("span", { class: "hint", id: "examples-title" }, list.length === 1 ? "Example" : "Examples"), ...list.map((x, i) => el("button", {
     type: "button", class: "small", title: `Fill in the form with ${x.name || "this example"}`, click: () => { fillIn(x.inputs); refresh(); },
-  }, x.name && x.name.length <= 24 ? x.name : `Example ${i + 1}`)));
+  }, x.name ? clip(x.name, 24) : `Example ${i + 1}`)));
 }
 
 function fillIn(values) {
@@ -148,7 +148,7 @@ function collect(mark) {
     if (mark) bad.focus();
     return null;
   }
-  const url = new URL("predict", location.href).href, common = { url, key: key.has(), stream: state.model.streams };
+  const url = new URL("predict", location.href).href, common = { url, key: key.has(), stream: state.model.signature.streams };
   if (given.some(([, v]) => v.file)) {
     return { ...common, parts: given.map(([name, v]) => (v.file ? { name, file: v.file, filename: v.name } : { name, text: plain(v.json) })) };
   }
@@ -193,7 +193,15 @@ async function predict() {
     state.running = null;
     busy(false);
     setTimeout(charts, 300);
+    reveal();
   }
+}
+
+// reveal brings what came into sight, where the screen has room for one column only.
+function reveal() {
+  const card = byId("answer-title").closest(".card"), top = card.getBoundingClientRect().top;
+  if (top < innerHeight * 0.7 && top > -card.offsetHeight / 2) return;
+  card.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
 }
 
 function busy(on) {

@@ -87,3 +87,6 @@ export function number(v) {
   const text = Math.abs(v) >= 1e-4 && Math.abs(v) < 1e7 ? String(Number(v.toPrecision(7))) : v.toExponential(4);
   return text;
 }
+
+// clip shortens a text that is too long.
+export const clip = (text, n) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);

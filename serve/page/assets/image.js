@@ -116,11 +116,12 @@ export function picture(f, at, numbers) {
   if (f.datatype === "UINT8") scale.value = "raw";
   const free = layout.height < 0 || layout.width < 0;
   const sizes = el("span", { class: "sizes" }, height, " × ", width, " (height × width)");
-  const options = el("div", { class: "under" }, el("label", { for: scale.id }, "Scaled"), scale, free ? sizes : el("span", { class: "hint" }, `resized to ${layout.height} × ${layout.width}`));
+  const fit = el("select", { id: unique("fit") }, [["crop", "cut to the middle"], ["stretch", "stretched"], ["pad", "with a border"]].map(([k, words]) => el("option", { value: k }, words)));
+  const options = el("div", { class: "under" }, el("label", { for: fit.id }, "Fitted"), fit, el("label", { for: scale.id }, "Scaled"), scale, free ? sizes : el("span", { class: "hint" }, `resized to ${layout.height} × ${layout.width}`));
   height.disabled = layout.height > 0;
   width.disabled = layout.width > 0;
   const typedIn = el("details", { class: "numbers" }, el("summary", {}, "Numbers instead of a picture"), numbers.element);
-  for (const e of [height, width]) e.addEventListener("input", draw);
+  for (const e of [height, width, fit]) e.addEventListener("input", draw);
 
   async function take(chosen) {
     file = chosen;
@@ -129,6 +130,8 @@ export function picture(f, at, numbers) {
     canvas.hidden = true;
     note.textContent = "";
     if (!file) return;
+    numbers.set(undefined);
+    typedIn.open = false;
     try {
       decoded = await createImageBitmap(file);
     } catch {
@@ -150,7 +153,12 @@ export function picture(f, at, numbers) {
     if (!decoded || !(h >= 1 && h <= 4096 && w >= 1 && w <= 4096)) return;
     canvas.width = w;
     canvas.height = h;
-    canvas.getContext("2d", { willReadFrequently: true }).drawImage(decoded, 0, 0, w, h);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.fillRect(0, 0, w, h); // black, where there is no picture
+    const across = w / decoded.width, down = h / decoded.height;
+    const scaled = { stretch: 0, crop: Math.max(across, down), pad: Math.min(across, down) }[fit.value];
+    const dw = scaled ? decoded.width * scaled : w, dh = scaled ? decoded.height * scaled : h;
+    context.drawImage(decoded, (w - dw) / 2, (h - dh) / 2, dw, dh);
     canvas.hidden = false;
     canvas.setAttribute("aria-label", `${f.name}: ${file.name} as ${w} by ${h} points`);
     note.textContent = `${file.name}, ${decoded.width} × ${decoded.height} → ${h} × ${w}`;
@@ -169,7 +177,9 @@ export function picture(f, at, numbers) {
     set(v) {
       put(input, null);
       take(null);
-      numbers.set(v);
+      const points = Array.isArray(v) ? v.flat(Infinity).length : 0;
+      numbers.set(points >= 64 ? v : undefined); // fewer are no picture, but made up
+      typedIn.open = points >= 64;
     },
   };
 }

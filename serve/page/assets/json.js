@@ -28,9 +28,21 @@ export function pretty(v, indent = "") {
   const flat = line(v);
   if (flat.length + indent.length <= 100 || typeof v !== "object" || v === null) return flat;
   const inner = `${indent}  `;
+  if (Array.isArray(v) && v.every((x) => typeof x !== "object" || x === null)) return `[\n${wrapped(v.map(line), inner)}\n${indent}]`;
   if (Array.isArray(v)) return `[\n${v.map((x) => inner + pretty(x, inner)).join(",\n")}\n${indent}]`;
   const entries = Object.entries(v).map(([k, x]) => `${inner}${JSON.stringify(k)}: ${pretty(x, inner)}`);
   return `{\n${entries.join(",\n")}\n${indent}}`;
+}
+
+// wrapped fills lines with words.
+function wrapped(words, indent) {
+  const lines = [];
+  let now = "";
+  for (const w of words) {
+    if (now !== "" && indent.length + now.length + w.length > 98) { lines.push(now); now = ""; }
+    now += now === "" ? w : `, ${w}`;
+  }
+  return [...lines, now].map((l) => indent + l).join(",\n");
 }
 
 function line(v) {

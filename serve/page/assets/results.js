@@ -1,6 +1,6 @@
 // What a model answered, as a person wants to see it: a number, classes as bars, a
 // table, a picture, text; and whatever is none of these as JSON.
-import { el, svg, bytes, number } from "./dom.js";
+import { el, svg, bytes, number, clip } from "./dom.js";
 import { pretty } from "./json.js";
 import { isFloat, isInteger, shape } from "./types.js";
 import * as csv from "./csv.js";
@@ -140,15 +140,15 @@ function tensor(f, v, inputs) {
 const isDistribution = (row) => row.every((x) => x >= 0 && x <= 1) && Math.abs(row.reduce((a, b) => a + b, 0) - 1) < 0.01;
 
 // classes shows how likely each is.
-function classes(rows, labels) {
+function classes(rows, labels, bars = BARS) {
   return rows.slice(0, 5).map((row, r) => {
-    const best = row.map((x, i) => [x, i]).sort((a, b) => b[0] - a[0]).slice(0, BARS);
+    const best = row.map((x, i) => [x, i]).sort((a, b) => b[0] - a[0]).slice(0, bars);
     const within = row.every((x) => x >= 0 && x <= 1), most = Math.max(...best.map(([x]) => Math.abs(x)), 1e-12);
     return el("div", {}, rows.length > 1 && el("h4", {}, `Row ${r + 1}`),
       el("ul", { class: "bars" }, best.map(([x, i]) => el("li", {},
-        el("span", { class: "bar-name" }, labels?.[i] ?? `class ${i}`), bar(within ? x : x / most),
+        el("span", { class: "bar-name" }, labels?.[i] ?? `number ${i}`), bar(within ? x : x / most),
         el("span", { class: "bar-value" }, within ? percent(x) : number(x))))),
-      row.length > BARS && el("p", { class: "hint" }, `the first ${BARS} of ${row.length} classes`));
+      row.length > bars && el("p", { class: "hint" }, `the highest ${bars} of ${row.length}`));
   }).concat(rows.length > 5 ? [el("p", { class: "hint" }, `the first 5 of ${rows.length} rows`)] : []);
 }
 
@@ -162,6 +162,7 @@ function vectors(f, rows, inputs) {
   const shown = rows.slice(0, 12);
   const list = shown.map((row, i) => el("figure", { class: "strip" }, strip(row, `${f.name}, ${name(i)}: ${row.length} numbers`), el("figcaption", {}, name(i))));
   const parts = [el("p", { class: "hint" }, `${rows.length} ${rows.length === 1 ? "vector" : "vectors"} of ${rows[0].length} numbers, from ${number(least(rows))} to ${number(-least(rows.map((r) => r.map((x) => -x))))}`), ...list];
+  if (shown.length === 1) parts.push(...classes(rows, null, 5));
   if (shown.length > 1) {
     const body = shown.map((a) => shown.map((b) => cosine(a, b)));
     parts.push(el("h4", {}, "How alike they are (cosine)"),
@@ -173,7 +174,6 @@ function vectors(f, rows, inputs) {
   return parts;
 }
 
-const clip = (text, n) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);
 const least = (rows) => rows.reduce((m, r) => r.reduce((a, b) => Math.min(a, b), m), Infinity);
 
 function cosine(a, b) {
@@ -208,6 +208,7 @@ function asPicture(f, v) {
       return [255 * x, 255 * x, 255 * x];
     });
     picture.className = "preview";
+    enlarge(picture);
     return el("figure", {}, picture, el("figcaption", { class: "hint" }, `${v.length} × ${v[0].length}: black is ${number(low)}, white is ${number(high)}`));
   }
   const first = Array.isArray(v) && v.length === 3 && v.every((c) => isMatrix(c) && isNumeric(c.flat()));
@@ -215,7 +216,14 @@ function asPicture(f, v) {
   const top = -least(v.flat().map((r) => r.map((x) => -x))), scale = top <= 1.001 ? 255 : 1, w = v[0][0].length;
   const picture = paint(w, v[0].length, `${f.name}: a picture`, (i) => v.map((c) => c[Math.floor(i / w)][i % w] * scale));
   picture.className = "preview";
+  enlarge(picture);
   return picture;
+}
+
+// enlarge shows a small map large enough to be seen, its points as squares.
+function enlarge(picture) {
+  if (picture.width < 240) picture.style.width = "240px";
+  if (picture.width <= 120) picture.style.imageRendering = "pixelated";
 }
 
 function dimensions(v) {
@@ -255,6 +263,7 @@ function pictureOf(f, v) {
 function fileOf(f, v) {
   const content = decode(v);
   if (!content) return json(v);
+  if (content.length === 0) return el("p", { class: "hint" }, "empty");
   return el("p", {}, saved(`${f.name}.bin`, new Blob([content]), `Save, ${bytes(content.length)}`));
 }
 

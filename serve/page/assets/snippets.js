@@ -2,6 +2,8 @@
 // or {url, parts}, whose parts are {name, text} or {name, file, filename}; key says
 // whether the server asks for one.
 
+import { pretty } from "./json.js";
+
 const LONG = 4000; // letters of JSON that stand in a snippet
 
 export const LANGUAGES = { curl: "curl", python: "Python", go: "Go" };
@@ -14,6 +16,9 @@ export function snippet(language, request) {
   return { curl, python, go }[language](request);
 }
 
+// laid is JSON as a person reads it: in one line, or in several when that is long.
+const laid = (r) => (r.json.length > 80 ? pretty(r.value) : r.json);
+
 const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function curl(r) {
@@ -23,7 +28,7 @@ function curl(r) {
   if (r.parts) {
     for (const p of r.parts) lines.push(p.file ? `-F ${shell(`${p.name}=@${p.filename}`)}` : `--form-string ${shell(`${p.name}=${p.text}`)}`);
   } else {
-    lines.push("-H 'Content-Type: application/json'", inFile(r) ? "-d @request.json" : `-d ${shell(r.json)}`);
+    lines.push("-H 'Content-Type: application/json'", inFile(r) ? "-d @request.json" : `-d ${shell(laid(r))}`);
   }
   return lines.join(" \\\n  ");
 }
@@ -90,7 +95,7 @@ function go(r) {
     body.push('body, err := os.Open("request.json")', "if err != nil {", "\tlog.Fatal(err)", "}", "defer body.Close()");
   } else {
     imports.push("strings");
-    body.push(`body := strings.NewReader(${goString(r.json)})`);
+    body.push(`body := strings.NewReader(${goString(laid(r))})`);
   }
   if (r.key) imports.push("os");
   body.push(`request, err := http.NewRequest("POST", ${JSON.stringify(r.url)}, ${reader})`, "if err != nil {", "\tlog.Fatal(err)", "}",
