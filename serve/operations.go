@@ -8,6 +8,7 @@ import (
 	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/metrics"
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/requestlog"
 	"github.com/wherry-run/wherry/serve/route"
 )
 
@@ -17,6 +18,9 @@ type Operations struct {
 	// MetricsCompat lists servers whose names of metrics are shown, too: see
 	// metrics.Config.
 	MetricsCompat []string
+	// RequestLog gets requests with their inputs and outputs; nil: nobody does. It is
+	// to be closed after the server.
+	RequestLog *requestlog.Log
 }
 
 // operations is what tells those who run a server what happens in it.
@@ -34,6 +38,12 @@ func (s *Server) operate(c *Config) (err error) {
 		return err
 	}
 	observe := []func(context.Context, repository.Event){guard.Observe, o.metrics.Observe}
+	if l := c.Operations.RequestLog; l != nil {
+		observe = append(observe, l.Observe)
+		if err := o.metrics.RequestLog(l.Counts); err != nil {
+			return err
+		}
+	}
 	if c.Repository.Observe != nil {
 		observe = append(observe, c.Repository.Observe)
 	}

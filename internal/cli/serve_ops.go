@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"github.com/wherry-run/wherry/serve"
 	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/metrics"
+	"github.com/wherry-run/wherry/serve/requestlog"
 )
 
 // guardOptions are the flags of wherry serve that say who may ask, and what those
@@ -29,6 +31,8 @@ type guardOptions struct {
 	readTime, sendTime time.Duration
 	access             string
 	compat             []string
+	log, logSize       string
+	logSample          float64
 }
 
 func (o *guardOptions) flags(f *pflag.FlagSet) {
@@ -43,6 +47,9 @@ func (o *guardOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.sendTime, "write-timeout", guard.DefaultWriteTimeout, "how long a client may take for each part of an answer")
 	f.StringVar(&o.access, "access-log", "", "write a line for each request to standard error, text or json; auto: text on a terminal")
 	f.Lookup("access-log").NoOptDefVal = guard.LogAuto
+	f.StringVar(&o.log, "request-log", "", "write inputs, outputs and times of requests to this file, .csv or .parquet, or to a file for each model in this folder")
+	f.Float64Var(&o.logSample, "request-log-sample", 1, "share of requests that --request-log gets, such as 0.1")
+	f.StringVar(&o.logSize, "request-log-size", "1g", "limit of each --request-log, older files included")
 	f.StringSliceVar(&o.compat, "metrics-compat", nil, "show metrics under these servers' names, too: "+metrics.Triton+", "+metrics.TEI)
 }
 
@@ -91,10 +98,32 @@ func (a *app) guarded(o guardOptions, addresses []string, c *serve.Config, l *se
 		}
 	}
 	c.Operations.MetricsCompat = o.compat
-	if g.Keys == nil && g.Bound == "" && l.TLS == nil {
-		c.Log.Debug("everybody who reaches this machine may ask", slog.Any("addresses", addresses))
-	}
 	return nil
+}
+
+// openRequestLog begins the request log that the flags ask for; nil: none.
+func (o *guardOptions) openRequestLog(log *slog.Logger) (*requestlog.Log, error) {
+	if o.log == "" {
+		return nil, nil
+	}
+	if !(o.logSample > 0 && o.logSample <= 1) {
+		return nil, &ux.UsageError{Text: "--request-log-sample takes a share over 0, up to 1"}
+	}
+	size, err := sizeFlag("--request-log-size", o.logSize, "1g")
+	if err != nil {
+		return nil, err
+	}
+	return requestlog.Open(requestlog.Config{Path: o.log, Sample: o.logSample, Size: size, Log: log})
+}
+
+// closeRequestLog writes what is not yet. It has a little time for that.
+func closeRequestLog(ctx context.Context, l *requestlog.Log) {
+	if l == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_ = l.Close(ctx) // what it could not write is logged
 }
 
 // keysWrong says of keys that cannot be had what to do, without telling any.

@@ -134,9 +134,13 @@ func New(index func() []repository.Status, c Config) (*Metrics, error) {
 // ServeHTTP shows all.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }
 
-// Register adds somebody else's metrics.
-func (m *Metrics) Register(c ...prometheus.Collector) error {
-	for _, one := range c {
+// RequestLog shows how many requests were written down, and how many left out.
+func (m *Metrics) RequestLog(counts func() (written, dropped int64)) error {
+	written := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "wherry_request_log_rows_total", Help: "Requests that were written to the request log."},
+		func() float64 { n, _ := counts(); return float64(n) })
+	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "wherry_request_log_dropped_total", Help: "Requests that were left out of the request log, for they came too fast or it could not be written."},
+		func() float64 { _, n := counts(); return float64(n) })
+	for _, one := range []prometheus.Collector{written, dropped} {
 		if err := m.registry.Register(one); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}
