@@ -1,9 +1,13 @@
 package onnx_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
+	goruntime "runtime"
 	"testing"
+	"time"
 
 	"github.com/wherry-run/wherry/internal/hostmath"
 	"github.com/wherry-run/wherry/model"
@@ -41,6 +45,44 @@ func TestAccelerated(t *testing.T) {
 				if string(o.Data) != string(want.Outputs[n].Data) {
 					t.Errorf("output %s of a deterministic run differs from that of one without kernels", o.Name)
 				}
+			}
+		})
+	}
+}
+
+// TestAcceleratedCollect collects garbage while a kernel computes, and gives the request up: neither has to wait for the
+// end of it, which is far.
+func TestAcceleratedCollect(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a product of a second")
+	}
+	file, inputs := product(3072)
+	for _, set := range hostmath.Available() {
+		t.Run(set, func(t *testing.T) {
+			i := open(t, create(t, newRuntime(t, runtime.WithKernels(set)), newImage(t, map[string][]byte{modelPath: file}), runtime.Spec{}), onnx.Options{})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := make(chan time.Time, 1)
+			go func() {
+				_, err := i.Predict(ctx, &model.Request{Inputs: inputs})
+				done <- time.Now()
+				if err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}()
+			time.Sleep(150 * time.Millisecond)
+			most, times := time.Duration(0), 0
+			for began := time.Now(); time.Since(began) < 300*time.Millisecond && len(done) == 0; times++ {
+				at := time.Now()
+				goruntime.GC()
+				most = max(most, time.Since(at))
+			}
+			cancel()
+			began := time.Now()
+			late := (<-done).Sub(began)
+			t.Logf("%d collections, the longest %v; ended %v after it was cancelled", times, most, late)
+			if most > time.Second || late > 500*time.Millisecond { // a busy machine may add most of it
+				t.Errorf("a collection took %v, the end %v", most, late)
 			}
 		})
 	}
