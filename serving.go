@@ -25,7 +25,12 @@ func (m *Model) Instances() int { return m.loader.settings.instances }
 
 // Memory is how many bytes the memories of its instances have now. What native ONNX
 // Runtime holds is not among them.
-func (m *Model) Memory() int64 { return m.loader.live.memory() }
+func (m *Model) Memory() int64 {
+	if p, ok := m.pool.(*pipeline); ok {
+		return p.memory()
+	}
+	return m.loader.live.memory()
+}
 
 // Stream answers a request in parts, and counts as Predict does.
 func (i *instance) Stream(ctx context.Context, r *model.Request, emit func(*model.Response) error) (model.Usage, error) {

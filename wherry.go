@@ -33,12 +33,20 @@ import (
 // A Model is an open image that answers requests: a model.Predictor. Its methods
 // may be called from any goroutine. Close it when it is done.
 type Model struct {
-	pool    *model.Pool
+	pool    pool
 	loader  *loader
 	closing []func(context.Context) error // in reverse
 }
 
 var _ model.Predictor = (*Model)(nil)
+
+// pool is what answers: a *model.Pool, or those of the steps of a pipeline.
+type pool interface {
+	model.Predictor
+	model.Streamer
+	Warm(ctx context.Context, n int) error
+	Stats() model.PoolStats
+}
 
 // Open opens the model that ref names: an image of this machine, else of its
 // registry. With FromFS it names what a program carries in itself. No instance is
@@ -209,6 +217,7 @@ type loader struct {
 	runtime   *runtime.Runtime
 	image     runtime.Image
 	kind      string
+	path      string // of a pipeline's step: its file; else ""
 	signature *model.Signature
 	settings  *settings
 	log       io.Writer
@@ -222,6 +231,15 @@ func load(ctx context.Context, rt *runtime.Runtime, image runtime.Image, o *sett
 	if l.signature, err = SignatureOf(image); err != nil {
 		return nil, err
 	}
+	if l.kind == oci.ModelPipeline {
+		return l.pipeline(ctx)
+	}
+	return l.load(ctx)
+}
+
+// load makes a Model of one that is no pipeline.
+func (l *loader) load(ctx context.Context) (_ *Model, err error) {
+	o := l.settings
 	config := model.PoolConfig{Instances: o.instances, Waiting: o.waiting, Reuse: o.reuse, New: l.instance}
 	var first model.Instance
 	switch l.kind {
@@ -292,10 +310,14 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 	switch l.kind {
 	case oci.ModelONNX:
 		i.knows = true
-		i.Instance, err = onnx.Open(ctx, c, onnx.Options{Limits: l.settings.limits, Log: l.log})
+		o := onnx.Options{Limits: l.settings.limits, Log: l.log}
+		if l.path != "" {
+			o.Module, o.Model = ort.Module, l.path
+		}
+		i.Instance, err = onnx.Open(ctx, c, o)
 	default:
 		i.Instance, err = python.Open(ctx, c, python.Options{
-			Process: runtime.Process{Limits: l.settings.limits}, Signature: l.signature,
+			Process: runtime.Process{Args: l.command(c), Limits: l.settings.limits}, Signature: l.signature,
 		})
 	}
 	if err != nil {

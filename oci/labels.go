@@ -1,5 +1,11 @@
 package oci
 
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+)
+
 // The labels of a config by which an image says what model it is.
 const (
 	// LabelModel is ModelONNX or ModelPython.
@@ -21,7 +27,49 @@ const (
 const (
 	ModelONNX   = "onnx"
 	ModelPython = "python"
+	// ModelPipeline is several models, each of which takes what those before it give;
+	// LabelSteps says which.
+	ModelPipeline = "pipeline"
 )
 
 // MaxSignature bounds LabelSignature, in bytes.
 const MaxSignature = 64 << 10
+
+// LabelSteps are the models of a pipeline in their order: a list of ModelStep, as JSON
+// of at most MaxSignature bytes.
+const LabelSteps = "run.wherry.steps"
+
+// MaxSteps bounds the models of a pipeline.
+const MaxSteps = 16
+
+// A ModelStep is one model of a pipeline.
+type ModelStep struct {
+	// Kind is ModelONNX or ModelPython, and Path the model's file in the image.
+	Kind string `json:"model"`
+	Path string `json:"path"`
+	// Signature is as in LabelSignature.
+	Signature json.RawMessage `json:"signature"`
+}
+
+// ParseSteps reads LabelSteps.
+func ParseSteps(text string) ([]ModelStep, error) {
+	if len(text) > MaxSignature {
+		return nil, fmt.Errorf("read steps: %d bytes are more than %d", len(text), MaxSignature)
+	}
+	var list []ModelStep
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, fmt.Errorf("read steps: %w", err)
+	}
+	if len(list) < 2 || len(list) > MaxSteps {
+		return nil, fmt.Errorf("read steps: a pipeline has from 2 to %d, and this has %d", MaxSteps, len(list))
+	}
+	for i, s := range list {
+		if s.Kind != ModelONNX && s.Kind != ModelPython || !path.IsAbs(s.Path) {
+			return nil, fmt.Errorf("read steps: step %d is no model", i+1)
+		}
+	}
+	return list, nil
+}
+
+// ONNXModule is where an image has ONNX Runtime beside other programs.
+const ONNXModule = "/usr/local/bin/onnxruntime.wasm"

@@ -104,25 +104,24 @@ func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (
 	}
 	k := newKey(deriveVersion)
 	k.add(s.digest(), string(config))
-	if !s.snapshot && !isPythonModel(s) && !isONNXModel(s) || b.Recorder == nil {
+	steps := pipelineFiles(s) != nil
+	if !s.snapshot && !steps && !isPythonModel(s) && !isONNXModel(s) || b.Recorder == nil {
 		return b.addHot(ctx, s, rec, k.sum())
 	}
 	if s.secret {
 		b.note(s, "no snapshot is taken: the stage was given secrets, and its memory may hold them")
 		return b.addHot(ctx, s, rec, k.sum())
 	}
-	var own derivedRecord
-	ok, err := b.remembered(ctx, k.sum(), &own)
+	if steps {
+		rec, err := b.derivedSteps(ctx, s, rec)
+		if err != nil {
+			return nil, err
+		}
+		return b.addHot(ctx, s, rec, k.sum())
+	}
+	own, err := b.recorded(ctx, s, k.sum())
 	if err != nil {
 		return nil, err
-	}
-	if !ok || b.NoCache || !b.hasAll(ctx, own.Layers) {
-		if own, err = b.record(ctx, s, k.sum()); err != nil {
-			return nil, err
-		}
-		if err := b.remember(ctx, k.sum(), own); err != nil {
-			return nil, err
-		}
 	}
 	if own.Note != "" {
 		if s.snapshot && len(own.Derived.Snapshots) == 0 {
@@ -131,6 +130,18 @@ func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (
 		b.note(s, "no snapshot is taken: %s", own.Note)
 	}
 	return b.addHot(ctx, s, merge(own, rec), k.sum())
+}
+
+// recorded is the recording of a stage's program, made when it is not known yet.
+func (b *builder) recorded(ctx context.Context, s *state, key string) (own derivedRecord, err error) {
+	ok, err := b.remembered(ctx, key, &own)
+	if err != nil || ok && !b.NoCache && b.hasAll(ctx, own.Layers) {
+		return own, err
+	}
+	if own, err = b.record(ctx, s, key); err != nil {
+		return own, err
+	}
+	return own, b.remember(ctx, key, own)
 }
 
 func (b *builder) hasAll(ctx context.Context, layers []ispec.Descriptor) bool {
@@ -145,12 +156,12 @@ func (b *builder) hasAll(ctx context.Context, layers []ispec.Descriptor) bool {
 // isPythonModel recognises the images that are snapshotted without being asked.
 func isPythonModel(s *state) bool {
 	c := s.config.Config
-	return c.Labels["run.wherry.python"] != "" && len(c.Entrypoint) > 1 && path.Base(c.Entrypoint[0]) == "predict"
+	return c.Labels["run.wherry.python"] != "" && len(c.Entrypoint) > 1 && path.Base(c.Entrypoint[0]) == "predict" && pipelineFiles(s) == nil
 }
 
 // isONNXModel recognises the images with a model on the base onnx.
 func isONNXModel(s *state) bool {
-	return onONNX(s) && s.config.Config.Labels[LabelModel] == modelONNX
+	return onONNX(s) && s.config.Config.Labels[LabelModel] == modelONNX && pipelineFiles(s) == nil
 }
 
 // record runs the program of the stage.

@@ -31,6 +31,9 @@ func (b *builder) export(ctx context.Context, s *state) (*Result, error) {
 	for k, v := range b.Labels {
 		s.label(k, v)
 	}
+	if err := b.labelPipeline(ctx, s); err != nil {
+		return nil, err
+	}
 	config, err := oci.BuildConfig(s.config, layers)
 	if err != nil {
 		return nil, err
