@@ -39,9 +39,9 @@ func dialects(t *testing.T) *server {
 func TestDialects(t *testing.T) {
 	s := dialects(t)
 	host, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
-	t.Run("OpenAI", func(t *testing.T) { Calls(t, 29, "openai_sdk.py", s.URL) })
-	t.Run("MLflow", func(t *testing.T) { Calls(t, 21, "tables.py", host, port) })
-	t.Run("Cog", func(t *testing.T) { Calls(t, 34, "predictions.py", s.URL) })
+	t.Run("OpenAI", func(t *testing.T) { Calls(t, 30, "openai_sdk.py", s.URL) })
+	t.Run("MLflow", func(t *testing.T) { Calls(t, 20, "tables.py", host, port) })
+	t.Run("Cog", func(t *testing.T) { Calls(t, 33, "predictions.py", s.URL) })
 	t.Run("texts", func(t *testing.T) {
 		list, err := os.ReadFile(filepath.Join("testdata", "texts.txt"))
 		if err != nil {
@@ -52,6 +52,6 @@ func TestDialects(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, dir := dock.Pinned(t, string(list), file)
-		Calls(t, 36, "texts.py", s.URL, dir)
+		Calls(t, 33, "texts.py", s.URL, dir)
 	})
 }
