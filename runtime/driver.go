@@ -14,6 +14,7 @@ import (
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
 // A Driver knows how to work with a module that neither is a command nor answers
@@ -61,6 +62,8 @@ type World struct {
 	Clock wasi.Clock
 	// WASI has its functions of preview 1.
 	WASI wasi.HostModule
+	// Files are its files for host functions of another ABI, by the same descriptors.
+	Files *preview1.POSIX
 	// Imports are those of its module.
 	Imports []wasi.Import
 

@@ -337,7 +337,7 @@ func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *
 		Args: x.args, Env: env.list(),
 		Stdin: s.input(p.Stdin, p.Terminal), Stdout: stdout, Stderr: stderr,
 		Clock: clock, Random: s.random(), Patient: c.spec.Deterministic,
-		Tree:     c.tree,
+		Tree: c.tree, Dir: p.Dir,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
 		Limits:   preview1.Limits{FDs: s.limits.OpenFiles}, Files: fileQuota{s.account},
 		Observed: observed,

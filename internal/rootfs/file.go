@@ -50,6 +50,18 @@ func (f *File) Stat() (Stat, error) {
 	return f.f.stat()
 }
 
+// Chmod sets the permission bits.
+func (f *File) Chmod(mode uint32) error {
+	if err := f.enter(); err != nil {
+		return err
+	}
+	defer f.mu.RUnlock()
+	if f.node.v.mount().readOnly {
+		return EROFS
+	}
+	return f.node.v.chmod(mode)
+}
+
 // SetTimes sets time stamps of the open file.
 func (f *File) SetTimes(t Times) error {
 	if err := f.enter(); err != nil {

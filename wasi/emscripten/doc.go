@@ -16,6 +16,7 @@ import (
 	"fmt"
 
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
 // A Build says how a program was built.
@@ -43,6 +44,8 @@ type Config struct {
 	Imports []wasi.Import
 	// WASI has the functions of preview 1, for this instance.
 	WASI wasi.HostModule
+	// Files are the program's, by the descriptors of WASI; nil has none.
+	Files *preview1.POSIX
 	// Env is the environment; nil is WASI's, of which is known whether a program looked
 	// at it.
 	Env []string

@@ -3,6 +3,7 @@ package emscripten
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/wherry-run/wherry/wasi"
 )
@@ -74,25 +75,57 @@ func (h *host) forms(name string) map[signature]call {
 	if f := h.timeForms(name); f != nil {
 		return f
 	}
-	return fileForms(name)
+	if f := h.fileForms(name); f != nil {
+		return f
+	}
+	return fixedForms(name)
 }
 
-// fileForms are the system calls on files and memory maps. This host has no files:
-// it says what a kernel without the call would, which a program sees as an error.
-func fileForms(name string) map[signature]call {
+// fileForms are the system calls on files and memory maps, with 64 bits in one parameter
+// or in two. A host without files says what a kernel without the call would, which a
+// program sees as an error.
+func (h *host) fileForms(name string) map[signature]call {
+	e, ok := syscalls(name)
+	if !ok {
+		return nil
+	}
+	halves, wide := e.form.halves()
+	if h.Files == nil {
+		return same(noSys, e.form, halves)
+	}
+	form := h.call(e.do, wide...)
+	return map[signature]call{halves: form(len(wide) > 0), e.form: form(false)}
+}
+
+// halves is a signature with two parameters for each of 64 bits, and which those are.
+func (s signature) halves() (two signature, wide []int) {
+	params, result, _ := strings.Cut(string(s), ":")
+	for i, p := range params {
+		if p == 'l' {
+			wide = append(wide, i)
+		}
+	}
+	return signature(strings.ReplaceAll(params, "l", "ii") + ":" + result), wide
+}
+
+// fixedForms always answer the same: a program is alone, is root, and has no sockets.
+func fixedForms(name string) map[signature]call {
+	const eAddressFamily, eNotSocket, aloneID = 5, 57, 42
+	fixed := func(v uint32) call { return func(_ context.Context, _ *wasi.Guest, s []uint64) { s[0] = uint64(v) } }
 	switch name {
-	case "_mmap_js", "mmap_js":
-		return same(noSys, "iiiiiiii:i", "iiiilii:i")
-	case "_munmap_js", "munmap_js":
-		return same(noSys, "iiiiiii:i", "iiiiil:i")
-	case "__syscall_ioctl", "__syscall_fcntl64", "__syscall_getdents64", "__syscall_mkdirat", "__syscall_unlinkat":
-		return same(noSys, "iii:i")
-	case "__syscall_fstat64", "__syscall_lstat64", "__syscall_stat64", "__syscall_getcwd":
-		return same(noSys, "ii:i")
-	case "__syscall_openat", "__syscall_newfstatat", "__syscall_readlinkat":
-		return same(noSys, "iiii:i")
-	case "__syscall_rmdir":
-		return same(noSys, "i:i")
+	case "__syscall_getuid32", "__syscall_geteuid32", "__syscall_getgid32", "__syscall_getegid32":
+		return same(fixed(0), ":i")
+	case "__syscall_getpid":
+		return same(fixed(aloneID), ":i")
+	case "__syscall_getppid":
+		return same(fixed(1), ":i")
+	case "__syscall_socket":
+		return same(fixed(negative(eAddressFamily)), "iiiiii:i")
+	case "__syscall_bind", "__syscall_connect", "__syscall_listen", "__syscall_accept4", "__syscall_recvfrom", "__syscall_sendto",
+		"__syscall_getsockname", "__syscall_getpeername", "__syscall_getsockopt", "__syscall_shutdown":
+		return same(fixed(negative(eNotSocket)), "iiiiii:i")
+	case "__syscall_recvmsg", "__syscall_sendmsg":
+		return same(fixed(negative(eNotSocket)), "iiiiii:i", "iii:i")
 	}
 	return nil
 }
@@ -124,6 +157,9 @@ func (h *host) wasi(name string, want signature) (call, bool) {
 	}
 	f := h.WASI.Funcs[at]
 	if signatureOf(f.Params, f.Results) == want {
+		if name == "fd_seek" {
+			return h.seekFolder(f.Call, false), true
+		}
 		return f.Call, true
 	}
 	halves, wide := make([]wasi.ValueType, 0, 2*len(f.Params)), make([]bool, len(f.Params))
@@ -137,7 +173,7 @@ func (h *host) wasi(name string, want signature) (call, bool) {
 	if signatureOf(halves, f.Results) != want {
 		return nil, false
 	}
-	return func(ctx context.Context, g *wasi.Guest, stack []uint64) {
+	do := func(ctx context.Context, g *wasi.Guest, stack []uint64) {
 		args := make([]uint64, max(len(f.Params), len(f.Results)))
 		for i, at := 0, 0; i < len(f.Params); i, at = i+1, at+1 {
 			if args[i] = stack[at]; wide[i] {
@@ -147,5 +183,9 @@ func (h *host) wasi(name string, want signature) (call, bool) {
 		}
 		f.Call(ctx, g, args)
 		copy(stack, args[:len(f.Results)])
-	}, true
+	}
+	if name == "fd_seek" {
+		return h.seekFolder(do, true), true
+	}
+	return do, true
 }

@@ -90,7 +90,7 @@ func (h *Host) fdClose(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	return c.fail(h.closeObject(d.object))
+	return c.fail(h.closeDescriptor(d))
 }
 
 func (h *Host) fdRenumber(c *call) errno {
@@ -98,7 +98,7 @@ func (h *Host) fdRenumber(c *call) errno {
 	if e != esuccess || old == nil {
 		return e
 	}
-	_ = h.closeObject(old.object) // the move is done; as dup2, it says nothing of the old file
+	_ = h.closeDescriptor(old) // the move is done; as dup2, it says nothing of the old file
 	return esuccess
 }
 

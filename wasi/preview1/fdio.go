@@ -47,6 +47,8 @@ func (h *Host) fdRead(c *call) errno {
 			return e
 		}
 		n, e = h.recv(c, d, o, bufs, 0)
+	case *pipeEnd:
+		n, e = o.read(bufs)
 	}
 	return putCount(out, n, e)
 }
@@ -143,6 +145,8 @@ func (h *Host) fdWrite(c *call) errno {
 			return e
 		}
 		n, e = h.send(c, d, o, bufs)
+	case *pipeEnd:
+		n, e = o.write(bufs)
 	}
 	return putCount(out, n, e)
 }

@@ -11,10 +11,11 @@ type descriptor struct {
 	inheriting rights // the most that what is opened through it may have
 	flags      fdFlags
 	object     object
+	holders    int // further numbers that it has, see POSIX.Dup
 }
 
 // An object is what a descriptor stands for: one of *regular, *directory,
-// *input, *output, *connection, *listener.
+// *input, *output, *connection, *listener, *pipeEnd.
 type object interface {
 	fileType() fileType
 	close() error
@@ -37,6 +38,8 @@ type directory struct {
 	file    *rootfs.File
 	preopen bool
 	name    string
+	path    string // that it was opened by; "" is not known
+	next    uint64 // where POSIX.Next goes on
 }
 
 func (*directory) fileType() fileType { return typeDirectory }
@@ -132,6 +135,31 @@ func (t *fdTable) insert(d *descriptor) (uint32, errno) {
 	}
 	t.entries = append(t.entries, d)
 	return uint32(len(t.entries) - 1), esuccess
+}
+
+// insertFrom puts d at the lowest free number that is not below least.
+func (t *fdTable) insertFrom(d *descriptor, least uint32) (uint32, errno) {
+	fd := least
+	for uint64(fd) < uint64(len(t.entries)) && t.entries[fd] != nil {
+		fd++
+	}
+	if uint64(fd) >= uint64(t.max) {
+		return 0, emfile
+	}
+	return t.insertAt(d, fd)
+}
+
+// insertAt puts d at a number that is free and below the table's most.
+func (t *fdTable) insertAt(d *descriptor, fd uint32) (uint32, errno) {
+	if t.quota != nil && !t.held && !t.quota.Grow(1) {
+		return 0, enfile
+	}
+	t.held = false
+	for uint64(len(t.entries)) <= uint64(fd) {
+		t.entries = append(t.entries, nil)
+	}
+	t.entries[fd] = d
+	return fd, esuccess
 }
 
 // full reports whether there is no free number.

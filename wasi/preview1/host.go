@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	gopath "path"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,9 @@ type Config struct {
 	Preopens []Preopen
 	// Listeners are open after the preopens, in their order.
 	Listeners []wasi.Listener
+
+	// Dir is the working directory, for ABIs that have one; "" is the root.
+	Dir string
 
 	Limits Limits
 	// Observed is told what the guest looks at. It may be nil.
@@ -91,6 +95,9 @@ const (
 	maxSubscriptions = 60_000
 )
 
+// defaultUmask is what new files may not be unless a guest says otherwise.
+const defaultUmask = 0o022
+
 // maxStartBytes bounds the arguments and variables together, as a kernel does.
 const maxStartBytes = 32 << 20
 
@@ -107,7 +114,10 @@ type Host struct {
 	observed  *Observed
 	config    Config
 	began     []*descriptor // what was open at the start
-	fds       fdTable
+	// Of POSIX: the working directory, and what new files may not be.
+	workingDir string
+	umask      uint32
+	fds        fdTable
 
 	started time.Duration // monotonic reading at the start
 	blocked time.Duration // time spent waiting since
@@ -145,7 +155,7 @@ func New(c Config) (*Host, error) {
 
 // begin opens what the guest starts with.
 func (h *Host) begin() error {
-	h.started = h.clock.Monotonic()
+	h.started, h.workingDir, h.umask = h.clock.Monotonic(), gopath.Join("/", h.config.Dir), defaultUmask
 	if err := h.open(h.config); err != nil {
 		h.closeAll()
 		return err
@@ -232,7 +242,7 @@ func (h *Host) open(c Config) error {
 		}
 		list = append(list, &descriptor{
 			base: rightsOfDirectory, inheriting: rightsOfDirectory | rightsOfFile,
-			object: &directory{file: file, preopen: true, name: p.GuestPath},
+			object: &directory{file: file, preopen: true, name: p.GuestPath, path: gopath.Join("/", p.GuestPath)},
 		})
 	}
 	for _, l := range c.Listeners {
@@ -296,10 +306,19 @@ func (h *Host) closeAll() error {
 		if d != nil {
 			h.fds.entries[i] = nil
 			h.fds.removed(1)
-			errs = append(errs, h.closeObject(d.object))
+			errs = append(errs, h.closeDescriptor(d))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// closeDescriptor closes one that was taken out of the table, with its last number.
+func (h *Host) closeDescriptor(d *descriptor) error {
+	if d.holders > 0 {
+		d.holders--
+		return nil
+	}
+	return h.closeObject(d.object)
 }
 
 func (h *Host) closeObject(o object) error {

@@ -117,6 +117,8 @@ func (h *Host) subscribe(s *subscription, fd uint32, need rights) {
 		s.input = true
 	case *output:
 		s.ready, s.look = o.Ready(), func() (uint64, bool) { return streamRoom, false }
+	case *pipeEnd:
+		o.await(s)
 	case *connection:
 		switch {
 		case need == rightFDWrite:
