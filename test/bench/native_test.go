@@ -16,6 +16,7 @@ import (
 	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	oip "github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/test/bench/ort"
 	"github.com/wherry-run/wherry/test/dock"
 	"github.com/wherry-run/wherry/test/parcel"
@@ -134,10 +135,12 @@ func writeFiles(b *testing.B, files map[string][]byte) {
 	}
 }
 
-// openModel opens an image of the home that the tests share.
+// openModel opens an image of the home that the tests share. WHERRY_KERNELS has
+// another set of kernels do the linear algebra than the fastest, or none.
 func openModel(b *testing.B, image string, instances int) *wherry.Model {
 	b.Helper()
-	m, err := wherry.Open(b.Context(), image, wherry.WithHome(dock.Home(b)), wherry.WithPull(images.PullNever), wherry.WithInstances(instances))
+	m, err := wherry.Open(b.Context(), image, wherry.WithHome(dock.Home(b)), wherry.WithPull(images.PullNever), wherry.WithInstances(instances),
+		wherry.WithRuntime(runtime.WithKernels(os.Getenv("WHERRY_KERNELS"))))
 	if err != nil {
 		b.Fatal(err)
 	}
