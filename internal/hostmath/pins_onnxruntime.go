@@ -10,8 +10,9 @@ var onnxRuntime118 = digest("f533b5f21790563d7556c611c3835ac65848ee326da2689aac5
 func onnxRuntimePins() []Pin {
 	kernel := []Factor{{Param: 3}, {Param: 4}, {Param: 5}}
 	product := []Factor{{Param: 2}, {Param: 3}, {Param: 4}}
-	// filters, length of the sums, points
-	conv := []Factor{{Param: 0, Load: true, Offset: 92}, {Param: 0, Load: true, Offset: 116}, {Param: 7}}
+	// filters, length of the sums, points; and the height of the filters once more,
+	// for the body copies what they see together first, number by number
+	conv := []Factor{{Param: 0, Load: true, Offset: 92}, {Param: 0, Load: true, Offset: 116}, {Param: 7}, {Param: 0, Load: true, Offset: 32}}
 	return []Pin{
 		pinned(1096, "iiiiiiii:", "a5e30aede6bffffe27fa34564814594ff5a80e7d15ff0f9b1dda395ac748c8ce", mlasConv, conv),
 		pinned(1243, "iiiiii:", "7ce248f992db17b47a9e29207527eddc1740b6699ce2971897e12522acae49f5", mlasActivation, []Factor{{Param: 3}, {Param: 4}}),
