@@ -37,7 +37,7 @@ type rpc struct {
 }
 
 func (s *Server) newRPC(c *tls.Config) rpc {
-	var more []grpc.ServerOption
+	more := s.operations.grpc()
 	if c != nil {
 		more = append(more, grpc.Creds(credentials.NewTLS(c)))
 	}

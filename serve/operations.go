@@ -2,14 +2,16 @@ package serve
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
+
+	"google.golang.org/grpc"
 
 	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/metrics"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/requestlog"
 	"github.com/wherry-run/wherry/serve/route"
+	"github.com/wherry-run/wherry/serve/tracing"
 )
 
 // Operations say what a server tells those who run it. Metrics are always there, at
@@ -21,11 +23,15 @@ type Operations struct {
 	// RequestLog gets requests with their inputs and outputs; nil: nobody does. It is
 	// to be closed after the server.
 	RequestLog *requestlog.Log
+	// Tracer makes spans of requests; nil: there are none. It is to be closed after
+	// the server.
+	Tracer *tracing.Tracer
 }
 
 // operations is what tells those who run a server what happens in it.
 type operations struct {
 	metrics *metrics.Metrics
+	tracer  *tracing.Tracer
 }
 
 // operate makes the operations of a server, and lets them know of its requests by
@@ -43,6 +49,9 @@ func (s *Server) operate(c *Config) (err error) {
 		if err := o.metrics.RequestLog(l.Counts); err != nil {
 			return err
 		}
+	}
+	if o.tracer = c.Operations.Tracer; o.tracer != nil {
+		observe = append(observe, o.tracer.Observe)
 	}
 	if c.Repository.Observe != nil {
 		observe = append(observe, c.Repository.Observe)
@@ -68,4 +77,17 @@ func (o *operations) routes() []route.Route {
 }
 
 // wrap puts what has to see each request, and its route, before the routes.
-func (o *operations) wrap(h http.Handler, _ *slog.Logger) http.Handler { return h }
+func (o *operations) wrap(h http.Handler) http.Handler {
+	if o.tracer == nil {
+		return h
+	}
+	return o.tracer.Wrap(h)
+}
+
+// grpc is what has to see each call of gRPC.
+func (o *operations) grpc() []grpc.ServerOption {
+	if o.tracer == nil {
+		return nil
+	}
+	return o.tracer.GRPC()
+}

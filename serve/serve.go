@@ -181,7 +181,7 @@ func (s *Server) mount(c Config) (err error) {
 	if g.Log == nil {
 		g.Log = c.Log
 	}
-	s.handler = guard.Wrap(s.operations.wrap(mux, c.Log), g)
+	s.handler = guard.Wrap(s.operations.wrap(mux), g)
 	return nil
 }
 

@@ -114,10 +114,11 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	if err := a.guarded(o.guard, addresses, &c, &on); err != nil {
 		return err
 	}
-	if c.Operations.RequestLog, err = o.guard.openRequestLog(log); err != nil {
+	end, err := a.observers(ctx, o.guard, &c)
+	if err != nil {
 		return err
 	}
-	defer closeRequestLog(ctx, c.Operations.RequestLog)
+	defer end()
 	listeners, err := listen(ctx, addresses)
 	if err != nil {
 		return err

@@ -14,10 +14,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/version"
 	"github.com/wherry-run/wherry/serve"
 	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/metrics"
 	"github.com/wherry-run/wherry/serve/requestlog"
+	"github.com/wherry-run/wherry/serve/tracing"
 )
 
 // guardOptions are the flags of wherry serve that say who may ask, and what those
@@ -101,6 +103,41 @@ func (a *app) guarded(o guardOptions, addresses []string, c *serve.Config, l *se
 	return nil
 }
 
+// openTracer begins to send traces when the environment names who gets them; else
+// nil.
+func (a *app) openTracer(ctx context.Context, log *slog.Logger) (*tracing.Tracer, error) {
+	if !tracing.Wanted(a.env) {
+		return nil, nil
+	}
+	return tracing.Open(ctx, tracing.Config{Version: version.Get().Version, Log: log}, a.env)
+}
+
+// observers are what is told of requests, and to be closed after the server.
+func (a *app) observers(ctx context.Context, o guardOptions, c *serve.Config) (end func(), err error) {
+	p := &c.Operations
+	if p.RequestLog, err = o.openRequestLog(c.Log); err != nil {
+		return nil, err
+	}
+	if p.Tracer, err = a.openTracer(ctx, c.Log); err != nil {
+		closeRequestLog(ctx, p.RequestLog)
+		return nil, err
+	}
+	return func() {
+		closeRequestLog(ctx, p.RequestLog)
+		if p.Tracer == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		defer cancel()
+		if err := p.Tracer.Close(ctx); err != nil {
+			c.Log.Warn("the end of the traces is lost", "error", err)
+		}
+	}, nil
+}
+
+// lastWords is how long logs and traces may take to be written at the end.
+const lastWords = 5 * time.Second
+
 // openRequestLog begins the request log that the flags ask for; nil: none.
 func (o *guardOptions) openRequestLog(log *slog.Logger) (*requestlog.Log, error) {
 	if o.log == "" {
@@ -121,7 +158,7 @@ func closeRequestLog(ctx context.Context, l *requestlog.Log) {
 	if l == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	_ = l.Close(ctx) // what it could not write is logged
 }
