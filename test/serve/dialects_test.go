@@ -39,6 +39,7 @@ func dialects(t *testing.T) *server {
 func TestDialects(t *testing.T) {
 	s := dialects(t)
 	host, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
+	t.Run("documents", func(t *testing.T) { typeAgain(t, s, "## One model, the protocols of many servers") })
 	t.Run("OpenAI", func(t *testing.T) { Calls(t, 30, "openai_sdk.py", s.URL) })
 	t.Run("MLflow", func(t *testing.T) { Calls(t, 20, "tables.py", host, port) })
 	t.Run("Cog", func(t *testing.T) { Calls(t, 33, "predictions.py", s.URL) })
@@ -54,4 +55,37 @@ func TestDialects(t *testing.T) {
 		_, dir := dock.Pinned(t, string(list), file)
 		Calls(t, 33, "texts.py", s.URL, dir)
 	})
+}
+
+// typeAgain types the lines that a chapter of docs/serving.md has for a shell.
+func typeAgain(t *testing.T, s *server, chapter string) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "serving.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(text), "\n"+chapter+"\n")
+	if !ok {
+		t.Fatalf("docs/serving.md has no chapter %q", chapter)
+	}
+	after, _, _ = strings.Cut(after, "\n## ")
+	dock.Find(t, "curl")
+	shell, typed := dock.Find(t, "sh"), 0
+	for i, block := range strings.Split(after, "```") {
+		lines, ok := strings.CutPrefix(block, "sh\n")
+		if i%2 == 0 || !ok {
+			continue
+		}
+		for line := range strings.Lines(lines) {
+			line = strings.ReplaceAll(line, "http://localhost:8080", s.URL)
+			line = strings.ReplaceAll(line, "curl ", "curl -sS --fail-with-body ")
+			if out, err := exec.CommandContext(t.Context(), shell, "-c", line).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", line, err, out)
+			}
+			typed++
+		}
+	}
+	if typed < 10 {
+		t.Errorf("%d lines typed", typed)
+	}
+	t.Logf("%d lines typed", typed)
 }
