@@ -2,12 +2,36 @@ package wherry
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/runtime"
 )
 
 var _ model.Streamer = (*Model)(nil)
+
+// BatchOf is what an image says of answering requests together: how many rows, and how
+// long a request waits for others; 0 when it says nothing.
+func BatchOf(image runtime.Image) (rows int, delay time.Duration, err error) {
+	text := image.Config().Labels[oci.LabelBatch]
+	if text == "" {
+		return 0, 0, nil
+	}
+	number, wait, more := strings.Cut(strings.TrimSpace(text), " ")
+	rows, err = strconv.Atoi(number)
+	if err == nil && more {
+		delay, err = time.ParseDuration(strings.TrimSpace(wait))
+	}
+	if err != nil || rows < 0 || delay < 0 {
+		return 0, 0, fmt.Errorf("label %s=%q: write a number of rows, and perhaps a time: 32 2ms", oci.LabelBatch, text)
+	}
+	return rows, delay, nil
+}
 
 // Stream answers one request in parts, where the model works in parts; see
 // model.Streamer.

@@ -21,6 +21,10 @@ const (
 	// between: embedding, classification, rerank; none for nothing. Without the label
 	// the signature tells.
 	LabelTasks = "run.wherry.tasks"
+	// LabelBatch says that requests which wait at the same time may be answered together,
+	// by their rows: how many rows at most, and perhaps how long a request waits for
+	// others, as "32" or "32 2ms".
+	LabelBatch = "run.wherry.batch"
 )
 
 // What LabelModel says.

@@ -132,7 +132,7 @@ func (m *servedModel) open(ctx context.Context) (*repository.Loaded, error) {
 		defer done()
 		return closeModel(ctx)
 	}
-	if tagged == "" {
+	if m.first { // it may have been pulled, or built, now
 		tagged = m.resolve(ctx)
 	}
 	m.first, m.tagged = false, tagged
@@ -145,6 +145,13 @@ func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtim
 	limits := spec.Limits
 	spec.Limits = runtime.Limits{}
 	n := m.options.schedule.instances
+	batch := repository.Batching{Max: m.options.schedule.batch, Delay: m.options.schedule.batchDelay}
+	if batch.Max == 0 {
+		var err error
+		if batch.Max, batch.Delay, err = wherry.BatchOf(image); err != nil {
+			return nil, err
+		}
+	}
 	options := append([]wherry.Option{
 		wherry.WithSpec(spec), wherry.WithLimits(limits), wherry.WithLog(m.app.unheard(m.app.Err)), wherry.WithInstances(n),
 	}, m.backend...)
@@ -172,7 +179,7 @@ func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtim
 		Predictor: p,
 		Digest:    d,
 		Instances: n,
-		Batch:     repository.Batching{Max: m.options.schedule.batch, Delay: m.options.schedule.batchDelay},
+		Batch:     batch,
 		Examples:  examples,
 		Tasks:     tasksOf(image, p.Signature()),
 		Memory:    p.Memory,

@@ -158,7 +158,7 @@ func (s *serving) together(group []*ticket) {
 		}
 	}
 	if err == nil {
-		s.release(took, len(group))
+		s.release(took, len(group), true)
 		for i, t := range group {
 			t.done <- delivery{response: parts[i], queue: began.Sub(t.since), compute: took, batch: b.rows}
 		}
@@ -174,7 +174,7 @@ func (s *serving) together(group []*ticket) {
 		}
 		t.done <- d
 	}
-	s.release(time.Since(began), len(group))
+	s.release(time.Since(began), len(group), b.ctx.Err() == nil)
 }
 
 // apart has requests go alone from now on: the model says that it gives a row for

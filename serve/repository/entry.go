@@ -2,10 +2,13 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wherry-run/wherry/model"
 )
 
 // An entry is one version of a model: what opens it, and what answers for it now.
@@ -60,16 +63,19 @@ func (e *entry) load(ctx context.Context) error {
 		}
 	})
 	next, err := e.open(ctx)
+	if err == nil {
+		err = e.warm(ctx, next)
+	}
 	if err != nil {
 		e.set(func(s *Status) {
 			if e.current.Load() == nil {
 				s.State, s.Reason = StateUnavailable, "it could not be loaded"
 			}
 		})
-		return fmt.Errorf("load %s: %w", e.name, err)
+		return fmt.Errorf("load model %s: %w", e.name, err)
 	}
 	old := e.current.Load()
-	if old != nil && next.loaded.Digest != "" && next.loaded.Digest == old.loaded.Digest {
+	if old != nil && next.same(old) {
 		// The one that there is has its instances, and has learned its pace.
 		return next.close(context.WithoutCancel(ctx))
 	}
@@ -101,6 +107,35 @@ func (e *entry) open(ctx context.Context) (_ *serving, err error) {
 		return nil, err
 	}
 	return newServing(e, loaded), nil
+}
+
+// A warmer makes instances before they are needed, as wherry.Model does.
+type warmer interface {
+	Warm(ctx context.Context, n int) error
+	Stats() model.PoolStats
+}
+
+// warm gives a model that is to take the place of another as many instances as that
+// one has, so that nobody waits for them.
+func (e *entry) warm(ctx context.Context, next *serving) error {
+	old := e.current.Load()
+	if old == nil || next.same(old) {
+		return nil
+	}
+	was, ok := old.loaded.Predictor.(warmer)
+	is, ok2 := next.loaded.Predictor.(warmer)
+	if !ok || !ok2 {
+		return nil
+	}
+	if err := is.Warm(ctx, min(was.Stats().Instances, next.limit)); err != nil {
+		return errors.Join(err, next.close(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+// same tells whether two are the same image.
+func (s *serving) same(other *serving) bool {
+	return s.loaded.Digest != "" && s.loaded.Digest == other.loaded.Digest
 }
 
 // describe notes what a model is. The caller holds mu.

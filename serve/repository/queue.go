@@ -141,7 +141,8 @@ func (s *serving) enqueue(ctx context.Context, c *Call) (*ticket, error) {
 		return nil, &OverloadedError{Model: s.entry.name, Full: true, RetryAfter: s.pace.wait(s.queue.len(), s.limit)}
 	}
 	if deadline, ok := ctx.Deadline(); ok {
-		if wait := s.pace.wait(s.queue.ahead(p)+1, s.limit); wait > time.Until(deadline) {
+		// Half of those that run now are about half done; and then it takes its time.
+		if s.pace.wait(2*s.queue.ahead(p)+1, 2*s.limit)+s.pace.each > time.Until(deadline) {
 			return nil, &OverloadedError{Model: s.entry.name, RetryAfter: s.pace.wait(s.queue.len(), s.limit)}
 		}
 	}
@@ -196,10 +197,14 @@ func (s *serving) late(ctx context.Context) error {
 // pace is how long a request takes of a slot, as measured.
 type pace struct{ each time.Duration }
 
-// note takes up that calls were answered together in so long.
-func (p *pace) note(took time.Duration, calls int) {
+// note takes up that calls were answered together in so long. Those that were cut
+// short would have taken longer.
+func (p *pace) note(took time.Duration, calls int, whole bool) {
 	each := took / time.Duration(max(calls, 1))
-	if p.each == 0 {
+	switch {
+	case !whole && each <= p.each:
+		return
+	case p.each == 0:
 		p.each = each
 		return
 	}

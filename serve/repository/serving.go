@@ -111,7 +111,7 @@ func (s *serving) alone(ctx context.Context, c *Call, r *Receipt) (*model.Respon
 	r.Rows = s.length(c)
 	r.Batch = r.Rows
 	s.entry.counts.executed(r.Rows, r.Compute)
-	s.release(r.Compute, 1)
+	s.release(r.Compute, 1, ctx.Err() == nil)
 	return response, err
 }
 
@@ -133,12 +133,12 @@ func (s *serving) predict(ctx context.Context, c *Call) (response *model.Respons
 }
 
 // release gives back a slot after calls that took so long, and gives it to who is
-// next.
-func (s *serving) release(took time.Duration, calls int) {
+// next. whole: nobody cut them short.
+func (s *serving) release(took time.Duration, calls int, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running--
-	s.pace.note(took, calls)
+	s.pace.note(took, calls, whole)
 	s.pump()
 }
 
