@@ -1,0 +1,213 @@
+package hostmath_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/wherry-run/wherry/internal/hostmath"
+)
+
+// space is the memory of hostile calls: small, so that what is large misses it.
+const space = 1 << 16
+
+// A suspect is a kernel as a hostile guest calls it.
+type suspect struct {
+	kernel string
+	params int
+	// put writes structs, and plausible arguments that a call is drawn from.
+	put func(r *rand.Rand, g *guest) []uint32
+	// out is the matrix that may be written: by the arguments, and by the memory
+	// as it was.
+	out func(mem []byte, args []uint32) sheet
+}
+
+// A sheet is a matrix of rows.
+type sheet struct{ address, rows, columns, stride uint32 }
+
+func (s sheet) has(at int) bool {
+	i := at - int(s.address)
+	if i < 0 {
+		return false
+	}
+	i /= 4
+	if s.rows <= 1 {
+		return s.rows == 1 && i < int(s.columns)
+	}
+	return i/int(s.stride) < int(s.rows) && i%int(s.stride) < int(s.columns)
+}
+
+func suspects() []suspect {
+	kernel := func(r *rand.Rand, g *guest) []uint32 {
+		m, n, k := few(r), few(r), few(r)
+		return []uint32{place(r), place(r), place(r), k, m, n, k + r.Uint32N(3), n + r.Uint32N(3), math.Float32bits(1)}
+	}
+	tile := func(_ []byte, a []uint32) sheet { return sheet{a[2], a[4], a[5], a[7]} }
+	conv := func(r *rand.Rand, g *guest) (s shape) {
+		s = drawShape(r)
+		s.put(g, true)
+		for range r.IntN(3) - 1 { // some of the parameters are not what they should be
+			g.words(s.params+4*r.IntN(31), wild(r))
+		}
+		return s
+	}
+	u32 := func(mem []byte, at uint32) uint32 {
+		if uint64(at)+4 > uint64(len(mem)) {
+			return 0
+		}
+		return binary.LittleEndian.Uint32(mem[at:])
+	}
+	return []suspect{
+		{"mlas.sgemm-kernel-add", 9, kernel, tile},
+		{"mlas.sgemm-kernel-zero", 9, kernel, tile},
+		{"mlas.sgemm", 13, func(r *rand.Rand, g *guest) []uint32 {
+			m, n, k := few(r), few(r), few(r)
+			beta := math.Float32bits([]float32{0, 1, 0.5}[r.IntN(3)])
+			return []uint32{111 + r.Uint32N(2), 111 + r.Uint32N(2), m, n, k, math.Float32bits(1), place(r), max(m, k), place(r), max(n, k), beta, place(r), n + r.Uint32N(3)}
+		}, func(_ []byte, a []uint32) sheet { return sheet{a[11], a[2], a[3], a[12]} }},
+		{"mlas.activation", 6, func(r *rand.Rand, g *guest) []uint32 {
+			g.words(64, r.Uint32N(8))
+			g.put(68, draw(r, true), draw(r, true))
+			n := few(r)
+			return []uint32{64, place(r), place(r), few(r), n, n + r.Uint32N(3)}
+		}, func(_ []byte, a []uint32) sheet { return sheet{a[1], a[3], a[4], a[5]} }},
+		{"mlas.conv", 8, func(r *rand.Rand, g *guest) []uint32 {
+			s := conv(r, g)
+			return []uint32{uint32(s.params), place(r), place(r), place(r), place(r), place(r), uint32(s.start), uint32(s.count)}
+		}, func(mem []byte, a []uint32) sheet {
+			size := u32(mem, a[0]+112)
+			return sheet{a[5] + 4*a[6], u32(mem, a[0]+92), a[7], size}
+		}},
+		{"mlas.im2col", 7, func(r *rand.Rand, g *guest) []uint32 {
+			s := conv(r, g)
+			return []uint32{uint32(s.params), place(r), place(r), 0, uint32(s.k()), uint32(s.start), uint32(s.count)}
+		}, func(_ []byte, a []uint32) sheet { return sheet{a[2], 1, a[4] * a[6], 0} }},
+	}
+}
+
+func few(r *rand.Rand) uint32 { return 1 + r.Uint32N(40) }
+
+// place is an address, often near the end.
+func place(r *rand.Rand) uint32 {
+	switch r.IntN(6) {
+	case 0:
+		return space - 4*r.Uint32N(2000)
+	case 1:
+		return r.Uint32N(space)
+	}
+	return 4 * r.Uint32N(space/4)
+}
+
+// wild is a number that nobody expects.
+func wild(r *rand.Rand) uint32 {
+	switch r.IntN(5) {
+	case 0:
+		return r.Uint32()
+	case 1:
+		return -r.Uint32N(70)
+	case 2:
+		return 1<<r.IntN(32) + r.Uint32N(3) - 1
+	case 3:
+		return r.Uint32N(2 * space)
+	}
+	return r.Uint32N(8)
+}
+
+// attempt makes a call, and fails when something has been written that must not
+// be.
+func (s *suspect) attempt(t testing.TB, g *guest, f hostmath.Func, args []uint32, before []byte) bool {
+	t.Helper()
+	copy(before, g.mem)
+	stack := make([]uint64, len(args))
+	for i, v := range args {
+		stack[i] = uint64(v) | rand.Uint64()<<32
+	}
+	g.most = 0
+	done, err := f(g, stack)
+	if err != nil && !errors.Is(err, errStopped) || g.held != 0 || g.most > 1<<23 {
+		t.Fatalf("%s%d: %v, %d bytes held, ticks of %d", s.kernel, args, err, g.held, g.most)
+	}
+	if bytes.Equal(before, g.mem) {
+		return done
+	}
+	if !done {
+		t.Fatalf("%s%d declined, and has written", s.kernel, args)
+	}
+	out := s.out(before, args)
+	for i := range before {
+		if before[i] != g.mem[i] && !out.has(i) {
+			t.Fatalf("%s%d has written at %d", s.kernel, args, i)
+		}
+	}
+	return done
+}
+
+// TestHostile makes random calls. WHERRY_TEST_HOSTILE says how many million of
+// each kernel.
+func TestHostile(t *testing.T) {
+	calls := 4000
+	if v := os.Getenv("WHERRY_TEST_HOSTILE"); v != "" {
+		millions, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls = int(millions * 1e6)
+	}
+	sets(t, func(set *hostmath.Set) {
+		for _, s := range suspects() {
+			t.Run(set.Name()+"/"+s.kernel, func(t *testing.T) {
+				r, g, before := rng(7), newGuest(t, space), make([]byte, space)
+				g.fill(r, true)
+				did := 0
+				for range calls {
+					args := s.put(r, g)
+					for range r.IntN(3) {
+						args[r.IntN(len(args))] = wild(r)
+					}
+					g.room, g.stop, g.ticks = 0, 0, 0
+					if r.IntN(16) == 0 {
+						g.room = 1 + r.Int64N(1<<16)
+					}
+					if r.IntN(16) == 0 {
+						g.stop = 1 + r.IntN(3)
+					}
+					if s.attempt(t, g, set.Func(s.kernel), args, before) {
+						did++
+					}
+				}
+				if did < calls/20 {
+					t.Errorf("only %d of %d calls were done: they try nothing", did, calls)
+				}
+			})
+		}
+	})
+}
+
+func FuzzKernels(f *testing.F) {
+	list := suspects()
+	r, g := rng(9), newGuest(f, space)
+	for i, s := range list {
+		var args []byte
+		for _, v := range s.put(r, g) {
+			args = binary.LittleEndian.AppendUint32(args, v)
+		}
+		f.Add(byte(i), args, bytes.Clone(g.mem[1024:1300]))
+	}
+	before := make([]byte, space)
+	f.Fuzz(func(t *testing.T, which byte, args, content []byte) {
+		s := list[int(which)%len(list)]
+		copy(g.mem[1024:4096], content)
+		list := make([]uint32, s.params)
+		for i := range list {
+			if len(args) >= 4*i+4 {
+				list[i] = binary.LittleEndian.Uint32(args[4*i:])
+			}
+		}
+		sets(t, func(set *hostmath.Set) { s.attempt(t, g, set.Func(s.kernel), list, before) })
+	})
+}
