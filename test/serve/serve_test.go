@@ -7,9 +7,16 @@ package serve
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"os/exec"
@@ -265,6 +272,50 @@ func TestTriton(t *testing.T) {
 	t.Run("grpc", func(t *testing.T) { Calls(t, 60, "triton.py", "grpc", s.GRPC) })
 	t.Run("http aio", func(t *testing.T) { Calls(t, 20, "triton_aio.py", "http", strings.TrimPrefix(s.URL, "http://")) })
 	t.Run("grpc aio", func(t *testing.T) { Calls(t, 20, "triton_aio.py", "grpc", s.GRPC) })
+}
+
+func TestTritonByHand(t *testing.T) {
+	s := Shared(t)
+	Calls(t, 330, "triton_raw.py", strings.TrimPrefix(s.URL, "http://"), s.GRPC)
+}
+
+// With TLS and keys, the clients' own ways to give them.
+func TestSecured(t *testing.T) {
+	need(t, images["cancer"])
+	dir, key := t.TempDir(), "a-key-of-the-test"
+	keys, cert, private := filepath.Join(dir, "keys"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	if err := os.WriteFile(keys, []byte("tester "+key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	certify(t, cert, private)
+	s := Start(t, "--api-key-file", keys, "--tls-cert", cert, "--tls-key", private, "cancer="+images["cancer"])
+	named := func(address string) string { return strings.Replace(address, "127.0.0.1", "localhost", 1) }
+	Calls(t, 21, "triton_secured.py", named(strings.TrimPrefix(s.URL, "https://")), named(s.GRPC), cert, key)
+}
+
+// certify writes a certificate for localhost that signs itself, and its key.
+func certify(t *testing.T, cert, private string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	signed, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: signed}, private: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestKServe(t *testing.T) {
