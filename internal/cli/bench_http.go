@@ -317,6 +317,9 @@ func inferTarget(base string, body []byte, header http.Header) (*load.Target, er
 	return &load.Target{URL: u, Header: header, Body: body}, nil
 }
 
+// warming is how long clients ask before it counts.
+const warming = 250 * time.Millisecond
+
 // benchTargets measures one number of clients after another, and shows it.
 func (a *app) benchTargets(ctx context.Context, t *load.Target, from string, o benchOptions) error {
 	status, text, err := t.Ask(ctx)
@@ -330,6 +333,9 @@ func (a *app) benchTargets(ctx context.Context, t *load.Target, from string, o b
 	var rows []httpRow
 	for i, n := range o.over.clients {
 		task.Update(int64(i), int64(len(o.over.clients)))
+		if _, err := t.Run(ctx, n, min(o.duration/10, warming)); err != nil { // caches fill, and code is loaded
+			return err
+		}
 		r, err := t.Run(ctx, n, o.duration)
 		if err != nil {
 			return err

@@ -127,13 +127,21 @@ func sane(id string) bool {
 	return true
 }
 
+// first is the first value of a header whose name is spelled as net/http spells it.
+func first(h http.Header, name string) string {
+	if list := h[name]; len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
 // record is the outermost: it names the request, answers for a panic, and writes
 // down what became of the request.
 func (c *Config) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &Record{
-			ID: RequestID(r.Header.Get(HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
-			Agent: r.UserAgent(), Began: time.Now(),
+			ID: RequestID(first(r.Header, HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
+			Agent: first(r.Header, "User-Agent"), Began: time.Now(),
 		}
 		w.Header()[HeaderID] = []string{rec.ID}
 		out := &answer{ResponseWriter: w, timeout: c.WriteTimeout}

@@ -101,6 +101,11 @@ func TLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
 	if certFile == "" || keyFile == "" {
 		return nil, errors.New("TLS needs both a certificate and its key")
 	}
+	c, _, err := newTLS(certFile, keyFile, log)
+	return c, err
+}
+
+func newTLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, *watched, error) {
 	var current atomic.Pointer[tls.Certificate]
 	w, err := watch(log, []string{certFile, keyFile}, func() error {
 		c, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -111,7 +116,7 @@ func TLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -120,5 +125,5 @@ func TLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
 			w.look()
 			return current.Load(), nil
 		},
-	}, nil
+	}, w, nil
 }

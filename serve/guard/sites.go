@@ -72,7 +72,7 @@ func (c *Config) sites(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		origin := r.Header.Get("Origin")
+		origin := first(r.Header, "Origin")
 		if len(origins) > 0 {
 			w.Header().Add("Vary", "Origin")
 		}
@@ -133,7 +133,7 @@ func headerNames(s string) bool {
 // neither header; browsers always one of them, or are older than 2023 and read no
 // answer without CORS. Who follows a link to the server is let in.
 func foreign(r *http.Request, origin string) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
+	switch first(r.Header, "Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
 	case "":
