@@ -16,10 +16,10 @@ func onnxRuntimePins() []Pin {
 	return []Pin{
 		pinned(1096, "iiiiiiii:", "a5e30aede6bffffe27fa34564814594ff5a80e7d15ff0f9b1dda395ac748c8ce", mlasConv, conv),
 		pinned(1243, "iiiiii:", "7ce248f992db17b47a9e29207527eddc1740b6699ce2971897e12522acae49f5", mlasActivation, []Factor{{Param: 3}, {Param: 4}}),
-		pinned(2479, "iiiiiii:", "3b6b6494df36b9c29e8ef0f2388684241c78569d520a691e526fd3d99e1f6499", mlasIm2Col, []Factor{{Param: 4}, {Param: 6}}),
-		pinned(1881, "iiiiifiiiifii:", "c1c60289cba4a804719701650bf851aebd4292d8cdff70b92c15f66a0430f603", mlasSgemm, product),
 		pinned(1879, "iiiiiiiif:i", "0c675a715821bb3c54a964a31c3657e26af0ec5c3f53a6719d4290a7975e8030", mlasKernelAdd, kernel),
 		pinned(1880, "iiiiiiiif:i", "ae9fc74a8a952cc693c23508473244ba16f3a29a21d29403f9a033feaaed3f93", mlasKernelZero, kernel),
+		pinned(1881, "iiiiifiiiifii:", "c1c60289cba4a804719701650bf851aebd4292d8cdff70b92c15f66a0430f603", mlasSgemm, product),
+		pinned(2479, "iiiiiii:", "3b6b6494df36b9c29e8ef0f2388684241c78569d520a691e526fd3d99e1f6499", mlasIm2Col, []Factor{{Param: 4}, {Param: 6}}),
 	}
 }
 
