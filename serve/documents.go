@@ -126,3 +126,15 @@ func (s *Server) name(d *openapi.Document) {
 		}
 	}
 }
+
+// toldAs describes a route that answers with text about the server, with the status
+// 200 or others.
+func toldAs(id, summary, kind string, others ...string) func(repository.Status) *openapi.Operation {
+	return func(repository.Status) *openapi.Operation {
+		op := &openapi.Operation{ID: id, Summary: summary, Tags: []string{"server"}, Responses: map[string]*openapi.Response{}}
+		for _, status := range append(others, "200") {
+			op.Responses[status] = &openapi.Response{Description: summary, Content: map[string]*openapi.MediaType{kind: {Schema: &openapi.Schema{Type: "string"}}}}
+		}
+		return op
+	}
+}

@@ -73,7 +73,7 @@ func (s *Server) operate(c *Config) (err error) {
 
 // routes are those of operations.
 func (o *operations) routes() []route.Route {
-	return []route.Route{{Pattern: "GET /metrics", Handler: o.metrics}}
+	return []route.Route{{Pattern: "GET /metrics", Handler: o.metrics, Operation: toldAs("metrics", "What the server counts, for Prometheus", "text/plain")}}
 }
 
 // wrap puts what has to see each request, and its route, before the routes.

@@ -256,8 +256,8 @@ func (s *Server) health() []route.Route {
 		})
 	}
 	return []route.Route{
-		{Pattern: "GET /livez", Open: true, Handler: answer(func() bool { return true })},
-		{Pattern: "GET /readyz", Open: true, Handler: answer(s.repository.Ready)},
+		{Pattern: "GET /livez", Open: true, Handler: answer(func() bool { return true }), Operation: toldAs("livez", "Whether the server runs", "text/plain")},
+		{Pattern: "GET /readyz", Open: true, Handler: answer(s.repository.Ready), Operation: toldAs("readyz", "Whether all models can answer", "text/plain", "503")},
 	}
 }
 
