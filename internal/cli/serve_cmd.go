@@ -109,7 +109,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 		o.limits.timeout = defaultTimeout
 	}
 	config.Timeout, config.MaxTimeout = o.limits.timeout, o.limits.timeout
-	log := slog.New(slog.NewTextHandler(a.unheard(a.Err), nil))
+	log := slog.New(slog.NewTextHandler(a.unheard(a.Err), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c, on := serve.Config{Log: log, Version: version.Get().Version, Webhooks: o.webhooks}, serve.ListenConfig{Grace: grace(o.stop)}
 	if err := a.guarded(o.guard, addresses, &c, &on); err != nil {
 		return err
@@ -119,6 +119,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 		return err
 	}
 	defer end()
+	a.settings(&c)
 	listeners, err := listen(ctx, addresses)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 // tell what is so: the level of the log may be changed, the rest is given by whoever
 // started the server.
 type Settings struct {
-	// Level is that of the server's log; nil: it has none.
+	// Level is that of the server's log, which is written by Handler; nil: it has none.
 	Level *slog.LevelVar
 	// Traces tells whether traces of requests are sent somewhere, and which share of
 	// them, from 0 to 1; nil: none are.

@@ -44,6 +44,7 @@ func (g *Guard) begin(ctx context.Context, method string) (context.Context, *gua
 		r.Remote = p.Addr.String()
 	}
 	ctx = guard.With(ctx, r)
+	_ = grpc.SetHeader(ctx, metadata.MD{"x-request-id": []string{r.ID}}) // it has not begun
 	if g.Keys == nil || open(method) {
 		return ctx, r, nil
 	}

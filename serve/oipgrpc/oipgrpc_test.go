@@ -73,13 +73,17 @@ func number(v int64) *pb.InferParameter {
 
 func TestInfer(t *testing.T) {
 	c := pb.NewGRPCInferenceServiceClient(dial(t, oipgrpc.Options{}))
-	var trailer metadata.MD
-	out, err := c.ModelInfer(t.Context(), request(), grpc.Trailer(&trailer), grpc.UseCompressor(gzip.Name))
+	var header, trailer metadata.MD
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-request-id", "mine")
+	out, err := c.ModelInfer(ctx, request(), grpc.Header(&header), grpc.Trailer(&trailer), grpc.UseCompressor(gzip.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if out.ModelName != "simple" || out.ModelVersion != "2" || out.Id != "7" || string(out.RawOutputContents[0]) != string(raw(2, 3, 4, 5)) || out.Outputs[1].Name != "DIFF" {
 		t.Errorf("got %v", out)
+	}
+	if got := header.Get("x-request-id"); len(got) != 1 || got[0] != "mine" {
+		t.Errorf("got header %v", header)
 	}
 	if got := trailer.Get("wherry-digest"); len(got) != 1 || got[0] != "sha256:0" {
 		t.Errorf("got trailer %v", trailer)

@@ -44,6 +44,8 @@ async def main():
     await call.aio_refused("no model", v2.infer(url, cancer(), model_name="none"), "404")
 
     v1 = InferenceRESTClient(config=RESTConfig(protocol="v1"))
+    await call.aio("v1 live", v1.is_server_live(url), bool)
+    await call.aio("v1 model ready", v1.is_model_ready(url, "cancer"), bool)
     await call.aio("v1", v1.infer(url, {"instances": rows.tolist()}, model_name="cancer"), lambda a: len(a["predictions"]) == 3 or a["predictions"]["label"])
     flower = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
     await call.aio("v1 by names", v1.infer(url, {"instances": [flower, flower]}, model_name="iris"), lambda a: [p["species"] for p in a["predictions"]] == ["setosa"] * 2)
