@@ -3,11 +3,16 @@ package predict
 import (
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve/openapi"
+	"github.com/wherry-run/wherry/serve/repository"
 )
 
 // operation describes POST /predict for a model.
-func operation(s *model.Signature) *openapi.Operation {
+func operation(st repository.Status) *openapi.Operation {
+	s := st.Signature
 	request, example := openapi.RequestOf(s), openapi.ExampleOf(s)
+	if len(st.Examples) > 0 {
+		example = st.Examples[0].Inputs // what its author tested it with
+	}
 	content := map[string]*openapi.MediaType{
 		typeJSON:  {Schema: bodySchema(s, request), Example: example},
 		typeParts: {Schema: formSchema(s)},

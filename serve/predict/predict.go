@@ -50,7 +50,7 @@ func Routes(m plain.Models, o Options) []route.Route {
 		PerModel:  true,
 		Protocol:  repository.ProtocolPredict,
 		Handler:   h,
-		Operation: func(st repository.Status) *openapi.Operation { return operation(st.Signature) },
+		Operation: operation,
 	}}
 }
 
