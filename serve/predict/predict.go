@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/wherry-run/wherry/model"
-	"github.com/wherry-run/wherry/serve/openapi"
 	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
