@@ -71,6 +71,7 @@ Ctrl-C answer what was asked already; a second one ends at once.`,
 	}
 	f := cmd.Flags()
 	o.modelOptions.flags(f)
+	f.Lookup("timeout").Usage = "limit of time of a request, waiting included, such as 30s (default 1m)"
 	o.native.flags(f)
 	o.flags(f)
 	return cmd

@@ -3,7 +3,9 @@ package route
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -27,7 +29,7 @@ type Problem struct {
 
 // Why a request was not answered.
 const (
-	ReasonTimeout    = "timeout"    // its time was over while it was computed
+	ReasonTimeout    = "timeout"    // its time was over while it was computed, or sent
 	ReasonCanceled   = "canceled"   // its client left
 	ReasonTrap       = "trap"       // the guest did something undefined, or ended
 	ReasonOOM        = "oom"        // the guest had too little memory, or of what else is bounded
@@ -83,6 +85,12 @@ func ofRequest(err error) (Problem, bool) {
 	case errors.As(err, &large):
 		return Problem{Status: http.StatusRequestEntityTooLarge, Reason: ReasonBadInput,
 			Message: "the request has more than " + strconv.FormatInt(large.Limit, 10) + " bytes"}, true
+	case errors.Is(err, os.ErrDeadlineExceeded): // of its connection, as guard sets it
+		return Problem{Status: http.StatusRequestTimeout, Reason: ReasonTimeout, Message: "the request was not sent in its time"}, true
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return Problem{Status: http.StatusBadRequest, Reason: ReasonBadInput, Message: "the request is cut off"}, true
+	case errors.As(err, &refused) && refused.Type == "MemoryError": // Python's
+		return Problem{Status: http.StatusInternalServerError, Reason: ReasonOOM, Message: "the model had too little memory"}, true
 	case errors.As(err, &refused):
 		return Problem{Status: http.StatusUnprocessableEntity, Reason: ReasonModel, Message: refused.Error()}, true
 	case errors.As(err, &missing):

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,9 @@ func TestProblemOf(t *testing.T) {
 		{&RequestError{Status: 415, Message: "no"}, 415, ReasonBadInput},
 		{&http.MaxBytesError{Limit: 10}, 413, ReasonBadInput},
 		{&model.ModelError{Type: "ValueError"}, 422, ReasonModel},
+		{&model.ModelError{Type: "MemoryError"}, 500, ReasonOOM},
+		{os.ErrDeadlineExceeded, 408, ReasonTimeout},
+		{io.ErrUnexpectedEOF, 400, ReasonBadInput},
 		{&repository.NotFoundError{Model: "x"}, 404, ReasonNotFound},
 		{&repository.OverloadedError{Full: true}, 429, ReasonOverloaded},
 		{&repository.OverloadedError{}, 503, ReasonOverloaded},
