@@ -27,6 +27,21 @@ func ExampleOf(sig *model.Signature) any {
 	return values
 }
 
+// ExampleFrom is the inputs of the first golden case that are no more than maxExample
+// bytes; nil when there are none.
+func ExampleFrom(cases []model.Case) any {
+	for _, c := range cases {
+		size := 0
+		for _, v := range c.Inputs {
+			size += len(v)
+		}
+		if size <= maxExample {
+			return c.Inputs
+		}
+	}
+	return nil
+}
+
 // maxExample bounds an example: one of a picture as a tensor helps nobody.
 const maxExample = 16 << 10
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wherry-run/wherry/model"
@@ -107,6 +108,18 @@ func TestSignature(t *testing.T) {
 	big := &model.Signature{Inputs: []model.Field{{Name: "x", Type: model.FP32, Shape: []int64{1, 3, 224, 224}}}}
 	if v := ExampleOf(big); v != nil {
 		t.Error("there is an example of a picture as numbers")
+	}
+}
+
+func TestExampleFrom(t *testing.T) {
+	large := json.RawMessage(`"` + strings.Repeat("x", maxExample) + `"`)
+	small := map[string]json.RawMessage{"x": json.RawMessage("1")}
+	if v := ExampleFrom([]model.Case{{Inputs: map[string]json.RawMessage{"x": large}}}); v != nil {
+		t.Error("a large case is an example")
+	}
+	got, ok := ExampleFrom([]model.Case{{Inputs: map[string]json.RawMessage{"x": large}}, {Inputs: small}}).(map[string]json.RawMessage)
+	if !ok || string(got["x"]) != "1" {
+		t.Errorf("the example is %v", got)
 	}
 }
 

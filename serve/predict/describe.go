@@ -10,8 +10,8 @@ import (
 func operation(st repository.Status) *openapi.Operation {
 	s := st.Signature
 	request, example := openapi.RequestOf(s), openapi.ExampleOf(s)
-	if len(st.Examples) > 0 {
-		example = st.Examples[0].Inputs // what its author tested it with
+	if tested := openapi.ExampleFrom(st.Examples); tested != nil {
+		example = tested
 	}
 	content := map[string]*openapi.MediaType{
 		typeJSON:  {Schema: bodySchema(s, request), Example: example},
