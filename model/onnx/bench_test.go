@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/model/onnx"
+	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/test/bench/ort"
 )
 
@@ -34,5 +36,24 @@ func BenchmarkRow(b *testing.B) {
 			}
 			b.ReportMetric(float64(fuel), "fuel/op")
 		})
+	}
+}
+
+// BenchmarkHeavy loads a model with 100 MB of weights in its file.
+func BenchmarkHeavy(b *testing.B) {
+	m := ort.Heavy(100)
+	i := newImage(b, map[string][]byte{modelPath: m.File})
+	rt := newRuntime(b)
+	r := &model.Request{Inputs: m.Inputs}
+	for b.Loop() {
+		c := create(b, rt, i, runtime.Spec{})
+		loaded := open(b, c, onnx.Options{})
+		out, err := loaded.Predict(b.Context(), r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(out.Usage.Memory)/(1<<20), "guest-MiB")
+		loaded.Close(b.Context())
+		c.Close(b.Context())
 	}
 }

@@ -22,6 +22,7 @@ type driver struct {
 	key     string // names the model's content
 	files   string // names what is beside it; "": not known
 
+	whole     Bytes            // the model's, while it is loaded without its large constants
 	signature *model.Signature // of the model, for a rehearsal; nil: not known
 	world     *runtime.World
 	full      bool // the guest's memory is not to grow
@@ -79,6 +80,9 @@ func (d *driver) Hosts(w *runtime.World) ([]wasi.HostModule, error) {
 
 // open opens a file that the model's weights are in.
 func (d *driver) open(name string) (Source, error) {
+	if d.whole != nil && path.Clean(name) == constants {
+		return d.whole, nil
+	}
 	file, err := beside(d.model, name)
 	if err != nil {
 		return nil, err
@@ -113,7 +117,7 @@ func (d *driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) (_
 	case l.Session != 0:
 		return nil, fmt.Errorf("the model that was loaded is another: %w", runtime.ErrState)
 	case d.model != "" && c.err == nil:
-		if err := d.load(c, l); err != nil {
+		if err := d.load(c); err != nil {
 			return nil, err
 		}
 		l.Model = d.key
@@ -125,19 +129,4 @@ func (d *driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) (_
 		return nil, c.err
 	}
 	return json.Marshal(d.session.loaded)
-}
-
-// load has ONNX Runtime load the model.
-func (d *driver) load(c *calls, l *loaded) error {
-	if d.content != nil {
-		*l = c.load(d.content)
-		return nil
-	}
-	f, err := d.openFile(d.model)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	*l = c.load(f)
-	return nil
 }

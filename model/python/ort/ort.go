@@ -4,7 +4,6 @@
 package ort
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -188,7 +187,7 @@ func (m *found) load(ctx context.Context, c *runtime.Container) (*session, error
 	}
 	o := onnx.Options{Module: Module, Model: m.name, Log: m.engine.Log, Files: m.files}
 	if m.content != nil {
-		o.Content, o.Key = bytes.NewReader(m.content.Bytes()), "lowered "+m.key
+		o.Content, o.Key = onnx.Bytes(m.content.Bytes()), "lowered "+m.key
 	}
 	i, err := onnx.Open(ctx, c, o)
 	if err != nil {
