@@ -4,13 +4,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
+
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // bodies bounds the bodies of requests, and how long they may take to come. The
 // whole-request deadline of net/http is not used: it would go on while the model
 // computes, and end the request's context then.
 func (c *Config) bodies(next http.Handler) http.Handler {
+	held := new(atomic.Int64) // bytes of the bodies of all requests under way
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > c.MaxBody {
 			w.Header()["Connection"] = []string{"close"}
@@ -21,14 +25,25 @@ func (c *Config) bodies(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if c.MaxBodies > 0 && held.Load()+max(r.ContentLength, 0) > c.MaxBodies {
+			w.Header()["Retry-After"] = []string{"1"}
+			w.Header()["Connection"] = []string{"close"}
+			c.Refuse(w, r, http.StatusServiceUnavailable, full.Message)
+			return
+		}
 		rec := Of(r.Context())
-		b := &body{ReadCloser: http.MaxBytesReader(innermost(w), r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
+		b := &body{held: held, most: c.MaxBodies, ReadCloser: http.MaxBytesReader(innermost(w), r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
 			control: http.NewResponseController(w)}
 		b.extend()
 		r.Body = b
+		defer func() { held.Add(-rec.In) }()
 		next.ServeHTTP(w, r)
 	})
 }
+
+// full is what a client hears when all requests together have sent as much as may be
+// in memory.
+var full = &route.RequestError{Status: http.StatusServiceUnavailable, Message: "the server has as many bytes of requests as it may: ask again"}
 
 // innermost is net/http's own writer, which closes the connection after a body that
 // was too large.
@@ -55,11 +70,16 @@ type body struct {
 	timeout time.Duration
 	next    int64 // bytes at which the deadline is moved
 	settled bool
+	held    *atomic.Int64 // by all bodies
+	most    int64
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.rec.In += int64(n)
+	if all := b.held.Add(int64(n)); b.most > 0 && all > b.most && n > 0 {
+		return n, full
+	}
 	switch {
 	case err == io.EOF:
 		b.settle()

@@ -26,6 +26,9 @@ type Config struct {
 
 	// MaxBody bounds the bytes of a request's body; 0: DefaultMaxBody.
 	MaxBody int64
+	// MaxBodies bounds the bytes that the bodies of all requests under way have
+	// together; 0: DefaultMaxBodies, and less no bound.
+	MaxBodies int64
 	// ReadTimeout is how long a body may take, and a second more for each MinRate
 	// bytes that came; 0: DefaultReadTimeout.
 	ReadTimeout time.Duration
@@ -46,6 +49,7 @@ type Config struct {
 // What holds where a Config says nothing.
 const (
 	DefaultMaxBody      = 64 << 20
+	DefaultMaxBodies    = 1 << 30
 	DefaultReadTimeout  = 30 * time.Second
 	DefaultWriteTimeout = 30 * time.Second
 	// MinRate is how many bytes a second a client must send, at least, after its
@@ -57,6 +61,9 @@ const (
 func Wrap(h http.Handler, c Config) http.Handler {
 	if c.MaxBody == 0 {
 		c.MaxBody = DefaultMaxBody
+	}
+	if c.MaxBodies == 0 {
+		c.MaxBodies = max(DefaultMaxBodies, c.MaxBody)
 	}
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = DefaultReadTimeout

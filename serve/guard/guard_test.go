@@ -19,6 +19,7 @@ import (
 
 	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // echo answers with the body that it got.
@@ -317,6 +318,62 @@ func TestBodyBound(t *testing.T) {
 		if resp.StatusCode != c.status {
 			t.Errorf("%d bytes, chunked %v: status %d, want %d", c.size, c.chunked, resp.StatusCode, c.status)
 		}
+	}
+}
+
+// TestBodies: all requests together may not send more than a bound, and afterwards
+// others may.
+func TestBodies(t *testing.T) {
+	reading, go2 := make(chan struct{}, 8), make(chan struct{})
+	h := guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(route.ProblemOf(err).Status)
+			return
+		}
+		if r.URL.Path == "/hold" {
+			reading <- struct{}{}
+			<-go2
+		}
+	}), guard.Config{MaxBody: 1000, MaxBodies: 1500})
+	s := httptest.NewServer(h)
+	defer s.Close()
+	post := func(path string, size int, chunked bool) int {
+		var body io.Reader = strings.NewReader(strings.Repeat("x", size))
+		if chunked {
+			body = io.MultiReader(body)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, body)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	held := make(chan int, 1)
+	go func() { held <- post("/hold", 1000, false) }()
+	<-reading
+	for _, c := range []struct {
+		size    int
+		chunked bool
+		status  int
+	}{{500, false, 200}, {501, false, 503}, {501, true, 503}, {500, true, 200}} {
+		if got := post("/", c.size, c.chunked); got != c.status {
+			t.Errorf("%d bytes beside 1000, chunked %v: %d, want %d", c.size, c.chunked, got, c.status)
+		}
+	}
+	close(go2)
+	if got := <-held; got != 200 {
+		t.Errorf("the first: %d", got)
+	}
+	if got := post("/", 1000, true); got != 200 {
+		t.Errorf("afterwards: %d", got)
 	}
 }
 
