@@ -274,6 +274,10 @@ func TestTriton(t *testing.T) {
 	t.Run("grpc aio", func(t *testing.T) { Calls(t, 20, "triton_aio.py", "grpc", s.GRPC) })
 }
 
+func TestDocument(t *testing.T) {
+	typeAgain(t, Shared(t), 5, "## The Open Inference Protocol")
+}
+
 func TestTritonByHand(t *testing.T) {
 	s := Shared(t)
 	Calls(t, 330, "triton_raw.py", strings.TrimPrefix(s.URL, "http://"), s.GRPC)
