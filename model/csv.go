@@ -3,7 +3,9 @@ package model
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -31,7 +33,7 @@ func readSheet(text []byte) (*sheet, error) {
 	r.TrimLeadingSpace = r.Comma != '\t' // which it would take for the space before a cell that is empty
 	r.ReuseRecord = false
 	s := &sheet{line: 1}
-	rows, err := r.ReadAll()
+	rows, err := readRows(r, text)
 	switch {
 	case err != nil:
 		return nil, err
@@ -48,6 +50,43 @@ func readSheet(text []byte) (*sheet, error) {
 		}
 	}
 	return s, nil
+}
+
+// readRows reads all rows. A blank line is nothing, but in a table of one column an empty
+// cell: without it the rows after it would be those before. At the end there may be some.
+func readRows(r *csv.Reader, text []byte) ([][]string, error) {
+	var rows [][]string
+	for from := int64(0); ; from = r.InputOffset() {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for range blanks(text[from:]) {
+			if len(row) == 1 && len(rows) > 0 && len(rows) <= maxRows {
+				rows = append(rows, []string{""})
+			}
+		}
+		if rows = append(rows, row); len(rows) > maxRows+1 {
+			return rows, nil // and they are too many
+		}
+	}
+}
+
+// blanks counts the blank lines at the beginning of a text.
+func blanks(text []byte) (n int) {
+	for {
+		rest, ok := bytes.CutPrefix(text, []byte("\n"))
+		if !ok {
+			rest, ok = bytes.CutPrefix(text, []byte("\r\n"))
+		}
+		if !ok {
+			return n
+		}
+		text, n = rest, n+1
+	}
 }
 
 // separator is what stands between the cells of the first line.

@@ -42,6 +42,9 @@ func TestFieldParseCSV(t *testing.T) {
 		{"texts with head", texts, "x\none\n", model.Of("x", []string{"one"}), ""},
 		{"column", vector, "1\n2\n3\n", model.Of("x", []int64{1, 2, 3}), ""},
 		{"row", vector, "1,2,3\n", model.Of("x", []int64{1, 2, 3}), ""},
+		{"blank lines of one column", texts, "x\none\n\n\r\n\"\"\n\"t\n\nwo\"\n\n\n", model.Of("x", []string{"one", "", "", "", "t\n\nwo"}), ""},
+		{"a blank line of integers", vector, "1\n\n3\n", model.Tensor{}, `line 2, column 1: "" is no INT64`},
+		{"blank lines of two columns", matrix, "\n1,2\n\n3,4\n\n", model.Of("x", []float32{1, 2, 3, 4}, 2, 2), ""},
 		{"missing integer", vector, "1,,3\n", model.Tensor{}, `line 1, column 2: "" is no INT64`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -123,4 +126,20 @@ func FuzzSignatureParseCSV(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFrameOfOneColumn writes empty cells so that those who skip blank lines see them.
+func TestFrameOfOneColumn(t *testing.T) {
+	for _, c := range []struct {
+		frame model.Frame
+		want  string
+	}{
+		{model.Frame{Head: []string{"a"}, Rows: [][]string{{"1"}, {""}, {"two,"}, {""}}}, "a\n1\n\"\"\n\"two,\"\n\"\"\n"},
+		{model.Frame{Head: []string{"a", "b"}, Rows: [][]string{{"1", ""}, {"", ""}}}, "a,b\n1,\n,\n"},
+	} {
+		var b strings.Builder
+		if err := c.frame.CSV(&b); err != nil || b.String() != c.want {
+			t.Errorf("%q, %v, want %q", b.String(), err, c.want)
+		}
+	}
 }

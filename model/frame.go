@@ -197,5 +197,23 @@ func (f *Frame) CSV(w io.Writer) error {
 	if err := c.Write(f.Head); err != nil {
 		return err
 	}
-	return c.WriteAll(f.Rows)
+	if len(f.Head) != 1 {
+		return c.WriteAll(f.Rows)
+	}
+	for _, row := range f.Rows { // a line with nothing on it is no row to many who read it
+		if len(row) != 1 || row[0] != "" {
+			if err := c.Write(row); err != nil {
+				return err
+			}
+			continue
+		}
+		if c.Flush(); c.Error() != nil {
+			return c.Error()
+		}
+		if _, err := io.WriteString(w, "\"\"\n"); err != nil {
+			return err
+		}
+	}
+	c.Flush()
+	return c.Error()
 }
