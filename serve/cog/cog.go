@@ -76,6 +76,7 @@ func (h *handler) discover(w http.ResponseWriter, r *http.Request) {
 		"predictions_url":            base + "/predictions",
 		"predictions_idempotent_url": base + "/predictions/{prediction_id}",
 		"predictions_cancel_url":     base + "/predictions/{prediction_id}/cancel",
+		"status":                     "alive", // to clients of KServe's first protocol
 	})
 	plain.WriteJSON(w, http.StatusOK, doc)
 }
@@ -212,7 +213,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 		return
 	case there != nil:
 		cancel(nil)
-		fail(w, &fieldError{"id", "there is such a prediction already"})
+		fail(w, &route.RequestError{Status: http.StatusConflict, Message: "there is such a prediction already"})
 		return
 	}
 	if background {

@@ -116,8 +116,8 @@ func TestCog(t *testing.T) {
 		{"a file without base64", "POST", "/m/copier/predictions", `{"input":{"image":"data:,a%20b"}}`, 200, done("?", "succeeded", `{"image":"data:,a%20b"}`, `{"copy":"data:text/plain; charset=utf-8;base64,YSBi","size":3}`, "null")},
 		{"an address", "POST", "/m/copier/predictions", `{"input":{"image":"http://169.254.169.254/"}}`, 422, `{"detail":[{"loc":["body","input","image"],"msg":"nothing is fetched from other servers: send the file itself, as a data URL","type":"value_error"}]}`},
 
-		{"discovery", "GET", "/", ``, 200, `{"cog_version":"1.2.3","docs_url":"/","healthcheck_url":"/health-check","openapi_url":"/openapi.json","predictions_cancel_url":"/predictions/{prediction_id}/cancel","predictions_idempotent_url":"/predictions/{prediction_id}","predictions_url":"/predictions"}`},
-		{"discovery of a model", "GET", "/m/copier/", ``, 200, `{"cog_version":"1.2.3","docs_url":"/m/copier/","healthcheck_url":"/m/copier/health-check","openapi_url":"/m/copier/openapi.json","predictions_cancel_url":"/m/copier/predictions/{prediction_id}/cancel","predictions_idempotent_url":"/m/copier/predictions/{prediction_id}","predictions_url":"/m/copier/predictions"}`},
+		{"discovery", "GET", "/", ``, 200, `{"cog_version":"1.2.3","docs_url":"/","healthcheck_url":"/health-check","openapi_url":"/openapi.json","predictions_cancel_url":"/predictions/{prediction_id}/cancel","predictions_idempotent_url":"/predictions/{prediction_id}","predictions_url":"/predictions","status":"alive"}`},
+		{"discovery of a model", "GET", "/m/copier/", ``, 200, `{"cog_version":"1.2.3","docs_url":"/m/copier/","healthcheck_url":"/m/copier/health-check","openapi_url":"/m/copier/openapi.json","predictions_cancel_url":"/m/copier/predictions/{prediction_id}/cancel","predictions_idempotent_url":"/m/copier/predictions/{prediction_id}","predictions_url":"/m/copier/predictions","status":"alive"}`},
 		{"health", "GET", "/health-check", ``, 200, `{"setup":{"completed_at":T,"logs":"","started_at":T,"status":"succeeded"},"status":"READY","version":{"cog":"1.2.3","coglet":"1.2.3"}}`},
 		{"health of nothing", "GET", "/m/none/health-check", ``, 200, `{"setup":{"completed_at":T,"logs":"","started_at":T,"status":"failed"},"status":"SETUP_FAILED","version":{"cog":"1.2.3","coglet":"1.2.3"}}`},
 	} {
@@ -141,7 +141,7 @@ func TestBackground(t *testing.T) {
 	if status, got := ask(h, "PUT", "/predictions/b", `{"input":{"text":"wait"}}`); status != 202 || strings.Contains(got, "succeeded") {
 		t.Errorf("while it is made: %d %s", status, got)
 	}
-	if status, got := ask(h, "POST", "/predictions", `{"id":"b","input":{"text":"wait"}}`); status != 422 {
+	if status, got := ask(h, "POST", "/predictions", `{"id":"b","input":{"text":"wait"}}`); status != 409 {
 		t.Errorf("another of its name: %d %s", status, got)
 	}
 	close(wait)

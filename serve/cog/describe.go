@@ -61,7 +61,7 @@ func problems() map[string]*openapi.Response {
 	detailed := object([]string{"detail"}, map[string]*openapi.Schema{"detail": {}})
 	all := map[string]*openapi.Response{}
 	for status, text := range map[string]string{
-		"404": "there is no such model", "409": "all instances are busy", "413": "the body is too big", "415": "the body is encoded in a way that is not read",
+		"404": "there is no such model", "409": "all instances are busy, or there is such a prediction already", "413": "the body is too big", "415": "the body is encoded in a way that is not read",
 		"422": "the input does not fit the model", "503": "the model is not ready",
 	} {
 		all[status] = openapi.JSONAnswer(text, detailed)
@@ -76,7 +76,7 @@ func describeCreate(named bool) func(repository.Status) *openapi.Operation {
 		})
 		if !named {
 			short := int64(maxID)
-			body.Properties["id"] = &openapi.Schema{Type: "string", MaxLength: &short}
+			body.Properties["id"] = orNull(&openapi.Schema{Type: "string", MaxLength: &short})
 		}
 		op := &openapi.Operation{
 			ID: "cogPredict", Summary: "Make a prediction", Tags: []string{tag},

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"fmt"
+
 	"github.com/wherry-run/wherry/serve/openapi"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/task"
@@ -75,12 +77,12 @@ func describeEmbeddings(st repository.Status) *openapi.Operation {
 	if !task.Has(&st, repository.TaskEmbedding) {
 		return nil
 	}
-	one, most := int64(1), int64(maxInputs)
+	one := int64(1)
 	element := &openapi.Schema{Type: "string", MinLength: &one}
 	if !task.NewEmbedder(st.Signature).Texts() {
 		element = &openapi.Schema{Type: "array", Items: integer(0), MinItems: &one}
 	}
-	many := &openapi.Schema{Type: "array", Items: element, MinItems: &one, MaxItems: &most}
+	many := &openapi.Schema{Type: "array", Items: element, MinItems: &one, Description: fmt.Sprintf("at most %d", maxInputs)}
 	asked := object([]string{"input"}, map[string]*openapi.Schema{
 		"input":           {AnyOf: []*openapi.Schema{element, many}},
 		"model":           {Const: st.Name},
@@ -106,11 +108,11 @@ func describeRerank(st repository.Status) *openapi.Operation {
 	if !task.Has(&st, repository.TaskRerank) {
 		return nil
 	}
-	one, most := int64(1), int64(maxInputs)
+	one := int64(1)
 	document := &openapi.Schema{AnyOf: []*openapi.Schema{kind("string"), object([]string{"text"}, map[string]*openapi.Schema{"text": kind("string")})}}
 	asked := object([]string{"query", "documents"}, map[string]*openapi.Schema{
 		"model": {Const: st.Name}, "query": {Type: "string", MinLength: &one},
-		"documents": {Type: "array", Items: document, MinItems: &one, MaxItems: &most},
+		"documents": {Type: "array", Items: document, MinItems: &one, Description: fmt.Sprintf("at most %d", maxInputs)},
 		"top_n":     integer(1), "return_documents": kind("boolean"),
 	})
 	said := object([]string{"object", "model", "results", "usage"}, map[string]*openapi.Schema{

@@ -1,6 +1,8 @@
 package tei
 
 import (
+	"fmt"
+
 	"github.com/wherry-run/wherry/serve/openapi"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/task"
@@ -16,10 +18,10 @@ func kind(name string) *openapi.Schema { return &openapi.Schema{Type: name} }
 
 func list(of *openapi.Schema) *openapi.Schema { return &openapi.Schema{Type: "array", Items: of} }
 
-// bounded is a list of as many as may be.
-func bounded(of *openapi.Schema) *openapi.Schema {
-	one, most := int64(1), int64(maxInputs)
-	return &openapi.Schema{Type: "array", Items: of, MinItems: &one, MaxItems: &most}
+// some is a list that is not empty.
+func some(of *openapi.Schema) *openapi.Schema {
+	one := int64(1)
+	return &openapi.Schema{Type: "array", Items: of, MinItems: &one, Description: fmt.Sprintf("at most %d", maxInputs)}
 }
 
 func responses(description string, ok *openapi.Schema) map[string]*openapi.Response {
@@ -49,7 +51,7 @@ func describeEmbed(st repository.Status) *openapi.Operation {
 		element = &openapi.Schema{Type: "array", Items: &openapi.Schema{Type: "integer", Minimum: &zero}, MinItems: &first}
 	}
 	asked := object([]string{"inputs"}, map[string]*openapi.Schema{
-		"inputs":    {AnyOf: []*openapi.Schema{element, bounded(element)}},
+		"inputs":    {AnyOf: []*openapi.Schema{element, some(element)}},
 		"normalize": kind("boolean"), "truncate": kind("boolean"),
 		"dimensions": {Type: "integer", Minimum: &one},
 	})
@@ -64,7 +66,7 @@ func describeRerank(st repository.Status) *openapi.Operation {
 		return nil
 	}
 	asked := object([]string{"query", "texts"}, map[string]*openapi.Schema{
-		"query": kind("string"), "texts": bounded(kind("string")), "raw_scores": kind("boolean"), "return_text": kind("boolean"), "truncate": kind("boolean"),
+		"query": kind("string"), "texts": some(kind("string")), "raw_scores": kind("boolean"), "return_text": kind("boolean"), "truncate": kind("boolean"),
 	})
 	said := list(object([]string{"index", "score"}, map[string]*openapi.Schema{"index": kind("integer"), "score": kind("number"), "text": kind("string")}))
 	return &openapi.Operation{
@@ -79,7 +81,7 @@ func describeSimilarity(st repository.Status) *openapi.Operation {
 	}
 	asked := object([]string{"inputs"}, map[string]*openapi.Schema{
 		"inputs": object([]string{"source_sentence", "sentences"}, map[string]*openapi.Schema{
-			"source_sentence": kind("string"), "sentences": bounded(kind("string")),
+			"source_sentence": kind("string"), "sentences": some(kind("string")),
 		}),
 	})
 	return &openapi.Operation{
