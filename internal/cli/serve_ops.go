@@ -28,7 +28,7 @@ type guardOptions struct {
 	keyFile            string
 	cert, certKey      string
 	hosts, origins     []string
-	maxBody            string
+	maxBody, maxBodies string
 	connections        int
 	readTime, sendTime time.Duration
 	access             string
@@ -44,6 +44,7 @@ func (o *guardOptions) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.hosts, "allow-host", nil, "answer to this name, too, as behind a proxy; * for all (default: on this machine's own addresses only its names)")
 	f.StringSliceVar(&o.origins, "allow-origin", nil, "let pages of this site ask, such as https://example.com; * for all")
 	f.StringVar(&o.maxBody, "max-body", "64m", "limit of what a request may send")
+	f.StringVar(&o.maxBodies, "max-bodies", "1g", "limit of what all requests under way have sent together; those beyond get 503")
 	f.IntVar(&o.connections, "max-connections", guard.DefaultConnections, "limit of connections that are open at once")
 	f.DurationVar(&o.readTime, "read-timeout", guard.DefaultReadTimeout, "how long a client may take to send a request; a second more for each 64 KB")
 	f.DurationVar(&o.sendTime, "write-timeout", guard.DefaultWriteTimeout, "how long a client may take for each part of an answer")
@@ -75,6 +76,9 @@ func (a *app) guarded(o guardOptions, addresses []string, c *serve.Config, l *se
 	}
 	var err error
 	if c.MaxBody, err = sizeFlag("--max-body", o.maxBody, "64m"); err != nil {
+		return err
+	}
+	if g.MaxBodies, err = sizeFlag("--max-bodies", o.maxBodies, "1g"); err != nil {
 		return err
 	}
 	if g.Keys, err = guard.NewKeys(a.env(keysVariable), o.keyFile, c.Log); err != nil {
