@@ -1,9 +1,7 @@
 package onnx_test
 
 import (
-	"bytes"
 	"context"
-	"path"
 	"testing"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -33,28 +31,11 @@ func (i image) Layers() []layer.Layer { return i.layers }
 
 func newImage(t testing.TB, files map[string][]byte) image {
 	t.Helper()
-	memory, index := &layer.Memory{}, &layer.Index{}
-	dirs := map[string]bool{}
-	put := func(name string, data []byte) {
-		for d := path.Dir(name[1:]); d != "." && !dirs[d]; d = path.Dir(d) {
-			dirs[d] = true
-			index.Entries = append(index.Entries, layer.Entry{Path: d, Kind: layer.Dir, Mode: 0o755})
-		}
-		digest, size, err := memory.Put(t.Context(), bytes.NewReader(data))
-		if err != nil {
-			t.Fatal(err)
-		}
-		index.Entries = append(index.Entries, layer.Entry{
-			Path: name[1:], Kind: layer.File, Mode: 0o755, Size: size, Content: layer.Ref{Digest: digest, Size: size},
-		})
-	}
-	put(modulePath, parcel.ORT(t))
+	all := map[string][]byte{modulePath: parcel.ORT(t)}
 	for name, data := range files {
-		put(name, data)
+		all[name] = data
 	}
-	index.Entries = append(index.Entries, layer.Entry{Kind: layer.Dir, Mode: 0o755})
-	index.Sort()
-	return image{[]layer.Layer{{Index: index, Content: memory}}}
+	return image{[]layer.Layer{dock.Layer(all)}}
 }
 
 // newRuntime is a runtime whose cache lives on: ONNX Runtime takes a while to compile.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,25 +31,8 @@ type image struct {
 func (i image) Config() ispec.ImageConfig { return ispec.ImageConfig{Entrypoint: i.entrypoint} }
 func (i image) Layers() []layer.Layer     { return i.layers }
 
-func newImage(t *testing.T, files map[string][]byte, entrypoint ...string) image {
-	t.Helper()
-	memory, index, dirs := &layer.Memory{}, &layer.Index{}, map[string]bool{}
-	for name, data := range files {
-		for d := path.Dir(name[1:]); d != "." && !dirs[d]; d = path.Dir(d) {
-			dirs[d] = true
-			index.Entries = append(index.Entries, layer.Entry{Path: d, Kind: layer.Dir, Mode: 0o755})
-		}
-		digest, size, err := memory.Put(t.Context(), bytes.NewReader(data))
-		if err != nil {
-			t.Fatal(err)
-		}
-		index.Entries = append(index.Entries, layer.Entry{
-			Path: name[1:], Kind: layer.File, Mode: 0o755, Size: size, Content: layer.Ref{Digest: digest, Size: size},
-		})
-	}
-	index.Entries = append(index.Entries, layer.Entry{Kind: layer.Dir, Mode: 0o755})
-	index.Sort()
-	return image{[]layer.Layer{{Index: index, Content: memory}}, entrypoint}
+func newImage(files map[string][]byte, entrypoint ...string) image {
+	return image{[]layer.Layer{dock.Layer(files)}, entrypoint}
 }
 
 // sum is a model that adds 1, 2, 3, 4 to what it gets; with beside, its weights are in
@@ -97,7 +79,7 @@ type sandbox struct {
 
 func newSandbox(t *testing.T) *sandbox {
 	t.Helper()
-	s := &sandbox{base: newImage(t, map[string][]byte{"/usr/local/bin/onnxruntime.wasm": parcel.ORT(t)})}
+	s := &sandbox{base: newImage(map[string][]byte{"/usr/local/bin/onnxruntime.wasm": parcel.ORT(t)})}
 	out := filepath.Join(t.TempDir(), "guest.wasm")
 	dock.Guest(t, filepath.Join("testdata", "guest"), out)
 	var err error
@@ -118,7 +100,7 @@ func (s *sandbox) run(t *testing.T, ctx context.Context, files map[string][]byte
 	for name, data := range files {
 		all[name] = data
 	}
-	o.Image = newImage(t, all, "/guest.wasm")
+	o.Image = newImage(all, "/guest.wasm")
 	if o.Base == nil {
 		o.Base = func(context.Context) (runtime.Image, error) { return s.base, nil }
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path"
 	"path/filepath"
 	"testing"
 
@@ -26,20 +25,7 @@ type image struct{ layers []layer.Layer }
 func (i image) Config() ispec.ImageConfig { return ispec.ImageConfig{} }
 func (i image) Layers() []layer.Layer     { return i.layers }
 
-func newImage(files map[string][]byte) image {
-	memory, index := &layer.Memory{}, &layer.Index{Entries: []layer.Entry{{Kind: layer.Dir, Mode: 0o755}}}
-	dirs := map[string]bool{}
-	for name, data := range files {
-		for d := path.Dir(name); d != "." && !dirs[d]; d = path.Dir(d) {
-			dirs[d] = true
-			index.Entries = append(index.Entries, layer.Entry{Path: d, Kind: layer.Dir, Mode: 0o755})
-		}
-		ref := layer.Ref{Digest: memory.PutBytes(data), Size: int64(len(data))}
-		index.Entries = append(index.Entries, layer.Entry{Path: name, Kind: layer.File, Mode: 0o755, Size: ref.Size, Content: ref})
-	}
-	index.Sort()
-	return image{[]layer.Layer{{Index: index, Content: memory}}}
-}
+func newImage(files map[string][]byte) image { return image{[]layer.Layer{dock.Layer(files)}} }
 
 // sum adds four numbers to what it gets; those in a file beside it when it names one.
 func sum(numbers []float32, beside string) []byte {

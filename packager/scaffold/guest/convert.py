@@ -10,20 +10,12 @@ OPSETS = {"": 18, "ai.onnx.ml": 3}
 def answer(job):
     """Does {"model": PATH, "source": NOTEBOOK or nothing, "output": MODEL.onnx}; the
     answer has golden cases by the model itself, and who that is."""
-    folder = os.path.dirname(job["model"])
-    sys.path.insert(0, folder)
-    os.chdir(folder)
-    import warnings
+    import beside
 
-    warnings.simplefilter("ignore")
+    source = beside.enter(job["model"], job.get("source"))
     import pickled
     import rows
 
-    source = None
-    if job.get("source"):
-        import source as reader
-
-        source = reader.Source(job["source"], job["model"])
     report = pickled.report(job["model"], source)
     if "problem" in report:
         return {"problem": report["problem"]}

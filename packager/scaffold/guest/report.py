@@ -2,7 +2,6 @@
 to its data. It runs in the sandbox: reading a pickle runs what is in it.
 """
 import os
-import sys
 
 
 def answer(job):
@@ -15,17 +14,9 @@ def answer(job):
         if mlflow.flavor != "sklearn":
             return {"mlflow": mlflow.report(), "kind": "other"}
         job["model"] = os.path.join(mlflow.folder, mlflow.file)
-    folder = os.path.dirname(job["model"])
-    sys.path.insert(0, folder)
-    os.chdir(folder)
-    import warnings
+    import beside
 
-    warnings.simplefilter("ignore")
-    source = None
-    if job.get("source"):
-        import source as reader
-
-        source = reader.Source(job["source"], job["model"])
+    source = beside.enter(job["model"], job.get("source"))
     import pickled
 
     report = pickled.report(job["model"], source)
