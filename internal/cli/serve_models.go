@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -240,44 +239,4 @@ func resolveIn(ctx context.Context, s *store.Store, ref oci.Reference) digest.Di
 		return ""
 	}
 	return d.Digest
-}
-
-// watchInterval is how often tags are looked at.
-const watchInterval = time.Second
-
-// watchTags loads models anew whose tags were moved.
-func (a *app) watchTags(ctx context.Context, r *repository.Repository, models []*servedModel) {
-	s, err := a.store(ctx)
-	if err != nil {
-		return
-	}
-	defer s.Close()
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
-	refused := map[*servedModel]digest.Digest{}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for _, m := range models {
-			if m.ref.IsZero() || m.ref.Digest != "" {
-				continue
-			}
-			now := resolveIn(ctx, s, m.ref)
-			m.mu.Lock()
-			moved := now != "" && now != m.tagged && now != refused[m]
-			m.mu.Unlock()
-			if !moved {
-				continue
-			}
-			if err := r.Load(ctx, m.name); err != nil {
-				refused[m] = now // once is enough
-				a.say("%s stays as it was: %v", m.what, err)
-				continue
-			}
-			a.say("%s is now %s", m.what, now)
-		}
-	}
 }

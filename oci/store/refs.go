@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -47,6 +49,15 @@ func (s *Store) List(context.Context) ([]Entry, error) {
 	}
 	sortEntries(entries)
 	return entries, nil
+}
+
+// Changed tells when the list of images was written last, without reading it.
+func (s *Store) Changed() (time.Time, error) {
+	info, err := os.Stat(s.path(ispec.ImageIndexFile))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look at index of store: %w", err)
+	}
+	return info.ModTime(), nil
 }
 
 // entryOf reads an entry, also one that another tool wrote under a short name.
