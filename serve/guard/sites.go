@@ -57,7 +57,7 @@ func (c *Config) hosts(next http.Handler) http.Handler {
 
 // exposed are the headers of answers that pages of other sites may read.
 const exposed = HeaderID + ", Retry-After, Inference-Header-Content-Length, " + route.HeaderDigest + ", " + route.HeaderFuel + ", " +
-	route.HeaderMemory + ", " + route.HeaderQueue + ", " + route.HeaderCompute + ", " + route.HeaderBatch
+	route.HeaderMemory + ", " + route.HeaderQueue + ", " + route.HeaderCompute + ", " + route.HeaderKernels + ", " + route.HeaderBatch
 
 // sites answers for the pages of other sites: allowed ones are told so (CORS), and
 // others are turned away where the server is on loopback. There a page somewhere in

@@ -28,6 +28,7 @@ func (r *Repository) Infer(ctx context.Context, c *Call) (*Answer, error) {
 		return nil, err
 	}
 	a.Receipt.Fuel, a.Receipt.Memory = a.Response.Usage.Fuel, a.Response.Usage.Memory
+	a.Receipt.Kernels = a.Response.Usage.Kernels
 	r.observe(ctx, Event{Call: c, Answer: a, Receipt: a.Receipt, Began: began, Took: took})
 	return a, nil
 }

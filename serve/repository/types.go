@@ -104,6 +104,9 @@ type Receipt struct {
 	// batch's, and Rows how many of Batch rows were this request's.
 	Fuel, Memory uint64
 	Rows, Batch  int
+	// Kernels names what of the host did some of the guest's work, "" for nothing:
+	// model.Usage.Kernels.
+	Kernels string
 	// Queue passed before an instance took it, Compute in the instance.
 	Queue, Compute time.Duration
 }

@@ -16,6 +16,7 @@ const (
 	HeaderMemory  = "Wherry-Memory"          // bytes, the most its memory had
 	HeaderQueue   = "Wherry-Queue-Seconds"   // waited for an instance
 	HeaderCompute = "Wherry-Compute-Seconds" // in the instance
+	HeaderKernels = "Wherry-Kernels"         // set and version of the host's kernels that did some of it
 	HeaderBatch   = "Wherry-Batch"           // rows that were computed together, when more than the request's own
 )
 
@@ -29,6 +30,9 @@ func SetReceipt(h http.Header, r *repository.Receipt) {
 	}
 	if r.Memory > 0 {
 		h[HeaderMemory] = []string{strconv.FormatUint(r.Memory, 10)}
+	}
+	if r.Kernels != "" {
+		h[HeaderKernels] = []string{r.Kernels}
 	}
 	if r.Batch > r.Rows {
 		h[HeaderBatch] = []string{strconv.Itoa(r.Batch)}
