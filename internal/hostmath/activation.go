@@ -21,7 +21,7 @@ const actSize = 12
 
 // activationAt reads an activation. Those that are not a cut are not ours.
 func activationAt(mem []byte, address uint32) (activation, bool) {
-	at := area{address, actSize / 4}
+	at := area[float32]{address, actSize / 4}
 	if !at.in(mem) {
 		return activation{}, false
 	}
@@ -51,7 +51,7 @@ func (s *Set) activation(env Env, stack []uint64) (bool, error) {
 	m, n, ldc := uint32(stack[3]), uint32(stack[4]), uint32(stack[5])
 	mem := env.Memory()
 	act, ok := activationAt(mem, uint32(stack[0]))
-	c, bias := matrix(uint32(stack[1]), m, n, ldc), area{uint32(stack[2]), uint64(m)}
+	c, bias := matrix[float32](uint32(stack[1]), m, n, ldc), area[float32]{uint32(stack[2]), uint64(m)}
 	if !ok || !c.in(mem) || bias.address != 0 && !bias.in(mem) || max(m, n, ldc) > maxSide {
 		return false, nil
 	}
@@ -74,7 +74,7 @@ func (s *Set) activation(env Env, stack []uint64) (bool, error) {
 }
 
 // biasAt gives the numbers of a bias, or nil for null.
-func biasAt(mem []byte, bias area) []float32 {
+func biasAt(mem []byte, bias area[float32]) []float32 {
 	if bias.address == 0 {
 		return nil
 	}

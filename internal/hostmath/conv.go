@@ -32,12 +32,12 @@ type lookup struct {
 // at reads the parameters of a convolution, and says whether they are in order
 // and ours.
 func (l *lookup) at(mem []byte, address uint32) bool {
-	p := area{address, convSize / 4}
+	p := area[float32]{address, convSize / 4}
 	if !p.in(mem) {
 		return false
 	}
 	params := mem[address:][:convSize]
-	a := area{binary.LittleEndian.Uint32(params), actSize / 4}
+	a := area[float32]{binary.LittleEndian.Uint32(params), actSize / 4}
 	if !a.in(mem) {
 		return false
 	}
@@ -100,10 +100,10 @@ func (s *Set) conv(env Env, stack []uint64) (bool, error) {
 		return false, nil
 	}
 	channels := v.k / (v.kernel[0] * v.kernel[1])
-	in := pictures{area{u(1), uint64(channels) * uint64(v.inputSize)}, v, int(start)}
-	filter := area{u(2), uint64(v.filters) * uint64(v.k)}
-	bias := area{u(3), uint64(v.filters)}
-	out := area{u(5), uint64(v.filters) * uint64(v.outputSize)}
+	in := pictures{area[float32]{u(1), uint64(channels) * uint64(v.inputSize)}, v, int(start)}
+	filter := area[float32]{u(2), uint64(v.filters) * uint64(v.k)}
+	bias := area[float32]{u(3), uint64(v.filters)}
+	out := area[float32]{u(5), uint64(v.filters) * uint64(v.outputSize)}
 	if !in.in(mem) || !filter.in(mem) || !out.in(mem) || bias.address != 0 && !bias.in(mem) {
 		return false, nil
 	}
@@ -117,8 +117,8 @@ func (s *Set) conv(env Env, stack []uint64) (bool, error) {
 			return true, err
 		}
 	}
-	c := area{out.address + 4*start, uint64(v.filters-1)*uint64(v.outputSize) + uint64(count)}
-	return s.multiply(env, w, &task32{
+	c := area[float32]{out.address + 4*start, uint64(v.filters-1)*uint64(v.outputSize) + uint64(count)}
+	return multiply(&s.gemm.gemm, env, w, &task[float32]{
 		m: v.filters, n: int(count), k: v.k, alpha: 1, beta: v.beta,
 		a: filter, lda: v.k, b: in, c: c, ldc: v.outputSize,
 		finish: func(c []float32, i, rows, j, columns int) {
@@ -130,7 +130,7 @@ func (s *Set) conv(env Env, stack []uint64) (bool, error) {
 // pictures is the factor that a convolution multiplies by: a column for each
 // point of the output, with all that the kernel sees from there.
 type pictures struct {
-	area
+	area[float32]
 	*convolution
 	start int
 }
@@ -209,8 +209,8 @@ func (s *Set) im2col(env Env, stack []uint64) (bool, error) {
 		return false, nil
 	}
 	taps := v.kernel[0] * v.kernel[1]
-	in := pictures{area{u(1), uint64((int(k)+int(rows)-1)/taps+1) * uint64(v.inputSize)}, v, int(n)}
-	out := area{u(2), uint64(rows) * uint64(columns)}
+	in := pictures{area[float32]{u(1), uint64((int(k)+int(rows)-1)/taps+1) * uint64(v.inputSize)}, v, int(n)}
+	out := area[float32]{u(2), uint64(rows) * uint64(columns)}
 	if !in.in(mem) || !out.in(mem) {
 		return false, nil
 	}

@@ -102,7 +102,7 @@ func (p *planes) copy(g *gemm32, rows, width int, to []float32, toNext int, from
 
 // depthwise is a convolution of one picture by one filter. It declines what is
 // too large to be done between two ticks, for which there is another way.
-func (s *Set) depthwise(env Env, w *work, in, filter, bias, out area) (bool, error) {
+func (s *Set) depthwise(env Env, w *work, in, filter, bias, out area[float32]) (bool, error) {
 	p, v := &w.conv.planes, &w.conv.conv
 	run := (v.output[0]-1)*p.pitch + v.output[1]
 	length := (run + block - 1) / block * block
@@ -111,12 +111,13 @@ func (s *Set) depthwise(env Env, w *work, in, filter, bias, out area) (bool, err
 	}
 	// behind the planes there is a block that is read, though nothing comes of it
 	size := p.count() + block + length
-	if !w.hold(env, size) {
+	buffer := hold[float32](w, env, size)
+	if buffer == nil {
 		return false, nil
 	}
 	defer w.release(env)
 	mem := env.Memory()
-	laid, made := w.buffer[:p.count()+block], w.buffer[p.count()+block:size]
+	laid, made := buffer[:p.count()+block], buffer[p.count()+block:]
 	p.lay(s.gemm, laid, in.view(mem))
 	copy(w.weights[:], filter.view(mem))
 	var b float32

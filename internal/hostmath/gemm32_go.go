@@ -3,19 +3,20 @@ package hostmath
 import "unsafe"
 
 // goUnits computes with what every processor has.
-func goUnits() *gemm32 {
-	return &gemm32{tiles: goTiles(), runs: goRuns(), cuts: goCut, taps: goTaps, copies: goRows(1), halves: goRows(2), chunk: 1 << 20}
+func goUnits() (*gemm32, *gemm[float64]) {
+	wide := goGemm[float64]()
+	return &gemm32{gemm: goGemm[float32](), runs: goRuns(), cuts: goCut, taps: goTaps, copies: goRows(1), halves: goRows(2)}, &wide
 }
 
-// goTiles are tiles without vector units, which the others are held against.
-func goTiles() [][]tile32 {
-	list := []tile32{nil}
+// goGemm has tiles without vector units, which the others are held against.
+func goGemm[T number]() gemm[T] {
+	list := []tile[T]{nil}
 	for rows := 1; rows <= 4; rows++ {
-		list = append(list, func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32) {
-			goTile(k, rows, a, lda, func(i int) *[panel]float32 { return (*[panel]float32)(unsafe.Add(b, i*step)) }, c, ldc, add != 0, alpha)
+		list = append(list, func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha T) {
+			goTile(k, rows, a, lda, func(i int) unsafe.Pointer { return unsafe.Add(b, i*step) }, c, ldc, add != 0, alpha)
 		})
 	}
-	return [][]tile32{list}
+	return gemm[T]{tiles: [][]tile[T]{list}, chunk: 1 << 20}
 }
 
 // goRuns are tiles of rows at offsets.
@@ -24,22 +25,24 @@ func goRuns() [][]run32 {
 	for rows := 1; rows <= 4; rows++ {
 		list = append(list, func(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32) {
 			by := unsafe.Slice((*int)(offsets), k)
-			goTile(k, rows, a, lda, func(i int) *[panel]float32 { return (*[panel]float32)(unsafe.Add(b, by[i])) }, c, ldc, add != 0, alpha)
+			goTile(k, rows, a, lda, func(i int) unsafe.Pointer { return unsafe.Add(b, by[i]) }, c, ldc, add != 0, alpha)
 		})
 	}
 	return [][]run32{list}
 }
 
 // goTile adds the products of an element in the order of k.
-func goTile(k, rows int, a unsafe.Pointer, lda int, row func(i int) *[panel]float32, c unsafe.Pointer, ldc int, add bool, alpha float32) {
+func goTile[T number](k, rows int, a unsafe.Pointer, lda int, row func(i int) unsafe.Pointer, c unsafe.Pointer, ldc int, add bool, alpha T) {
+	var sums [panelSize / 4]T
 	for r := range rows {
-		var sum [panel]float32
-		for i, v := range unsafe.Slice((*float32)(unsafe.Add(a, r*lda)), k) {
-			for x, f := range row(i) {
+		sum := sums[:panelOf[T]()]
+		clear(sum)
+		for i, v := range unsafe.Slice((*T)(unsafe.Add(a, r*lda)), k) {
+			for x, f := range unsafe.Slice((*T)(row(i)), len(sum)) {
 				sum[x] += v * f
 			}
 		}
-		to := (*[panel]float32)(unsafe.Add(c, r*ldc))
+		to := unsafe.Slice((*T)(unsafe.Add(c, r*ldc)), len(sum))
 		for x, v := range sum {
 			if add {
 				to[x] += alpha * v

@@ -10,37 +10,47 @@ import (
 // little-endian on every host.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// An area is a run of float32 in a guest's memory.
-type area struct {
+// A number is what matrices are of.
+type number interface{ float32 | float64 }
+
+// sizeOf is the size of a number in bytes.
+func sizeOf[T number]() int {
+	var z T
+	return int(unsafe.Sizeof(z))
+}
+
+// An area is a run of numbers in a guest's memory.
+type area[T number] struct {
 	address uint32
 	count   uint64
 }
 
 // matrix is the area of a matrix whose rows are stride elements apart. It has no
 // elements, and is in no memory, when rows would overlap.
-func matrix(address, rows, columns, stride uint32) area {
+func matrix[T number](address, rows, columns, stride uint32) area[T] {
 	if rows == 0 || columns == 0 || rows > 1 && stride < columns {
-		return area{}
+		return area[T]{}
 	}
-	return area{address, uint64(rows-1)*uint64(stride) + uint64(columns)}
+	return area[T]{address, uint64(rows-1)*uint64(stride) + uint64(columns)}
 }
 
 // in says whether the area is not empty, and lies in the memory and evenly.
-func (a area) in(mem []byte) bool {
-	return a.count > 0 && a.count <= 1<<30 && a.address%4 == 0 && uint64(a.address)+4*a.count <= uint64(len(mem)) && littleEndian &&
-		uintptr(unsafe.Pointer(&mem[0]))%4 == 0
+func (a area[T]) in(mem []byte) bool {
+	size := uint64(sizeOf[T]())
+	return a.count > 0 && a.count <= 1<<30 && uint64(a.address)%size == 0 && uint64(a.address)+size*a.count <= uint64(len(mem)) && littleEndian &&
+		uint64(uintptr(unsafe.Pointer(&mem[0])))%size == 0
 }
 
 // view gives the area's elements. It panics when the area is not in the memory.
-func (a area) view(mem []byte) []float32 {
-	b := mem[a.address : uint64(a.address)+4*a.count]
-	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), a.count)
+func (a area[T]) view(mem []byte) []T {
+	b := mem[a.address : uint64(a.address)+uint64(sizeOf[T]())*a.count]
+	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), a.count)
 }
 
 // work is the host's memory of one call. It is used again.
 type work struct {
-	overhang [maxTile]float32
-	buffer   []float32
+	overhang [maxTile / 8]float64
+	buffer   []float64
 	held     int64
 	conv     lookup
 	offsets  []int // of a convolution's sums
@@ -53,20 +63,27 @@ func newWork() *work { return works.Get().(*work) }
 
 func (w *work) free() { works.Put(w) }
 
-// hold makes the buffer at least so large, when the guest may have that much.
-func (w *work) hold(env Env, count int) bool {
-	if !env.Hold(int64(count) * 4) {
-		return false
+// hold gives a buffer of so many numbers, when the guest may have that much, or
+// nil.
+func hold[T number](w *work, env Env, count int) []T {
+	size := (count*sizeOf[T]() + 7) / 8
+	if !env.Hold(int64(size) * 8) {
+		return nil
 	}
-	w.held = int64(count) * 4
-	if len(w.buffer) < count {
-		w.buffer = make([]float32, count)
+	w.held = int64(size) * 8
+	if len(w.buffer) < size {
+		w.buffer = make([]float64, size)
 	}
-	return true
+	return unsafe.Slice((*T)(unsafe.Pointer(&w.buffer[0])), count)
 }
 
 // release gives back what was held.
 func (w *work) release(env Env) {
 	env.Hold(-w.held)
 	w.held = 0
+}
+
+// overhang is room for a tile.
+func overhang[T number](w *work) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(&w.overhang[0])), maxTile/sizeOf[T]())
 }

@@ -16,17 +16,17 @@ func (s *Set) mlasKernel(env Env, stack []uint64, add bool) (bool, error) {
 	if k > maxDepth || max(m, n, uint32(stack[6]), uint32(stack[7])) > maxSide {
 		return false, nil
 	}
-	a := matrix(uint32(stack[0]), m, k, uint32(stack[6]))
-	b := area{uint32(stack[1]), (uint64(n) + panel - 1) / panel * panel * uint64(k)}
-	c := matrix(uint32(stack[2]), m, n, uint32(stack[7]))
+	a := matrix[float32](uint32(stack[0]), m, k, uint32(stack[6]))
+	b := area[float32]{uint32(stack[1]), (uint64(n) + panel - 1) / panel * panel * uint64(k)}
+	c := matrix[float32](uint32(stack[2]), m, n, uint32(stack[7]))
 	if mem := env.Memory(); !a.in(mem) || !b.in(mem) || !c.in(mem) {
 		return false, nil
 	}
 	w := newWork()
 	defer w.free()
-	p := product32{
+	p := product[float32]{
 		k: int(k), lda: int(uint32(stack[6])), step: panel, next: int(k) * panel, ldc: int(uint32(stack[7])),
-		add: add, alpha: math.Float32frombits(uint32(stack[8])), overhang: &w.overhang,
+		add: add, alpha: math.Float32frombits(uint32(stack[8])), overhang: overhang[float32](w),
 	}
 	err := s.gemm.parts(int(m), int(n), int(k), func(i, rows, j, columns int) error {
 		mem := env.Memory()
@@ -41,25 +41,3 @@ func (s *Set) mlasKernel(env Env, stack []uint64, add bool) (bool, error) {
 // maxDepth bounds the sum of a tile, for a tile has no tick inside. MLAS sums
 // less at a time.
 const maxDepth = 4096
-
-// partRows is how many rows of A a part has at most.
-const partRows = 128
-
-// parts cuts a product into parts between which there are ticks. The rows of
-// one part stay in the second cache while all columns pass, the columns of one
-// tile in the first.
-func (g *gemm32) parts(m, n, k int, do func(i, rows, j, columns int) error) error {
-	height := max(1, partRows/g.rows()) * g.rows()
-	if fits := g.chunk / (k * g.columns()) / g.rows() * g.rows(); height > fits {
-		height = max(g.rows(), fits)
-	}
-	width := max(1, g.chunk/(k*min(m, height))/g.columns()) * g.columns()
-	for i := 0; i < m; i += height {
-		for j := 0; j < n; j += width {
-			if err := do(i, min(height, m-i), j, min(width, n-j)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}

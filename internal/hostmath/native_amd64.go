@@ -14,12 +14,19 @@ func native() (names []string) {
 }
 
 // units returns what the sets compute with.
-func units(name string) *gemm32 {
+func units(name string) (*gemm32, *gemm[float64]) {
+	const chunk = 1 << 22
 	switch name {
 	case AVX512:
-		return &gemm32{tiles: avx512Tiles(), runs: avx512Runs(), cuts: avx512Cut, taps: avx512Taps, copies: avx2Rows, halves: avx2Halves, chunk: 1 << 22}
+		return &gemm32{
+			gemm: gemm[float32]{avx512Tiles(), chunk}, runs: avx512Runs(),
+			cuts: avx512Cut, taps: avx512Taps, copies: avx2Rows, halves: avx2Halves,
+		}, &gemm[float64]{avx512Wides(), chunk / 2}
 	case AVX2:
-		return &gemm32{tiles: avx2Tiles(), runs: avx2Runs(), cuts: avx2Cut, taps: avx2Taps, copies: avx2Rows, halves: avx2Halves, chunk: 1 << 22}
+		return &gemm32{
+			gemm: gemm[float32]{avx2Tiles(), chunk}, runs: avx2Runs(),
+			cuts: avx2Cut, taps: avx2Taps, copies: avx2Rows, halves: avx2Halves,
+		}, &gemm[float64]{avx2Wides(), chunk / 2}
 	}
 	return goUnits()
 }

@@ -11,9 +11,13 @@ func native() []string {
 }
 
 // units returns what the sets compute with.
-func units(name string) *gemm32 {
+func units(name string) (*gemm32, *gemm[float64]) {
+	const chunk = 1 << 21
 	if name == NEON {
-		return &gemm32{tiles: neonTiles(), runs: neonRuns(), cuts: neonCut, taps: neonTaps, copies: neonRows, halves: neonHalves, chunk: 1 << 21}
+		return &gemm32{
+			gemm: gemm[float32]{neonTiles(), chunk}, runs: neonRuns(),
+			cuts: neonCut, taps: neonTaps, copies: neonRows, halves: neonHalves,
+		}, &gemm[float64]{neonWides(), chunk / 2}
 	}
 	return goUnits()
 }

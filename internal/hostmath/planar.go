@@ -12,7 +12,7 @@ const (
 // the filters sees is a run of a plane, so that a product's rows need not be
 // copied together: they are where the planes have them. The output comes in rows
 // that are as far apart as the planes' and is copied without what is between.
-func (s *Set) planar(env Env, w *work, in, filter, bias, out area) (bool, error) {
+func (s *Set) planar(env Env, w *work, in, filter, bias, out area[float32]) (bool, error) {
 	p, v := &w.conv.planes, &w.conv.conv
 	channels := v.k / (v.kernel[0] * v.kernel[1])
 	run := (v.output[0]-1)*p.pitch + v.output[1]
@@ -22,7 +22,11 @@ func (s *Set) planar(env Env, w *work, in, filter, bias, out area) (bool, error)
 	unit := s.gemm.columns()
 	wide := min((run+panel-1)/panel*panel, max(unit, packed/v.filters/unit*unit))
 	laid := channels*p.count() + unit // what is behind is read, though nothing comes of it
-	if v.filters*unit > packed || !w.hold(env, laid+v.filters*wide+2*v.k) {
+	if v.filters*unit > packed {
+		return false, nil
+	}
+	buffer := hold[float32](w, env, laid+v.filters*wide+2*v.k) // the offsets, too
+	if buffer == nil {
 		return false, nil
 	}
 	defer w.release(env)
@@ -32,7 +36,7 @@ func (s *Set) planar(env Env, w *work, in, filter, bias, out area) (bool, error)
 			w.offsets = append(w.offsets, at+4*ch*p.count())
 		}
 	}
-	c := planar{s, env, p, w.buffer[:laid], w.buffer[laid:][:v.filters*wide], w.offsets, wide, filter, bias, out}
+	c := planar{s, env, p, buffer[:laid], buffer[laid:][:v.filters*wide], w.offsets, wide, filter, bias, out}
 	if err := c.lay(channels, in); err != nil {
 		return true, err
 	}
@@ -52,11 +56,11 @@ type planar struct {
 	laid, made        []float32
 	offsets           []int
 	wide              int
-	filter, bias, out area
+	filter, bias, out area[float32]
 }
 
 // lay lays the planes of all channels.
-func (c *planar) lay(channels int, in area) error {
+func (c *planar) lay(channels int, in area[float32]) error {
 	size, step := c.planes.inputSize, max(1, c.set.gemm.chunk/16/c.planes.count())
 	for i := 0; i < channels; i += step {
 		pictures := in.view(c.env.Memory())

@@ -27,9 +27,10 @@ const (
 
 // A Set is the kernels of one kind of processor. It does not change.
 type Set struct {
-	name  string
-	gemm  *gemm32
-	funcs map[string]Func
+	name   string
+	gemm   *gemm32
+	gemm64 *gemm[float64]
+	funcs  map[string]Func
 }
 
 // Name returns the name of the set.
@@ -62,7 +63,8 @@ func Select(name string) (*Set, error) {
 }
 
 func newSet(name string) *Set {
-	s := &Set{name: name, gemm: units(name)}
+	s := &Set{name: name}
+	s.gemm, s.gemm64 = units(name)
 	s.funcs = map[string]Func{
 		mlasKernelAdd:  func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
 		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },

@@ -40,6 +40,24 @@ func neonRun5x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, 
 //go:noescape
 func neonRun6x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+//go:noescape
+func neonWide1x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func neonWide2x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func neonWide3x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func neonWide4x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func neonWide5x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func neonWide6x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
 // neonCut adds a bias to numbers and cuts them.
 //
 //go:noescape
@@ -61,8 +79,8 @@ func neonRows(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointe
 func neonHalves(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
 
 // neonTiles are by their width in panels, less one, and by their rows.
-func neonTiles() [][]tile32 {
-	return [][]tile32{
+func neonTiles() [][]tile[float32] {
+	return [][]tile[float32]{
 		{nil, neonTile1x1, neonTile2x1, neonTile3x1, neonTile4x1, neonTile5x1, neonTile6x1},
 	}
 }
@@ -71,5 +89,12 @@ func neonTiles() [][]tile32 {
 func neonRuns() [][]run32 {
 	return [][]run32{
 		{nil, neonRun1x1, neonRun2x1, neonRun3x1, neonRun4x1, neonRun5x1, neonRun6x1},
+	}
+}
+
+// neonWides are by their width in panels, less one, and by their rows.
+func neonWides() [][]tile[float64] {
+	return [][]tile[float64]{
+		{nil, neonWide1x1, neonWide2x1, neonWide3x1, neonWide4x1, neonWide5x1, neonWide6x1},
 	}
 }

@@ -40,6 +40,24 @@ func avx2Run5x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, 
 //go:noescape
 func avx2Run6x1(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+//go:noescape
+func avx2Wide1x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx2Wide2x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx2Wide3x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx2Wide4x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx2Wide5x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx2Wide6x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
 // avx2Cut adds a bias to numbers and cuts them.
 //
 //go:noescape
@@ -61,8 +79,8 @@ func avx2Rows(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointe
 func avx2Halves(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
 
 // avx2Tiles are by their width in panels, less one, and by their rows.
-func avx2Tiles() [][]tile32 {
-	return [][]tile32{
+func avx2Tiles() [][]tile[float32] {
+	return [][]tile[float32]{
 		{nil, avx2Tile1x1, avx2Tile2x1, avx2Tile3x1, avx2Tile4x1, avx2Tile5x1, avx2Tile6x1},
 	}
 }
@@ -71,5 +89,12 @@ func avx2Tiles() [][]tile32 {
 func avx2Runs() [][]run32 {
 	return [][]run32{
 		{nil, avx2Run1x1, avx2Run2x1, avx2Run3x1, avx2Run4x1, avx2Run5x1, avx2Run6x1},
+	}
+}
+
+// avx2Wides are by their width in panels, less one, and by their rows.
+func avx2Wides() [][]tile[float64] {
+	return [][]tile[float64]{
+		{nil, avx2Wide1x1, avx2Wide2x1, avx2Wide3x1, avx2Wide4x1, avx2Wide5x1, avx2Wide6x1},
 	}
 }

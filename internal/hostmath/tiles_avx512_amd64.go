@@ -148,6 +148,78 @@ func avx512Run11x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointe
 //go:noescape
 func avx512Run12x2(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)
 
+//go:noescape
+func avx512Wide1x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide2x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide3x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide4x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide5x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide6x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide7x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide8x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide9x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide10x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide11x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide12x1(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide1x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide2x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide3x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide4x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide5x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide6x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide7x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide8x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide9x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide10x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide11x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
+//go:noescape
+func avx512Wide12x2(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)
+
 // avx512Cut adds a bias to numbers and cuts them.
 //
 //go:noescape
@@ -159,8 +231,8 @@ func avx512Cut(n int, list unsafe.Pointer, bias, low, high float32)
 func avx512Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
 // avx512Tiles are by their width in panels, less one, and by their rows.
-func avx512Tiles() [][]tile32 {
-	return [][]tile32{
+func avx512Tiles() [][]tile[float32] {
+	return [][]tile[float32]{
 		{nil, avx512Tile1x1, avx512Tile2x1, avx512Tile3x1, avx512Tile4x1, avx512Tile5x1, avx512Tile6x1, avx512Tile7x1, avx512Tile8x1, avx512Tile9x1, avx512Tile10x1, avx512Tile11x1, avx512Tile12x1},
 		{nil, avx512Tile1x2, avx512Tile2x2, avx512Tile3x2, avx512Tile4x2, avx512Tile5x2, avx512Tile6x2, avx512Tile7x2, avx512Tile8x2, avx512Tile9x2, avx512Tile10x2, avx512Tile11x2, avx512Tile12x2},
 	}
@@ -171,5 +243,13 @@ func avx512Runs() [][]run32 {
 	return [][]run32{
 		{nil, avx512Run1x1, avx512Run2x1, avx512Run3x1, avx512Run4x1, avx512Run5x1, avx512Run6x1, avx512Run7x1, avx512Run8x1, avx512Run9x1, avx512Run10x1, avx512Run11x1, avx512Run12x1},
 		{nil, avx512Run1x2, avx512Run2x2, avx512Run3x2, avx512Run4x2, avx512Run5x2, avx512Run6x2, avx512Run7x2, avx512Run8x2, avx512Run9x2, avx512Run10x2, avx512Run11x2, avx512Run12x2},
+	}
+}
+
+// avx512Wides are by their width in panels, less one, and by their rows.
+func avx512Wides() [][]tile[float64] {
+	return [][]tile[float64]{
+		{nil, avx512Wide1x1, avx512Wide2x1, avx512Wide3x1, avx512Wide4x1, avx512Wide5x1, avx512Wide6x1, avx512Wide7x1, avx512Wide8x1, avx512Wide9x1, avx512Wide10x1, avx512Wide11x1, avx512Wide12x1},
+		{nil, avx512Wide1x2, avx512Wide2x2, avx512Wide3x2, avx512Wide4x2, avx512Wide5x2, avx512Wide6x2, avx512Wide7x2, avx512Wide8x2, avx512Wide9x2, avx512Wide10x2, avx512Wide11x2, avx512Wide12x2},
 	}
 }

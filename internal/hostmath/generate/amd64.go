@@ -35,6 +35,10 @@ func (u x86) tile(w *writer, f form, rows, vectors, panel int) {
 	}
 	w.op("MOVQ %s, DI", f.c)
 	w.op("MOVQ %s, SI", f.ldc)
+	single, packed := "SS", "PS"
+	if f.size == 8 {
+		single, packed = "SD", "PD"
+	}
 	groups := (rows + 2) / 3
 	if groups > 1 {
 		w.op("LEAQ (DX)(DX*2), AX")
@@ -64,28 +68,28 @@ func (u x86) tile(w *writer, f form, rows, vectors, panel int) {
 	spare := min(2, first-vectors)
 	for r := range rows {
 		a := reg(vectors + r%spare)
-		w.op("VBROADCASTSS (%s)%s, %s", bases[r/3], []string{"", "(DX*1)", "(DX*2)"}[r%3], a)
+		w.op("VBROADCAST%s (%s)%s, %s", single, bases[r/3], []string{"", "(DX*1)", "(DX*2)"}[r%3], a)
 		for v := range vectors {
-			w.op("VFMADD231PS %s, %s, %s", a, reg(v), sum(r, v))
+			w.op("VFMADD231%s %s, %s, %s", packed, a, reg(v), sum(r, v))
 		}
 	}
 	if !f.listed {
 		w.op("ADDQ R14, BX")
 	}
 	for i := range groups {
-		w.op("ADDQ $4, %s", bases[i])
+		w.op("ADDQ $%d, %s", f.size, bases[i])
 	}
 	w.op("DECQ CX")
 	w.op("JNZ loop")
-	w.op("VBROADCASTSS %s, %s", f.alpha, reg(0))
+	w.op("VBROADCAST%s %s, %s", single, f.alpha, reg(0))
 	w.op("MOVQ %s, AX", f.add)
 	w.op("TESTQ AX, AX")
 	w.op("JNZ add")
-	u.store(w, rows, vectors, func(r, v int) { w.op("VMULPS %s, %s, %s", sum(r, v), reg(0), reg(1)) })
+	u.store(w, rows, vectors, func(r, v int) { w.op("VMUL%s %s, %s, %s", packed, sum(r, v), reg(0), reg(1)) })
 	w.label("add")
 	u.store(w, rows, vectors, func(r, v int) {
 		w.op("VMOVUPS %d(DI), %s", v*u.bytes, reg(1))
-		w.op("VFMADD231PS %s, %s, %s", sum(r, v), reg(0), reg(1))
+		w.op("VFMADD231%s %s, %s, %s", packed, sum(r, v), reg(0), reg(1))
 	})
 }
 

@@ -7,6 +7,10 @@ import "fmt"
 func neonTile(w *writer, f form, rows, vectors, panel int) {
 	sum := func(r, v int) int { return r*vectors + v }
 	const b, a = 24, 28
+	lanes := "S4"
+	if f.size == 8 {
+		lanes = "D2"
+	}
 	pointers := []string{"R3", "R4", "R5", "R6", "R7", "R8"}
 
 	w.op("MOVD k+0(FP), R0")
@@ -37,22 +41,22 @@ func neonTile(w *writer, f form, rows, vectors, panel int) {
 	}
 	for r := range rows {
 		t := a + r%2
-		w.op("VLD1R.P 4(%s), [V%d.S4]", pointers[r], t)
+		w.op("VLD1R.P %d(%s), [V%d.%s]", f.size, pointers[r], t, lanes)
 		for v := range vectors {
-			w.op("VFMLA V%d.S4, V%d.S4, V%d.S4", t, b+v, sum(r, v))
+			w.op("VFMLA V%d.%s, V%d.%s, V%d.%s", t, lanes, b+v, lanes, sum(r, v), lanes)
 		}
 	}
 	w.op("SUBS $1, R0, R0")
 	w.op("BNE loop")
 	w.op("MOVD $%s, R2", f.alpha)
-	w.op("VLD1R (R2), [V28.S4]")
+	w.op("VLD1R (R2), [V28.%s]", lanes)
 	w.op("MOVD %s, R2", f.add)
 	w.op("CBNZ R2, add")
 	for r := range rows {
 		quads := ""
 		for v := range vectors {
 			s := sum(r, v)
-			vector(w, "FMUL", fmul, s, s, a)
+			vector(w, "FMUL", fmul|(f.size/4-1)<<22, s, s, a)
 			quads += fmt.Sprintf(", V%d.S4", s)
 		}
 		w.op("VST1 [%s], (R10)", quads[2:])
@@ -63,7 +67,7 @@ func neonTile(w *writer, f form, rows, vectors, panel int) {
 	for r := range rows {
 		w.op("VLD1 (R10), [V24.S4, V25.S4, V26.S4, V27.S4]")
 		for v := range vectors {
-			w.op("VFMLA V28.S4, V%d.S4, V%d.S4", sum(r, v), b+v)
+			w.op("VFMLA V28.%s, V%d.%s, V%d.%s", lanes, sum(r, v), lanes, b+v, lanes)
 		}
 		w.op("VST1 [V24.S4, V25.S4, V26.S4, V27.S4], (R10)")
 		w.op("ADD R11, R10, R10")

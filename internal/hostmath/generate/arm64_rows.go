@@ -7,7 +7,7 @@ func vector(w *writer, name string, code, d, n, m int) {
 	w.op("WORD $0x%08x // %s V%d.S4, V%d.S4, V%d.S4", code|m<<16|n<<5|d, name, m, n, d)
 }
 
-// Instructions on four lanes. FMAX and FMIN give NaN when one side is.
+// Instructions on four lanes; with bit 22 they are on two. FMAX and FMIN give NaN when one side is.
 const (
 	fadd = 0x4e20d400
 	fmul = 0x6e20dc00

@@ -10,21 +10,24 @@ import (
 	"os"
 )
 
-// A form is where a tile finds the rows of its right side: in panels, or at
-// offsets that are listed. The parameters are laid out as those of package
+// A form is of which numbers a tile is, and where it finds the rows of its right
+// side: in panels, or at offsets that are listed. The parameters are laid out as those of package
 // hostmath's types of tiles.
 type form struct {
 	name, kind, signature string
 	args                  int
 	listed                bool
+	size                  int    // of a number
 	c, ldc, add, alpha    string // the parameters that both have, behind those that differ
 }
 
 var forms = []form{
-	{"Tile", "tile32", "(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)", 76, false,
+	{"Tile", "tile[float32]", "(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float32)", 76, false, 4,
 		"c+48(FP)", "ldc+56(FP)", "add+64(FP)", "alpha+72(FP)"},
-	{"Run", "run32", "(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)", 68, true,
+	{"Run", "run32", "(k int, a unsafe.Pointer, lda int, b, offsets, c unsafe.Pointer, ldc int, add int, alpha float32)", 68, true, 4,
 		"c+40(FP)", "ldc+48(FP)", "add+56(FP)", "alpha+64(FP)"},
+	{"Wide", "tile[float64]", "(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, step, next int, c unsafe.Pointer, ldc int, add int, alpha float64)", 80, false, 8,
+		"c+48(FP)", "ldc+56(FP)", "add+64(FP)", "alpha+72(FP)"},
 }
 
 // A unit is one kind of vector unit.
