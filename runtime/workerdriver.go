@@ -252,6 +252,7 @@ func (w *Worker) putBack(ctx context.Context) error {
 	if err := w.host.Reset(); err != nil {
 		return fmt.Errorf("open what the program begins with: %w", err)
 	}
+	w.unload()
 	w.machine.failed = false
 	w.container.book(Times{Start: time.Since(began)})
 	return w.settle(ctx)

@@ -15,6 +15,7 @@ import (
 	"github.com/wherry-run/wherry/internal/prepare"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/nn"
 	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
@@ -26,6 +27,7 @@ type sitting struct {
 	host     *preview1.Host
 	meter    *meter
 	instance *engine.Instance
+	models   *nn.Host // nil: the program does not ask for them
 	driven
 
 	owed  bool // it was restored, and does not know yet who it is
@@ -191,6 +193,9 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 		}
 		config.Image = w.from
 	}
+	if w.models = s.models(module, w.process, w.meter); w.models != nil {
+		config.Imports = append(config.Imports, w.meter.watch(w.models.Module()))
+	}
 	instance, err := c.rt.engine.Instantiate(ctx, module, config)
 	times.Start = time.Since(began)
 	if err != nil {
@@ -300,6 +305,7 @@ func (w *Worker) restore(ctx context.Context) error {
 	if err := w.host.Reset(); err != nil {
 		return fmt.Errorf("open what the program begins with: %w", err)
 	}
+	w.unload()
 	w.owed, w.again = true, true
 	if w.loaded() {
 		return nil
@@ -314,6 +320,7 @@ func (w *Worker) quit() {
 		w.session.ran(w.plan, w.instance)
 		w.instance.Close(w.container.life) // nothing runs: it does not wait
 	}
+	w.unload()
 	if w.meter != nil {
 		w.meter.pause()
 	}
@@ -324,7 +331,14 @@ func (w *Worker) quit() {
 		w.release()
 		w.plan.close()
 	}
-	w.instance, w.meter, w.host, w.release = nil, nil, nil, nil
+	w.instance, w.meter, w.host, w.release, w.models = nil, nil, nil, nil, nil
+}
+
+// unload ends the models that the program has loaded, if it has.
+func (w *Worker) unload() {
+	if w.models != nil {
+		_ = w.models.Close(context.WithoutCancel(w.life)) // nothing hangs on how they end
+	}
 }
 
 // answer is the door of a Worker's program.

@@ -19,6 +19,7 @@ import (
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/model/onnx"
+	"github.com/wherry-run/wherry/model/onnx/nn"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
@@ -142,7 +143,8 @@ type sandbox struct {
 }
 
 func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Changes, error) {
-	c, err := s.rt.Create(ctx, stage{withTemp(spec.Layers, spec.Epoch), spec.Base}, runtime.Spec{
+	image := stage{withTemp(spec.Layers, spec.Epoch), spec.Base}
+	c, err := s.rt.Create(ctx, image, runtime.Spec{
 		Entrypoint: spec.Args, Args: []string{}, Env: spec.Env, WorkingDir: spec.Dir,
 		Stdout: spec.Stdout, Stderr: spec.Stderr, Mounts: runFiles(spec.Files),
 		Clock:  wasi.NewFixedClock(spec.Epoch),
@@ -150,6 +152,7 @@ func (s sandbox) Run(ctx context.Context, spec packager.RunSpec) (*packager.Chan
 		// Programs of a pipeline share the clock and the randomness: they must
 		// take turns that are the same in every build.
 		Deterministic: true, KeepNaNs: true,
+		Door: ort.Door(image), NN: nn.New(nn.Options{Image: image}),
 	})
 	if err != nil {
 		return nil, err
