@@ -87,7 +87,10 @@ func TestModels(t *testing.T) {
 	if os.Getenv("CI") != "true" && os.Getenv("WHERRY_TEST_PYTHON") == "" {
 		t.Skip("NOT TESTED: real models on the page need the Python module of 99 MB: set WHERRY_TEST_PYTHON=1")
 	}
-	wherry := dock.Native(t, dock.Home(t))
+	wherry := dock.Program{Command: []string{os.Getenv("WHERRY_TEST_BINARY")}, Env: []string{"WHERRY_HOME=" + dock.Home(t)}}
+	if wherry.Command[0] == "" {
+		wherry = dock.Native(t, dock.Home(t))
+	}
 	wherry.Limit = 30 * time.Minute
 	url := serveImages(t, wherry, "iris="+built(t, wherry, "iris", ""), "sentences="+built(t, wherry, "sentences", ""), "text="+built(t, wherry, "ppocr", ""))
 	b := browser.Start(t)
@@ -114,11 +117,33 @@ func testTabular(t *testing.T, b *browser.Browser, url string) {
 	p.Until(`document.querySelector("#charts polyline")`)
 	shot(t, p, "iris")
 	testSnippets(t, p, got)
+	testRows(t, p)
 	p.Quiet()
 	p.Scheme("dark")
 	p.Size(360, 800)
 	fits(t, p, "iris on a phone")
 	shot(t, p, "iris-dark-360")
+}
+
+// testRows asks about every row of a file.
+func testRows(t *testing.T, p *browser.Page) {
+	p.Click("#many")
+	p.Until(`document.querySelectorAll("#rows tbody tr").length === 3`) // the golden cases
+	file := filepath.Join(t.TempDir(), "flowers.csv")
+	if err := os.WriteFile(file, []byte("petal_length,petal_width,sepal_length,sepal_width\n1.4,0.2,5.1,3.5\n5.2,2.3,6.7,3.0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Choose("#rows input[type=file]", file)
+	p.Until(`document.querySelectorAll("#rows tbody tr").length === 2`)
+	predicted(p)
+	p.Until(`document.querySelectorAll("#results tbody tr").length === 2`)
+	if got := strings.Fields(p.Text("#results tbody")); !slices.Contains(got, "setosa") || !slices.Contains(got, "virginica") || got[1] != "5.1" {
+		t.Errorf("the rows are %q", got)
+	}
+	shot(t, p, "iris-rows")
+	p.Type("#rows tbody input", "")
+	p.Click("#predict")
+	p.Until(`/row 1, sepal_length: the model needs it/.test(document.querySelector("#rows-wrong").textContent)`)
 }
 
 // testSnippets runs what the page offers to copy.

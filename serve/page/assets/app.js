@@ -2,14 +2,15 @@
 // the server is doing.
 import { el, byId, show, say, bytes, time, count, clip } from "./dom.js";
 import { field } from "./fields.js";
-import { Wrong, kindOf } from "./types.js";
+import { Wrong, kindOf, isOne } from "./types.js";
 import * as JSONText from "./json.js";
-import { results, saved } from "./results.js";
+import { results, rows, saved } from "./results.js";
+import { many } from "./table.js";
 import { LANGUAGES, snippet, inFile } from "./snippets.js";
 import { ask, get, key, Refused } from "./ask.js";
 import { draw } from "./charts.js";
 
-const state = { models: [], model: null, controls: [], language: "curl", request: null, running: null };
+const state = { models: [], model: null, controls: [], rows: null, language: "curl", request: null, running: null };
 
 async function start() {
   theme();
@@ -93,6 +94,7 @@ function form(m) {
   byId("fields").replaceChildren(...state.controls.map((c) => c.element),
     ...(state.controls.length === 0 ? [el("p", { class: "hint" }, "This model takes no inputs.")] : []));
   examples(m);
+  severalRows(m);
   clear();
   if (m.examples?.length > 0) fillIn(m.examples[0].inputs);
   const f = byId("form");
@@ -107,7 +109,28 @@ function form(m) {
   refresh();
 }
 
+// severalRows offers a table where every input is one element: a request for each row.
+function severalRows(m) {
+  const inputs = m.signature.inputs, button = byId("many");
+  const suits = inputs.length > 0 && inputs.every((f) => isOne(f) && !/image|file|table|json/.test(f.parameters?.kind ?? "")) && !m.signature.streams;
+  show(button, suits);
+  if (!suits) return;
+  const control = many({ id: "row-cell", describedBy: "rows-wrong" }, inputs);
+  byId("rows").replaceChildren(control.element, el("p", { class: "hint" }, "Each row is a request. Paste rows of a spreadsheet, or open a CSV file with the names of the inputs in its head."));
+  control.set((m.examples ?? []).map((x) => x.inputs));
+  button.addEventListener("click", () => {
+    state.rows = state.rows ? null : control;
+    button.setAttribute("aria-pressed", String(Boolean(state.rows)));
+    show(byId("rows"), Boolean(state.rows));
+    show(byId("fields"), !state.rows);
+    show(byId("examples"), !state.rows && m.examples?.length > 0);
+    byId("rows-wrong").textContent = "";
+    refresh();
+  });
+}
+
 function clear() {
+  state.rows?.set([]);
   for (const c of state.controls) { c.clear(); c.mark(); }
 }
 
@@ -131,6 +154,8 @@ function fillIn(values) {
 // collect makes the request of what is in the form; null when something is wrong,
 // which is then marked if mark is true.
 function collect(mark) {
+  const url = new URL("predict", location.href).href, common = { url, key: key.has(), stream: state.model.signature.streams };
+  if (state.rows) return collectRows(mark, common);
   const given = [];
   let bad = null;
   for (const c of state.controls) {
@@ -148,16 +173,27 @@ function collect(mark) {
     if (mark) bad.focus();
     return null;
   }
-  const url = new URL("predict", location.href).href, common = { url, key: key.has(), stream: state.model.signature.streams };
   if (given.some(([, v]) => v.file)) {
-    return { ...common, parts: given.map(([name, v]) => (v.file ? { name, file: v.file, filename: v.name } : { name, text: plain(v.json) })) };
+    return { ...common, parts: given.map(([name, v]) => (v.file ? { name, file: v.file, filename: v.name } : { name, text: formText(v.json) })) };
   }
   const json = JSONText.object(given.map(([name, v]) => [name, v.json]));
   return { ...common, json, value: JSONText.parse(json) };
 }
 
-// plain is a value as a field of a form has it.
-function plain(json) {
+function collectRows(mark, common) {
+  try {
+    const { json } = state.rows.get();
+    if (mark) byId("rows-wrong").textContent = "";
+    return { ...common, json, value: JSONText.parse(json) };
+  } catch (e) {
+    if (!(e instanceof Wrong)) throw e;
+    if (mark) byId("rows-wrong").textContent = e.message;
+    return null;
+  }
+}
+
+// formText is a value as a field of a form has it.
+function formText(json) {
   const v = JSON.parse(json);
   return typeof v === "string" ? v : json;
 }
@@ -230,7 +266,8 @@ function joined(parts) {
 
 function present(answer, request, took) {
   const value = answer.parts ? joined(answer.parts) : answer.value;
-  byId("results").replaceChildren(...results(state.model.signature, value, request.value ?? {}));
+  const shape = Array.isArray(value) && Array.isArray(request.value) ? rows : results;
+  byId("results").replaceChildren(...shape(state.model.signature, value, request.value ?? {}));
   const text = answer.text ?? JSONText.pretty(value);
   const shown = answer.parts || text.length > 200000 ? text : JSONText.pretty(value);
   byId("raw-text").textContent = shown.length > 20000 ? `${shown.slice(0, 20000)}…` : shown;
@@ -238,7 +275,8 @@ function present(answer, request, took) {
   if (shown.length > 20000) byId("raw").append(saved("answer.json", new Blob([text], { type: "application/json" }), `Save all, ${bytes(text.length)}`));
   show(byId("raw"));
   receipt(answer.receipt, took, answer.parts?.length);
-  say(byId("status"), `Answered in ${time(took)}.`);
+  const other = answer.receipt.digest && state.model.digest && answer.receipt.digest !== state.model.digest;
+  say(byId("status"), `Answered in ${time(took)}.${other ? " By another image than this page was made for: reload it." : ""}`);
 }
 
 // receipt shows who answered and what that took.

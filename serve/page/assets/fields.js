@@ -4,7 +4,7 @@
 import { el, unique, short } from "./dom.js";
 import { typed } from "./json.js";
 import { Wrong, isFloat, isOne, kindOf } from "./types.js";
-import { table, grid } from "./table.js";
+import { table, grid, plain } from "./table.js";
 import { upload, picture, layoutOf } from "./image.js";
 
 // field makes the control of an input with its label, its words and a place for what
@@ -103,12 +103,6 @@ function numeric(f, p, at) {
       if (slider) slider.value = input.value === "" ? p.minimum : Number(input.value);
     },
   };
-}
-
-// plain is the one element of a value, however many lists are around it.
-function plain(v) {
-  while (Array.isArray(v)) v = v[0];
-  return v === undefined || v === null ? "" : String(v);
 }
 
 function choices(p, at) {

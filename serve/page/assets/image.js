@@ -117,7 +117,7 @@ export function picture(f, at, numbers) {
   const free = layout.height < 0 || layout.width < 0;
   const sizes = el("span", { class: "sizes" }, height, " × ", width, " (height × width)");
   const fit = el("select", { id: unique("fit") }, [["crop", "cut to the middle"], ["stretch", "stretched"], ["pad", "with a border"]].map(([k, words]) => el("option", { value: k }, words)));
-  const options = el("div", { class: "under" }, el("label", { for: fit.id }, "Fitted"), fit, el("label", { for: scale.id }, "Scaled"), scale, free ? sizes : el("span", { class: "hint" }, `resized to ${layout.height} × ${layout.width}`));
+  const options = el("div", { class: "under" }, pair("Fitted", fit), pair("Scaled", scale), free ? sizes : el("span", { class: "hint" }, `resized to ${layout.height} × ${layout.width}`));
   height.disabled = layout.height > 0;
   width.disabled = layout.width > 0;
   const typedIn = el("details", { class: "numbers" }, el("summary", {}, "Numbers instead of a picture"), numbers.element);
@@ -183,6 +183,8 @@ export function picture(f, at, numbers) {
     },
   };
 }
+
+const pair = (words, control) => el("span", { class: "pair" }, el("label", { for: control.id }, words), control);
 
 const safe = (name) => name.replace(/[^A-Za-z0-9_-]+/g, "_").slice(0, 40) || "input";
 

@@ -28,6 +28,19 @@ export function results(signature, answer, inputs = {}) {
   return shown;
 }
 
+// rows shows the answers to as many requests, each beside what was asked.
+export function rows(signature, answers, asked) {
+  const inputs = signature.inputs.filter((f) => asked.some((r) => Object.hasOwn(r, f.name)));
+  const head = [...inputs, ...signature.outputs].map((f) => f.name);
+  const body = answers.slice(0, ROWS).map((a, r) => [
+    ...inputs.map((f) => cell(asked[r]?.[f.name] ?? null)), ...signature.outputs.map((f) => cell(one(a[f.name] ?? null), f)),
+  ]);
+  return [block(`${answers.length} rows`, "", tableOf(head, body, answers.length))];
+}
+
+// one is the element of a list of one.
+const one = (v) => (Array.isArray(v) && v.length === 1 ? one(v[0]) : v);
+
 function block(name, words, ...content) {
   return el("div", { class: "result" }, el("h3", {}, name), words && el("p", { class: "hint" }, words), content);
 }

@@ -210,3 +210,28 @@ function element(cell, type, r, name) {
   if (v === undefined) throw new Wrong(`row ${r + 1}, column ${name}: ${text === "" ? "it is empty" : `“${text}” is no number`}`);
   return v;
 }
+
+// many asks for rows of inputs that are one element each: every row is a request.
+export function many(at, inputs) {
+  const s = sheet(at, "rows", inputs.map((f) => ({ name: f.name, datatype: f.datatype })));
+  const row = (cells, r) => `{${inputs.flatMap((f, c) => {
+    if (cells[c].trim() === "" && f.parameters?.optional) return [];
+    if (cells[c].trim() === "" && f.datatype !== "BYTES") throw new Wrong(`row ${r + 1}, ${f.name}: the model needs it`);
+    return [`${JSON.stringify(f.name)}: ${cellJSON(cells[c], f.datatype, r, f.name)}`];
+  }).join(", ")}}`;
+  return {
+    element: s.element,
+    get() {
+      const rows = s.rows();
+      if (rows.length === 0) throw new Wrong("there is no row");
+      return { json: `[${rows.map(row).join(", ")}]` };
+    },
+    set: (list) => s.put(null, list.map((o) => inputs.map((f) => plain(o[f.name])))),
+  };
+}
+
+// plain is the one element of a value, however many lists are around it.
+export function plain(v) {
+  while (Array.isArray(v)) v = v[0];
+  return v === undefined || v === null ? "" : String(v);
+}
