@@ -233,3 +233,41 @@ func TestAccelerateAtOnce(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestAccelerateWarm checks that a run finds what Warm compiled, whole and in parts.
+func TestAccelerateWarm(t *testing.T) {
+	dir := t.TempDir()
+	done := func(env hostmath.Env, stack []uint64) (bool, error) { return true, nil }
+	find := func(string) hostmath.Func { return done }
+	module := wat(t, productText)
+	for name, c := range map[string]struct {
+		img  func(rt *runtime.Runtime) runtime.Image
+		pins func([32]byte) []hostmath.Pin
+		run  func(t *testing.T, c *runtime.Container)
+	}{
+		"whole": {
+			func(*runtime.Runtime) runtime.Image { return runtime.Program("m", module) }, pinned(t, module, 0, "ii:i"),
+			func(t *testing.T, c *runtime.Container) { _ = c.Run(t.Context()) },
+		},
+		"parts": {
+			func(rt *runtime.Runtime) runtime.Image { return recordDriven(t, rt, libraryImage(t)) }, pinned(t, wat(t, addingText), 3, "i:i"),
+			func(t *testing.T, c *runtime.Container) {
+				must(t, drive(t, c, &adding{}, runtime.Limits{}), 7, "add", 7)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := []runtime.Option{runtime.WithPinned("test/1", c.pins, find), runtime.WithCacheDir(dir)}
+			rt := newRuntime(t, options...)
+			img := c.img(rt)
+			if _, err := rt.Warm(t.Context(), img, runtime.WarmSpec{}); err != nil {
+				t.Fatal(err)
+			}
+			box := createIn(t, newRuntime(t, options...), img, runtime.Spec{})
+			c.run(t, box)
+			if s := box.Stats(); s.Compile != 0 || len(s.Accelerated) != 1 || s.Accelerated[0].Calls != 1 {
+				t.Errorf("compiled for %v, accelerated %v", s.Compile, s.Accelerated)
+			}
+		})
+	}
+}
