@@ -31,9 +31,9 @@ export function results(signature, answer, inputs = {}) {
 // rows shows the answers to as many requests, each beside what was asked.
 export function rows(signature, answers, asked) {
   const inputs = signature.inputs.filter((f) => asked.some((r) => Object.hasOwn(r, f.name)));
-  const head = [...inputs, ...signature.outputs].map((f) => f.name);
+  const head = [...signature.outputs, ...inputs].map((f) => f.name);
   const body = answers.slice(0, ROWS).map((a, r) => [
-    ...inputs.map((f) => cell(asked[r]?.[f.name] ?? null)), ...signature.outputs.map((f) => cell(one(a[f.name] ?? null), f)),
+    ...signature.outputs.map((f) => cell(one(a[f.name] ?? null), f)), ...inputs.map((f) => cell(asked[r]?.[f.name] ?? null)),
   ]);
   return [block(`${answers.length} rows`, "", tableOf(head, body, answers.length))];
 }

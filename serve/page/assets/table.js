@@ -81,7 +81,7 @@ function sheet(at, label, columns, { open = false, rows = 0 } = {}) {
         paste: (e) => paste(e, r, c),
       }))),
       rows === 0 && data.length > 1 && el("td", {}, el("button", { type: "button", class: "plain small", "aria-label": `remove row ${r + 1}`, click: () => { data.splice(r, 1); draw(Math.min(r, data.length - 1)); changed(); } }, "×"))));
-    view.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, el("td", {}), head.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, body)));
+    view.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, el("td", {}), head.map((h) => el("th", { scope: "col" }, h)), rows === 0 && data.length > 1 && el("td", {}))), el("tbody", {}, body)));
     more.textContent = data.length > SHOWN ? `${data.length} rows; the first ${SHOWN} are shown, all are sent` : "";
     if (focus >= 0) view.querySelectorAll("tbody tr")[focus]?.querySelector("input")?.focus();
   }
