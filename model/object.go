@@ -21,11 +21,11 @@ func (s *Signature) ParseObject(text []byte) (*Request, error) {
 	}
 	slices.Sort(names)
 	r := &Request{}
-	if table := s.table(); table != nil && s.isRow(table, names) {
+	if s.IsRecord(names) {
 		if !listsIn(text) {
 			text = slices.Concat([]byte("["), text, []byte("]"))
 		}
-		t, err := table.Parse(text)
+		t, err := s.Table().Parse(text)
 		r.Inputs = []Tensor{t}
 		return r, err
 	}
@@ -141,27 +141,13 @@ func listsIn(text []byte) bool {
 	return false
 }
 
-// table is the one table of a model; nil when it has none, or several.
-func (s *Signature) table() *Field {
-	var found *Field
-	for i := range s.Inputs {
-		if f := &s.Inputs[i]; f.kind() == KindTable {
-			if found != nil {
-				return nil
-			}
-			found = f
-		}
-	}
-	return found
-}
-
-// isRow tells whether the keys of an object are columns of a table, and none an
-// input. A table that does not say its columns may have any.
-func (s *Signature) isRow(table *Field, keys []string) bool {
-	return len(keys) > 0 && !slices.ContainsFunc(keys, func(k string) bool {
-		columns := table.Parameters.Columns
-		known := len(columns) == 0 || slices.ContainsFunc(columns, func(c Column) bool { return c.Name == k })
-		return !known || s.Input(k) != nil
+// IsRecord tells whether names are columns of the one table that the model takes, and
+// none an input.
+func (s *Signature) IsRecord(names []string) bool {
+	table := s.Table()
+	return len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool {
+		_, ok := table.Column(name)
+		return !ok || s.Input(name) != nil
 	})
 }
 

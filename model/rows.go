@@ -22,7 +22,7 @@ func (s *Signature) ParseRows(columns []string, rows [][]json.RawMessage) (reque
 			return nil, false, &InputError{Reason: fmt.Sprintf("row %d has %d cells, and there are %d columns", i+1, len(row), width)}
 		}
 	}
-	if table := s.table(); table != nil && !slices.ContainsFunc(columns, func(c string) bool { return s.Input(c) != nil }) {
+	if table := s.Table(); table != nil && !slices.ContainsFunc(columns, func(c string) bool { return s.Input(c) != nil }) {
 		t, err := table.ofColumns(columns, rows)
 		return []*Request{{Inputs: []Tensor{t}}}, false, err
 	}

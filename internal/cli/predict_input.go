@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,10 +38,10 @@ func (in *inputReader) requests(words []string, jsonFile string) ([]*model.Reque
 		return in.ofFile(words[0][1:])
 	}
 	r := &model.Request{}
-	var row record
+	row := model.Record{Table: in.signature.Table()}
 	for _, word := range words {
 		if name, value, named := strings.Cut(word, "="); named && in.signature.Input(name) == nil {
-			if ok, err := row.add(in.signature, name, value); err != nil {
+			if ok, err := row.Add(name, value); err != nil {
 				return nil, err
 			} else if ok {
 				continue
@@ -52,8 +53,8 @@ func (in *inputReader) requests(words []string, jsonFile string) ([]*model.Reque
 		}
 		r.Inputs = append(r.Inputs, t)
 	}
-	if row.table != nil {
-		t, err := row.tensor()
+	if !row.Empty() {
+		t, err := row.Tensor()
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +122,7 @@ func (in *inputReader) nearest(name string) string {
 	for _, f := range in.signature.Inputs {
 		names = append(names, f.Name)
 	}
-	if table := tableOf(in.signature); table != nil {
+	if table := in.signature.Table(); table != nil {
 		for _, c := range table.Parameters.Columns {
 			names = append(names, c.Name)
 		}
@@ -319,31 +320,18 @@ func (in *inputReader) object(text []byte) (*model.Request, error) {
 	if err := json.Unmarshal(text, &object); err != nil {
 		return nil, &model.InputError{Reason: "the inputs are no JSON object: " + err.Error()}
 	}
-	r := &model.Request{}
 	if list := bytes.TrimSpace(object["inputs"]); in.signature.Input("inputs") == nil && len(list) > 0 && list[0] == '[' {
+		r := &model.Request{}
 		err := json.Unmarshal(text, r)
 		return r, err
 	}
-	names := make([]string, 0, len(object))
-	for name := range object {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	if isRecord(in.signature, names) {
-		t, err := tableOf(in.signature).Parse(slices.Concat([]byte("["), text, []byte("]")))
-		r.Inputs = []model.Tensor{t}
-		return r, err
-	}
-	for _, name := range names {
-		f := in.signature.Input(name)
-		if f == nil {
-			return nil, &model.InputError{Tensor: name, Reason: "the model has no such input" + in.nearest(name)}
+	names := slices.Sorted(maps.Keys(object))
+	if !in.signature.IsRecord(names) {
+		for _, name := range names {
+			if in.signature.Input(name) == nil {
+				return nil, &model.InputError{Tensor: name, Reason: "the model has no such input" + in.nearest(name)}
+			}
 		}
-		t, err := f.Parse(object[name])
-		if err != nil {
-			return nil, err
-		}
-		r.Inputs = append(r.Inputs, t)
 	}
-	return r, nil
+	return in.signature.ParseObject(text)
 }

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/wherry-run/wherry/model"
@@ -78,7 +77,7 @@ func formOf(values url.Values) form {
 func (f form) ask(s *model.Signature) (*asked, error) {
 	a := one()
 	done := map[string]bool{}
-	row := row{table: table(s)}
+	row := model.Record{Table: s.Table()}
 	for _, p := range f {
 		if done[p.name] {
 			continue
@@ -87,8 +86,12 @@ func (f form) ask(s *model.Signature) (*asked, error) {
 		field := s.Input(p.name)
 		same := f.named(p.name)
 		if field == nil {
-			if err := row.add(s, same); err != nil {
-				return nil, err
+			for _, p := range same {
+				if known, err := row.Add(p.name, string(p.content)); err != nil {
+					return nil, err
+				} else if !known {
+					return nil, unknown(s, p.name)
+				}
 			}
 			continue
 		}
@@ -101,8 +104,8 @@ func (f form) ask(s *model.Signature) (*asked, error) {
 		}
 		a.requests[0].Inputs = append(a.requests[0].Inputs, t)
 	}
-	if len(row.names) > 0 {
-		t, err := row.tensor()
+	if !row.Empty() {
+		t, err := row.Tensor()
 		if err != nil {
 			return nil, err
 		}
@@ -201,90 +204,4 @@ func (p *part) format() string {
 		return typeJSON
 	}
 	return ""
-}
-
-// table is the one table of a model; nil when it has none, or several.
-func table(s *model.Signature) *model.Field {
-	var found *model.Field
-	for i := range s.Inputs {
-		if f := &s.Inputs[i]; isKind(f, model.KindTable) {
-			if found != nil {
-				return nil
-			}
-			found = f
-		}
-	}
-	return found
-}
-
-// row is a row of a model's table that is sent column by column.
-type row struct {
-	table  *model.Field
-	names  []string
-	values []json.RawMessage
-}
-
-// add takes a column's value.
-func (r *row) add(s *model.Signature, parts []part) error {
-	name := parts[0].name
-	if r.table == nil {
-		return unknown(s, name)
-	}
-	var kind model.DataType
-	if columns := r.table.Parameters.Columns; len(columns) > 0 {
-		i := slices.IndexFunc(columns, func(c model.Column) bool { return c.Name == name })
-		if i < 0 {
-			return unknown(s, name)
-		}
-		kind = columns[i].Type
-	}
-	if len(parts) > 1 {
-		return &model.InputError{Tensor: r.table.Name, Reason: fmt.Sprintf("the column %q is there twice", name)}
-	}
-	v, err := cell(name, kind, string(parts[0].content))
-	if err != nil {
-		return err
-	}
-	r.names, r.values = append(r.names, name), append(r.values, v)
-	return nil
-}
-
-// cell is the value of a column, by its type; without one, what it looks like.
-func cell(name string, kind model.DataType, value string) (json.RawMessage, error) {
-	switch {
-	case value == "" && kind != model.Bytes:
-		return json.RawMessage("null"), nil
-	case kind == "":
-		if _, err := strconv.ParseFloat(value, 64); err == nil && json.Valid([]byte(value)) {
-			return json.RawMessage(value), nil
-		}
-	case kind != model.Bytes:
-		f := model.Field{Name: name, Type: kind, Shape: []int64{}}
-		t, err := f.ParseText(value)
-		if err != nil {
-			return nil, err
-		}
-		return t.AppendValue(nil, nil)
-	}
-	return json.Marshal(value)
-}
-
-// tensor is the row as a table.
-func (r *row) tensor() (model.Tensor, error) {
-	var b bytes.Buffer
-	b.WriteString("[{")
-	for i, name := range r.names {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		key, err := json.Marshal(name)
-		if err != nil {
-			return model.Tensor{}, err
-		}
-		b.Write(key)
-		b.WriteByte(':')
-		b.Write(r.values[i])
-	}
-	b.WriteString("}]")
-	return r.table.Parse(b.Bytes())
 }
