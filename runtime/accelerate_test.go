@@ -15,6 +15,7 @@ import (
 	"github.com/wherry-run/wherry/internal/hostmath"
 	"github.com/wherry-run/wherry/internal/wasm"
 	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/test/dock"
 )
 
 // productText is a program whose status is the product that its function 0 computes.
@@ -24,7 +25,7 @@ const productText = `(module (memory (export "memory") 1)
 	(data (i32.const 8) "\06"))`
 
 // pinned are the pins of one function of a module, of type (i32, i32) -> i32 or (i32) -> i32.
-func pinned(t *testing.T, module []byte, function uint32, typ string) func([32]byte) []hostmath.Pin {
+func pinned(t testing.TB, module []byte, function uint32, typ string) func([32]byte) []hostmath.Pin {
 	t.Helper()
 	m, err := wasm.Decode(module, wasm.DefaultLimits())
 	if err != nil {
@@ -269,5 +270,45 @@ func TestAccelerateWarm(t *testing.T) {
 				t.Errorf("compiled for %v, accelerated %v", s.Compile, s.Accelerated)
 			}
 		})
+	}
+}
+
+// BenchmarkAccelerate is a call that a kernel does, or leaves to the function, beside one without a kernel.
+func BenchmarkAccelerate(b *testing.B) {
+	const text = `(module (memory (export "memory") 1)
+	(func $product (param i32 i32) (result i32) (i32.mul (local.get 0) (local.get 1)))
+	(func (export "run") (result i32) (local i32)
+		(loop $l (drop (call $product (local.get 0) (i32.const 20)))
+			(br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 1000000))))
+		(i32.const 0)))`
+	module := dock.WAT(b, text, "--enable-all")
+	for name, done := range map[string]bool{"done": true, "declined": false} {
+		for _, no := range []bool{false, true} {
+			if no {
+				name = "no-accel"
+			}
+			if no && !done {
+				continue
+			}
+			b.Run(name, func(b *testing.B) {
+				kernel := func(hostmath.Env, []uint64) (bool, error) { return done, nil }
+				rt, err := runtime.New(b.Context(), runtime.WithPinned("test/1", pinned(b, module, 0, "ii:i"), func(string) hostmath.Func { return kernel }))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer rt.Close(context.WithoutCancel(b.Context()))
+				c, err := rt.Create(b.Context(), runtime.Program("m", module), runtime.Spec{NoAcceleration: no})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close(context.WithoutCancel(b.Context()))
+				for b.Loop() {
+					if err := c.Run(b.Context()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed())/float64(b.N)/1e6, "ns/call")
+			})
+		}
 	}
 }
