@@ -232,6 +232,9 @@ func (d *kernelDesk) call(ctx context.Context, g *engine.Guest, name string, ker
 		}
 		d.ctx, d.guest = nil, nil
 		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); fault { // which is nobody's business
+				r = "it reached outside of the memory"
+			}
 			done, err = false, &engine.Trap{Kind: engine.TrapOther, Message: fmt.Sprintf("the kernel %s of the host failed: %v", name, r)}
 		}
 	}()
