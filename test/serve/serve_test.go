@@ -33,16 +33,6 @@ import (
 	"github.com/wherry-run/wherry/test/dock"
 )
 
-// images are the models that the shared server has, by the names they are served
-// under: one in Python with scalars, one in ONNX with labels, one that keeps a state,
-// one of texts.
-var images = map[string]string{
-	"iris":      "localhost/test-embed:iris",
-	"cancer":    "localhost/test-examples:xgboost",
-	"voice":     "localhost/test-examples:silero",
-	"sentences": "localhost/test-examples:sentences",
-}
-
 // program is the binary, built once for all tests. WHERRY_TEST_BINARY names one that
 // is there already.
 var program = sync.OnceValues(func() (string, error) {
@@ -211,20 +201,6 @@ func (s *server) end() error {
 	case <-time.After(30 * time.Second):
 		_ = s.cmd.Process.Kill()
 		return fmt.Errorf("the server does not end when asked\n%s", s.said)
-	}
-}
-
-// need skips a test when the shared home lacks an image.
-func need(t testing.TB, image string) {
-	t.Helper()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), path, "inspect", image)
-	cmd.Env = append(os.Environ(), "WHERRY_HOME="+dock.Home(t))
-	if cmd.Run() != nil {
-		dock.Missing(t, "image "+image+" (test/examples with WHERRY_TEST_EXAMPLES=long and test/embed make it)")
 	}
 }
 
