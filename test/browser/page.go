@@ -202,6 +202,12 @@ func (p *Page) Type(selector, text string) {
 		p.Key("Delete", 46)
 		return
 	}
+	p.Insert(text)
+}
+
+// Insert types text where the focus is.
+func (p *Page) Insert(text string) {
+	p.t.Helper()
 	p.must("Input.insertText", map[string]any{"text": text}, nil)
 }
 

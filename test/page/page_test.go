@@ -109,6 +109,7 @@ func TestKinds(t *testing.T) {
 	t.Run("stream", func(t *testing.T) { testStream(t, b, url) })
 	t.Run("failures", func(t *testing.T) { testFailures(t, b, url) })
 	t.Run("models", func(t *testing.T) { testModels(t, b, url) })
+	t.Run("keyboard", func(t *testing.T) { testKeyboard(t, b, url) })
 	t.Run("key", func(t *testing.T) { testKey(t, b) })
 	t.Run("axe", func(t *testing.T) { testAxe(t, b, url) })
 }
@@ -154,7 +155,6 @@ func testForm(t *testing.T, b *browser.Browser, url string) {
 	}
 	shot(t, p, "kinds")
 	p.Quiet()
-	p.Key("Enter", 13, 2) // somewhere in the form
 }
 
 func testTable(t *testing.T, b *browser.Browser, url string) {
@@ -325,6 +325,34 @@ func testModels(t *testing.T, b *browser.Browser, url string) {
 	p.Until(`location.pathname === "/m/fails/" && document.querySelector("#title").textContent === "fails"`)
 	p.Go(url + "/m/nobody/")
 	p.Until(`/no model “nobody”/.test(document.body.innerText)`)
+	p.Quiet()
+}
+
+// testKeyboard asks the model without a mouse.
+func testKeyboard(t *testing.T, b *browser.Browser, url string) {
+	p := b.Open(t, 1200, 900)
+	p.Go(url + "/m/fails/")
+	ready(p)
+	focus := func() (id string) {
+		p.Eval(`(document.activeElement.id || document.activeElement.dataset.main !== undefined && "input" || document.activeElement.className || document.activeElement.tagName)`, &id)
+		return id
+	}
+	p.Key("Tab", 9)
+	if got := focus(); got != "skip" {
+		t.Errorf("first the focus is on %s", got)
+	}
+	p.Key("Enter", 13)
+	p.Until(`document.activeElement.id === "form"`)
+	p.Key("Tab", 9)
+	var name string
+	p.Eval(`document.activeElement.closest("[data-input]")?.dataset.input ?? document.activeElement.outerHTML`, &name)
+	if name != "how" {
+		t.Fatalf("then the focus is on %s", name)
+	}
+	p.Eval(`document.activeElement.select()`, nil)
+	p.Insert("with keys")
+	p.Key("Enter", 13, 2)
+	p.Until(`document.querySelector("#results .value")?.textContent === "with keys"`)
 	p.Quiet()
 }
 

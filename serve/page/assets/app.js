@@ -4,7 +4,7 @@ import { el, byId, show, say, bytes, time, count, clip } from "./dom.js";
 import { field } from "./fields.js";
 import { Wrong, kindOf, isOne } from "./types.js";
 import * as JSONText from "./json.js";
-import { results, rows, saved } from "./results.js";
+import { results, rows, saved, release } from "./results.js";
 import { many } from "./table.js";
 import { LANGUAGES, snippet, inFile } from "./snippets.js";
 import { ask, get, key, Refused } from "./ask.js";
@@ -266,6 +266,7 @@ function joined(parts) {
 
 function present(answer, request, took) {
   const value = answer.parts ? joined(answer.parts) : answer.value;
+  release();
   const shape = Array.isArray(value) && Array.isArray(request.value) ? rows : results;
   byId("results").replaceChildren(...shape(state.model.signature, value, request.value ?? {}));
   const text = answer.text ?? JSONText.pretty(value);

@@ -9,6 +9,19 @@ const ROWS = 200; // of a table that are shown
 const BARS = 10; // classes that are shown
 const TEXT = 20000; // letters of JSON that are shown
 
+// Links to what can be saved, and pictures, hold their bytes until they are let go.
+const held = [];
+
+function hold(blob) {
+  held.push(URL.createObjectURL(blob));
+  return held.at(-1);
+}
+
+// release lets go of what earlier answers hold.
+export function release() {
+  for (const url of held.splice(0)) URL.revokeObjectURL(url);
+}
+
 // results gives the elements that show an answer. inputs are the request's values by
 // name, which name the rows of some.
 export function results(signature, answer, inputs = {}) {
@@ -196,8 +209,8 @@ function cosine(a, b) {
 }
 
 function strip(row, words) {
-  const most = Math.max(...row.map(Math.abs), 1e-12);
-  return paint(row.length, 1, words, (i) => diverging(row[i] / most));
+  const width = Math.min(row.length, 2048), most = row.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-12);
+  return paint(width, 1, words, (i) => diverging(row[Math.floor((i * row.length) / width)] / most));
 }
 
 // diverging is blue below and orange above nothing.
@@ -246,7 +259,9 @@ function dimensions(v) {
 }
 
 function folded(v) {
-  return el("details", {}, el("summary", {}, "Numbers"), json(v));
+  const all = el("details", {}, el("summary", {}, "Numbers"));
+  all.addEventListener("toggle", () => { if (all.open && all.childElementCount === 1) all.append(json(v)); });
+  return all;
 }
 
 function json(v) {
@@ -269,7 +284,7 @@ function pictureOf(f, v) {
   const kind = content && KINDS.find(([, magic]) => magic.every((b, i) => content[i] === b))?.[0];
   if (!kind) return fileOf(f, v); // SVG, too: it would be a document
   const blob = new Blob([content], { type: kind });
-  return el("figure", {}, el("img", { class: "preview", src: URL.createObjectURL(blob), alt: `${f.name}: the picture that the model gave` }),
+  return el("figure", {}, el("img", { class: "preview", src: hold(blob), alt: `${f.name}: the picture that the model gave` }),
     el("figcaption", {}, saved(`${f.name}.${kind.slice(6).replace("jpeg", "jpg")}`, blob, `Save, ${bytes(blob.size)}`)));
 }
 
@@ -282,5 +297,5 @@ function fileOf(f, v) {
 
 // saved is a link that saves a file.
 export function saved(name, blob, words) {
-  return el("a", { href: URL.createObjectURL(blob), download: name, class: "save" }, words);
+  return el("a", { href: hold(blob), download: name, class: "save" }, words);
 }
