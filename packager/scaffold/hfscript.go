@@ -17,7 +17,7 @@ func (h *hf) script(folder string) string {
 	s.line("Written by wherry init. A line that ends in %q holds a guess: look at it.", Mark)
 	s.line(`The others need no change."""`)
 	s.line("import os")
-	s.line("from typing import TypedDict\n")
+	s.line("from typing import %sTypedDict\n", map[bool]string{true: "Literal, "}[h.named()])
 	s.line("import numpy as np\nimport onnxruntime\nfrom tokenizers import Tokenizer\n")
 	s.line("HERE = os.path.dirname(os.path.abspath(__file__))")
 	if h.task != taskEmbed {
@@ -64,11 +64,24 @@ func (h *hf) script(folder string) string {
 	return s.b.String()
 }
 
+// named tells whether texts are sorted into classes whose names are known, each its own.
+func (h *hf) named() bool {
+	names := map[string]bool{}
+	for _, l := range h.labels {
+		names[l] = true
+	}
+	return h.task == taskClassify && len(names) > 1 && len(names) == len(h.labels)
+}
+
 func (h *hf) classify(s *script, pair bool) {
 	if len(h.labels) == 1 {
 		s.line("    score: float")
 	} else {
-		s.line("    label: str\n    scores: list[float]")
+		kind := "str"
+		if h.named() { // so that the signature has the names of the scores
+			kind = "Literal[tuple(LABELS)]"
+		}
+		s.line("    label: %s\n    scores: list[float]", kind)
 	}
 	s.line("\n\ndef predict(text: str, pair: str | None = None) -> Answer:")
 	s.line("    logits = run(tokenizer.encode(text) if pair is None else tokenizer.encode(text, pair)).astype(np.float64)")

@@ -13,6 +13,7 @@ type Classifier struct {
 	text, pair *text // pair is nil when there is none
 	scores     *model.Field
 	label      *model.Field // of the best, where the scores have no names
+	names      []string     // of the scores
 }
 
 // A Score is that of a class.
@@ -42,7 +43,7 @@ func NewClassifier(s *model.Signature) *Classifier {
 		if isFloat(f) {
 			floats = append(floats, f)
 			if len(labels(f)) > 1 {
-				c.scores = f
+				c.scores, c.names = f, labels(f)
 			}
 		} else if f.Type == model.Bytes {
 			words = append(words, f)
@@ -51,12 +52,36 @@ func NewClassifier(s *model.Signature) *Classifier {
 	if c.scores != nil {
 		return c
 	}
-	if c.label = named(words, "label", "class"); c.label != nil && single(c.label) && !c.text.many {
+	label := named(words, "label", "class")
+	if names := choices(label); names != nil {
+		// The names of the label are those of the scores, in their order.
+		if c.scores = named(floats, "scores", "probabilities"); c.scores != nil && len(c.scores.Shape) < 3 && !single(c.scores) {
+			c.names = names
+			return c
+		}
+	}
+	if c.label = label; label != nil && single(label) && !c.text.many {
 		if c.scores = named(floats, "score", "probability", "confidence"); c.scores != nil && single(c.scores) {
 			return c
 		}
 	}
 	return nil
+}
+
+// choices are the words that a field may have, when it has several.
+func choices(f *model.Field) []string {
+	if f == nil || f.Parameters == nil || len(f.Parameters.Choices) < 2 {
+		return nil
+	}
+	list := make([]string, len(f.Parameters.Choices))
+	for i, c := range f.Parameters.Choices {
+		word, ok := c.(string)
+		if !ok {
+			return nil
+		}
+		list[i] = word
+	}
+	return list
 }
 
 // single tells whether an output is one element.
@@ -71,7 +96,7 @@ func (c *Classifier) Pairs() bool { return c.pair != nil }
 func (c *Classifier) NeedsPair() bool { return c.pair != nil && !optional(c.pair.field) }
 
 // Labels are the names of the classes; nil when only the best is named.
-func (c *Classifier) Labels() []string { return labels(c.scores) }
+func (c *Classifier) Labels() []string { return c.names }
 
 // Requests makes requests of texts; pairs has the second of each, or is nil.
 func (c *Classifier) Requests(list, pairs []string) []*model.Request {

@@ -20,6 +20,8 @@ func TestOf(t *testing.T) {
 	bounded.Parameters = &model.FieldParameters{Minimum: new(float64)}
 	choice := tasktest.Text("choice", 1)
 	choice.Parameters.Choices = []any{"a"}
+	choices := tasktest.Text("label", 1)
+	choices.Parameters.Choices = []any{"a", "b"}
 	image := tasktest.Text("image", 1)
 	image.Parameters.Kind = model.KindImage
 	pair := tasktest.Optional(tasktest.Text("pair", 1))
@@ -43,6 +45,8 @@ func TestOf(t *testing.T) {
 		{"a text to a vector and a text", []model.Field{text}, []model.Field{vector, tasktest.Text("summary", 1)}, nil},
 		{"a text to classes", []model.Field{text}, []model.Field{classes}, []string{classification}},
 		{"a text to the best class", []model.Field{text}, []model.Field{tasktest.Text("label", 1), number}, []string{classification}},
+		{"a text to a choice and scores", []model.Field{text}, []model.Field{choices, tasktest.Floats("scores", -1)}, []string{classification}},
+		{"a text to a choice and a vector", []model.Field{text}, []model.Field{choices, tasktest.Floats("vector", -1)}, nil},
 		{"texts to the best class", []model.Field{texts}, []model.Field{tasktest.Text("label", 1), number}, nil},
 		{"a pair to classes", []model.Field{text, pair}, []model.Field{tasktest.Text("label", 1), classes}, []string{classification}},
 		{"a pair to a score", []model.Field{text, pair}, []model.Field{number}, []string{rerank}},
