@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/serve/repository"
-	"github.com/wherry-run/wherry/serve/route"
 )
 
 // The history has this many seconds, of this many models at most.
@@ -159,12 +158,9 @@ func (s *second) quantile(q float64) *float64 {
 	return nil
 }
 
-// history tells of the past of one model: that of the path, else the default one.
+// history tells of the past of the model that the page is of.
 func (p *page) history(w http.ResponseWriter, r *http.Request) {
-	name := route.Model(r)
-	if name == "" {
-		name = p.models.Default()
-	}
+	name := p.shown(r)
 	for _, s := range p.models.Index() {
 		if s.Name != name || !s.Default {
 			continue

@@ -157,20 +157,33 @@ type described struct {
 	Examples  []example        `json:"examples,omitempty"`
 }
 
-// list tells of the models, each in the version that answers by default.
-func (p *page) list(w http.ResponseWriter, _ *http.Request) {
-	all := []described{}
+// list tells of the models, each in the version that answers by default, and of the
+// one that the page is of all that there is to know.
+func (p *page) list(w http.ResponseWriter, r *http.Request) {
+	all, shown := []described{}, p.shown(r)
 	for _, s := range p.models.Index() {
 		if !s.Default {
 			continue
 		}
-		all = append(all, described{
+		d := described{
 			Name: s.Name, Version: s.Version, Default: s.Name == p.models.Default(), State: s.State, Reason: s.Reason, Digest: s.Digest,
 			Tasks: s.Tasks, Instances: s.Instances, Memory: s.Memory, MaxBatch: s.Batch.Max, Waiting: s.Waiting, Running: s.Running,
-			Signature: s.Signature, Examples: examples(&s),
-		})
+		}
+		if s.Name == shown {
+			d.Signature, d.Examples = s.Signature, examples(&s)
+		}
+		all = append(all, d)
 	}
 	sendJSON(w, http.StatusOK, map[string]any{"server": p.options.Version, "models": all})
+}
+
+// shown is the model that the page of a request is of: that of the path, else the
+// default one.
+func (p *page) shown(r *http.Request) string {
+	if name := route.Model(r); name != "" {
+		return name
+	}
+	return p.models.Default()
 }
 
 func sendJSON(w http.ResponseWriter, status int, v any) {

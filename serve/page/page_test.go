@@ -156,8 +156,7 @@ func TestWanted(t *testing.T) {
 
 func TestList(t *testing.T) {
 	s := server(t, two, Options{Version: "1.2"})
-	_, text := get(t, s.URL+"/m/digits/playground/data/models")
-	var got struct {
+	type listed struct {
 		Server string
 		Models []struct {
 			Name, Version, State, Reason string
@@ -166,18 +165,23 @@ func TestList(t *testing.T) {
 			Examples                     []struct{ Inputs map[string]any }
 		}
 	}
-	if err := json.Unmarshal([]byte(text), &got); err != nil {
-		t.Fatal(err)
+	list := func(path string) (l listed) {
+		_, text := get(t, s.URL+path)
+		if err := json.Unmarshal([]byte(text), &l); err != nil || len(l.Models) != 2 || l.Server != "1.2" {
+			t.Fatalf("%v: %s", err, text)
+		}
+		return l
 	}
-	if len(got.Models) != 2 || got.Server != "1.2" {
-		t.Fatalf("%s", text)
-	}
-	iris, digits := got.Models[0], got.Models[1]
-	if !iris.Default || iris.Signature == nil || len(iris.Examples) != 1 || iris.Examples[0].Inputs["x"] == nil {
+	root := list("/playground/data/models")
+	if iris := root.Models[0]; !iris.Default || iris.Signature == nil || len(iris.Examples) != 1 || iris.Examples[0].Inputs["x"] == nil {
 		t.Errorf("iris is %+v", iris)
 	}
-	if digits.Default || digits.Version != "2" || digits.Reason == "" || digits.Signature != nil {
+	if digits := root.Models[1]; digits.Default || digits.Version != "2" || digits.Reason == "" || digits.Signature != nil {
 		t.Errorf("digits is %+v", digits)
+	}
+	// Of others than the page's own only what a list shows is sent.
+	if iris := list("/m/digits/playground/data/models").Models[0]; iris.Signature != nil || iris.Examples != nil {
+		t.Errorf("on another page iris is %+v", iris)
 	}
 }
 
