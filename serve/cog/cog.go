@@ -92,6 +92,8 @@ func (h *handler) health(w http.ResponseWriter, r *http.Request) {
 		status, setup = "STARTING", "starting"
 	case st.State == repository.StateUnloading:
 		status = "DEFUNCT"
+	case st.Waiting > 0:
+		status = "BUSY"
 	}
 	at := stamp(h.options.Started)
 	doc, _ := json.Marshal(map[string]any{ // of words

@@ -15,8 +15,12 @@ const maxAccepted = 32
 // written as image/png, or image/* for any of its kind.
 func Accepts(r *http.Request, types ...string) string {
 	best, most := types[0], 0.0
+	accept := r.Header.Values("Accept")
+	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "*/*" || accept[0] == best) {
+		return best // what most clients send
+	}
 	for _, t := range types {
-		if q := wanted(r.Header.Values("Accept"), t); q > most {
+		if q := wanted(accept, t); q > most {
 			best, most = t, q
 		}
 	}

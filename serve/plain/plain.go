@@ -104,7 +104,7 @@ func Total(answers []*repository.Answer) repository.Receipt {
 
 // WriteJSON answers with a JSON document.
 func WriteJSON(w http.ResponseWriter, status int, document []byte) {
-	w.Header().Set("Content-Type", "application/json")
+	w.Header()["Content-Type"] = []string{"application/json"}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(document, '\n')) // who does not read it has left
 }

@@ -69,8 +69,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	outputs := outputsOf(r)
 	for _, q := range body.requests {
-		q.Outputs = r.URL.Query()["output"]
+		q.Outputs = outputs
 	}
 	call := repository.Call{Model: st.Name, Protocol: repository.ProtocolPredict}
 	if !body.many && plain.Accepts(r, typeJSON, typeEvents) == typeEvents {
@@ -83,10 +84,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	a := answer{signature: st.Signature, answers: answers, many: body.many}
+	a := answer{signature: st.Signature, answers: answers, many: body.many, outputs: outputs}
 	if err := a.write(w, r); err != nil {
 		fail(w, err)
 	}
+}
+
+// outputsOf are those that the query of a request wants.
+func outputsOf(r *http.Request) []string {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	return r.URL.Query()["output"]
 }
 
 // stream sends every part of an answer as an event, and at the end the receipt. An

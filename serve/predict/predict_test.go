@@ -332,3 +332,18 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkPredict is a request of four numbers in JSON, without the network.
+func BenchmarkPredict(b *testing.B) {
+	f := echo("flower", field("a", model.FP64, "", 1), field("b", model.FP64, "", 1), field("c", model.FP64, "", 1), field("d", model.FP64, "", 1))
+	out := []model.Tensor{model.Of("said", []string{"setosa"})}
+	f.answer = func(*model.Request) ([]model.Tensor, error) { return out, nil }
+	h := server(b, f)
+	body := []byte(`{"a": 5.1, "b": 3.5, "c": 1.4, "d": 0.2}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if w := ask(h, "/predict", "application/json", "*/*", body); w.Code != 200 {
+			b.Fatal(w.Body)
+		}
+	}
+}

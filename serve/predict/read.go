@@ -28,7 +28,11 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, s *model.Signatur
 	if err != nil {
 		return nil, err
 	}
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	said := r.Header.Get("Content-Type")
+	if said == typeJSON { // what most clients send
+		return parse(s, said, "", content)
+	}
+	kind, params, err := mime.ParseMediaType(said)
 	if err != nil {
 		kind = ""
 	}

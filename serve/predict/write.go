@@ -18,15 +18,15 @@ type answer struct {
 	signature *model.Signature
 	answers   []*repository.Answer
 	many      bool
+	outputs   []string // that were asked for
 }
 
 // write answers in the form that the client wants most.
 func (a *answer) write(w http.ResponseWriter, r *http.Request) error {
 	forms := []string{typeJSON, typeCSV}
-	outputs := r.URL.Query()["output"]
 	if !a.many {
 		forms = append(forms, typeNPY, typeNPZ)
-		if wantsImage(a.signature, outputs) {
+		if wantsImage(a.signature, a.outputs) {
 			forms = append(forms, typeImages, typeBytes)
 		}
 	}
@@ -48,8 +48,8 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) error {
 	}
 	total := plain.Total(a.answers)
 	route.SetReceipt(w.Header(), &total)
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header()["Content-Type"] = []string{kind}
+	w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
 	_, _ = w.Write(content) // who does not read it has left
 	return nil
 }

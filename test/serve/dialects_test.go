@@ -53,7 +53,7 @@ func TestDialects(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, dir := dock.Pinned(t, string(list), file)
-		Calls(t, 33, "texts.py", s.URL, dir)
+		Calls(t, 36, "texts.py", s.URL, dir)
 	})
 }
 

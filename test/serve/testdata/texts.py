@@ -20,7 +20,7 @@ def units(a, n):
 
 
 # Text Embeddings Inference, by InferenceClient: the address of the model, or of what it is asked.
-for address in [url + "/m/sentences/", url + "/m/sentences/embed"]:
+for address in [url + "/m/sentences", url + "/m/sentences/", url + "/m/sentences/embed"]:
     c = InferenceClient(address)
     call("feature extraction", lambda: c.feature_extraction(texts[0]), lambda a: units(a, 1))
     call("of several", lambda: c.feature_extraction(texts), lambda a: units(a, 3))
