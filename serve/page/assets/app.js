@@ -289,6 +289,7 @@ function receipt(r, took, parts) {
     r.fuel && ["Fuel", count(r.fuel), "about as many instructions"],
     r.memory && ["Peak memory", bytes(r.memory), "of the sandbox"],
     r.batch && ["Batch", `${r.batch} rows`, "computed together"],
+    r.kernels && ["Host kernels", r.kernels, "products of matrices that the host computed"],
     parts && ["Parts", String(parts), ""],
     r.digest && ["Image", r.digest.slice(0, 19), r.digest],
   ].filter(Boolean);

@@ -86,7 +86,7 @@ export async function ask(request, signal, partly) {
 // receipt reads what the headers of an answer say of it.
 function receipt(h) {
   const number = (name) => (h.has(name) ? Number(h.get(name)) : undefined);
-  return { digest: h.get("Wherry-Digest"), fuel: number("Wherry-Fuel"), memory: number("Wherry-Memory"), queue: number("Wherry-Queue-Seconds"), compute: number("Wherry-Compute-Seconds"), batch: number("Wherry-Batch") };
+  return { digest: h.get("Wherry-Digest"), fuel: number("Wherry-Fuel"), memory: number("Wherry-Memory"), queue: number("Wherry-Queue-Seconds"), compute: number("Wherry-Compute-Seconds"), batch: number("Wherry-Batch"), kernels: h.get("Wherry-Kernels") };
 }
 
 // stream reads an answer that comes in parts.
