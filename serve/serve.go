@@ -11,6 +11,7 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -153,27 +154,31 @@ func (s *Server) mount(c Config) (err error) {
 		return err
 	}
 	s.routes = slices.Concat(s.routes, s.operations.routes(), protocols)
-	mux, open := http.NewServeMux(), map[string]bool{}
+	mux := http.NewServeMux()
 	defer func() { // of http.ServeMux, about patterns
 		if p := recover(); p != nil {
 			err = fmt.Errorf("join routes: %v", p)
 		}
 	}()
-	for _, group := range byPattern(s.routes) {
-		h := choose(group)
-		patterns := []string{group[0].Pattern}
-		if group[0].PerModel {
-			patterns = append(patterns, below(modelPrefix, group[0].Pattern))
+	groups := map[string]group{}
+	for _, one := range s.routes {
+		groups[one.Pattern] = append(groups[one.Pattern], one)
+		if one.PerModel {
+			p := below(modelPrefix, one.Pattern)
+			groups[p] = append(groups[p], one)
 		}
-		for _, p := range patterns {
-			mux.Handle(p, h)
-			open[p] = group[0].Open
-		}
+	}
+	for pattern, g := range groups {
+		mux.Handle(pattern, g.handler())
+	}
+	if groups["/"] == nil {
+		mux.Handle("/", nothing(mux))
 	}
 	g := c.Guard
 	g.Open = func(r *http.Request) bool {
 		_, pattern := mux.Handler(r)
-		return open[pattern]
+		one := groups[pattern].choose(r)
+		return one != nil && one.Open
 	}
 	if c.MaxBody > 0 {
 		g.MaxBody = c.MaxBody
@@ -185,36 +190,66 @@ func (s *Server) mount(c Config) (err error) {
 	return nil
 }
 
-// byPattern puts routes together that share a pattern, in the order of their coming.
-func byPattern(routes []route.Route) [][]route.Route {
-	var groups [][]route.Route
-	at := map[string]int{}
-	for _, r := range routes {
-		i, ok := at[r.Pattern]
-		if !ok {
-			at[r.Pattern] = len(groups)
-			groups = append(groups, []route.Route{r})
-			continue
+// A group is the routes that share a pattern, in the order in which they are asked.
+type group []route.Route
+
+// choose gives the first that is for the request, or nil.
+func (g group) choose(r *http.Request) *route.Route {
+	for i := range g {
+		if g[i].When == nil || g[i].When(r) {
+			return &g[i]
 		}
-		groups[i] = append(groups[i], r)
 	}
-	return groups
+	return nil
 }
 
-// choose has the first route answer that is for the request.
-func choose(group []route.Route) http.Handler {
-	if len(group) == 1 && group[0].When == nil {
-		return group[0].Handler
+func (g group) handler() http.Handler {
+	if len(g) == 1 && g[0].When == nil {
+		return g[0].Handler
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, one := range group {
-			if one.When == nil || one.When(r) {
-				one.Handler.ServeHTTP(w, r)
-				return
+		if one := g.choose(r); one != nil {
+			one.Handler.ServeHTTP(w, r)
+			return
+		}
+		refuse(w, http.StatusNotFound, "there is nothing here for this request")
+	})
+}
+
+// nothing answers requests that no route is for: with 405 where another method is.
+func nothing(mux *http.ServeMux) http.Handler {
+	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, m := range methods {
+			other := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+			if _, pattern := mux.Handler(other); pattern != "/" && pattern != "" {
+				allowed = append(allowed, m)
 			}
 		}
-		http.NotFound(w, r)
+		if allowed == nil {
+			refuse(w, http.StatusNotFound, "there is nothing at "+shorten(r.URL.Path))
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		refuse(w, http.StatusMethodNotAllowed, shorten(r.URL.Path)+" takes "+strings.Join(allowed, ", "))
 	})
+}
+
+// shorten is the beginning of a path that is long.
+func shorten(path string) string {
+	if len(path) <= 80 {
+		return path
+	}
+	return strings.ToValidUTF8(path[:80], "") + "..."
+}
+
+// refuse answers as the Open Inference Protocol does.
+func refuse(w http.ResponseWriter, status int, message string) {
+	text, _ := json.Marshal(map[string]string{"error": message}) // of a text: it cannot fail
+	w.Header()["Content-Type"] = []string{"application/json"}
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
 }
 
 // below puts the path of a pattern below another.

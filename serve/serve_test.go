@@ -18,7 +18,9 @@ import (
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve"
+	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // adder gives what it is asked, plus one.
@@ -122,6 +124,50 @@ func TestPaths(t *testing.T) {
 		r.Body.Close()
 		if r.StatusCode != want {
 			t.Errorf("GET %s: %d, want %d", path, r.StatusCode, want)
+		}
+		if want == http.StatusMethodNotAllowed && (r.Header.Get("Allow") != "POST" || r.Header.Get("Content-Type") != "application/json") {
+			t.Errorf("GET %s: %v", path, r.Header)
+		}
+	}
+}
+
+// TestKeys: of routes that share a pattern each needs a key that says so.
+func TestKeys(t *testing.T) {
+	keys, err := guard.NewKeys("secret-key", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	shown := func(r *http.Request) bool { return r.Header.Get("Accept") == "text/html" }
+	s, err := serve.New(t.Context(), serve.Config{
+		Repository: serve.Models("one", &adder{plus: 1}), Guard: guard.Config{Keys: keys},
+		Routes: func(*repository.Repository) ([]route.Route, error) {
+			return []route.Route{
+				{Pattern: "GET /shared", PerModel: true, Open: true, When: shown, Handler: answer},
+				{Pattern: "GET /shared", Handler: answer},
+			}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	for _, c := range []struct {
+		path, accept, key string
+		status            int
+	}{
+		{"/shared", "text/html", "", 200}, {"/shared", "", "", 401}, {"/shared", "", "secret-key", 200},
+		{"/m/one/shared", "text/html", "", 200}, {"/m/one/shared", "", "secret-key", 404},
+		{"/readyz", "", "", 200}, {"/predict", "", "", 401}, {"/nothing", "", "", 401}, {"/nothing", "", "secret-key", 404},
+	} {
+		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		r.Header.Set("Accept", c.accept)
+		if c.key != "" {
+			r.Header.Set("Authorization", "Bearer "+c.key)
+		}
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, r); w.Code != c.status {
+			t.Errorf("%+v: %d", c, w.Code)
 		}
 	}
 }
