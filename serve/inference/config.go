@@ -83,6 +83,7 @@ func ConfigOf(st repository.Status) Config {
 	if s == nil {
 		return c
 	}
+	c.Transaction.Decoupled = s.Streams
 	switch s.Platform {
 	case model.PlatformONNX:
 		c.Platform, c.Backend = s.Platform, "onnxruntime"

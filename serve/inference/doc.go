@@ -65,10 +65,14 @@ func Fields(list []model.Field) []model.Field {
 
 // Properties say more of a model than the protocol asks for.
 func Properties(st repository.Status) map[string]string {
-	if st.Digest == "" {
-		return nil
+	more := map[string]string{}
+	if st.Digest != "" {
+		more["image_digest"] = st.Digest
 	}
-	return map[string]string{"image_digest": st.Digest}
+	if st.Signature != nil && st.Signature.Streams {
+		more["streams"] = "true"
+	}
+	return more
 }
 
 // Loadable refuses to load a model that is not the one of the server's image.

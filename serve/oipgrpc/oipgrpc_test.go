@@ -249,7 +249,7 @@ func TestStream(t *testing.T) {
 		switch {
 		case out.ErrorMessage != "":
 			singles = append(singles, r.Id+" "+out.ErrorMessage)
-		case r.Parameters["triton_final_response"].GetBoolParam():
+		case r.ModelName == "words" && r.Parameters["triton_final_response"].GetBoolParam():
 			parts[r.Id] += "."
 		case r.ModelName == "words":
 			parts[r.Id] += string(r.RawOutputContents[0][4:])

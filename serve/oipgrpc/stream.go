@@ -30,7 +30,8 @@ const (
 )
 
 // Parameters of streams. Triton's clients ask by the first for a response that only
-// says that there are no more; the second says it.
+// says that there are no more parts; the second says of a response whether it is the
+// last.
 const (
 	wantsFinal = "triton_enable_empty_final_response"
 	isFinal    = "triton_final_response"
@@ -166,24 +167,38 @@ func (a *answering) infer() (last *pb.ModelStreamInferResponse) {
 		}
 	}()
 	c, wants, err := readRequest(a.in)
-	if err == nil {
-		err = a.known(&c)
-	}
 	if err != nil {
 		return a.failure(route.ProblemOf(err).Message)
 	}
-	parts := 0
-	c.Emit = func(part *model.Response) error {
-		parts++
-		return a.emit(&c, wants, part)
+	st, err := a.service.models.Status(c.Model, c.Version)
+	if err != nil {
+		return a.failure(route.ProblemOf(err).Message)
 	}
+	if st.Signature == nil || !st.Signature.Streams {
+		return a.whole(&c, wants)
+	}
+	c.Model, c.Version = st.Name, st.Version // parts of answers do not tell
+	c.Emit = func(part *model.Response) error { return a.emit(&c, wants, part) }
 	if _, err = a.service.models.Infer(a.ctx, &c); err != nil {
 		return a.failure(route.ProblemOf(err).Message)
 	}
-	if a.in.Parameters[wantsFinal].GetBoolParam() || parts == 0 {
-		return a.part(&c, nil, true)
+	if a.in.Parameters[wantsFinal].GetBoolParam() {
+		return a.part(c.Model, c.Version, nil, true)
 	}
 	return nil
+}
+
+// whole answers a request by one response, which is the last.
+func (a *answering) whole(c *repository.Call, wants []inference.Want) *pb.ModelStreamInferResponse {
+	answer, err := a.service.models.Infer(a.ctx, c)
+	if err != nil {
+		return a.failure(route.ProblemOf(err).Message)
+	}
+	outputs, err := a.service.classify(answer, c, wants)
+	if err != nil {
+		return a.failure(route.ProblemOf(err).Message)
+	}
+	return a.part(answer.Receipt.Model, answer.Receipt.Version, outputs, true)
 }
 
 // emit sends a part of the answer. While it waits for others to be answered, an
@@ -194,7 +209,7 @@ func (a *answering) emit(c *repository.Call, wants []inference.Want, part *model
 	if err != nil {
 		return err
 	}
-	m := a.part(c, outputs, false)
+	m := a.part(c.Model, c.Version, outputs, false)
 	select {
 	case <-a.before:
 	default:
@@ -220,8 +235,8 @@ func (a *answering) flush() error {
 }
 
 // part is a response of a part of the answer.
-func (a *answering) part(c *repository.Call, outputs []model.Tensor, final bool) *pb.ModelStreamInferResponse {
-	r := response(c.Model, c.Version, a.in.Id, outputs)
+func (a *answering) part(name, version string, outputs []model.Tensor, final bool) *pb.ModelStreamInferResponse {
+	r := response(name, version, a.in.Id, outputs)
 	r.Parameters = map[string]*pb.InferParameter{isFinal: parameter(final)}
 	return &pb.ModelStreamInferResponse{InferResponse: r}
 }
@@ -230,14 +245,4 @@ func (a *answering) part(c *repository.Call, outputs []model.Tensor, final bool)
 // with several can tell which.
 func (a *answering) failure(message string) *pb.ModelStreamInferResponse {
 	return &pb.ModelStreamInferResponse{ErrorMessage: message, InferResponse: &pb.ModelInferResponse{Id: a.in.GetId()}}
-}
-
-// known gives a call the name and the version of its model, which parts of answers
-// do not tell.
-func (a *answering) known(c *repository.Call) error {
-	st, err := a.service.models.Status(c.Model, c.Version)
-	if err == nil {
-		c.Model, c.Version = st.Name, st.Version
-	}
-	return err
 }

@@ -60,7 +60,7 @@ type Words struct{ signature *model.Signature }
 
 // NewWords makes Words.
 func NewWords() *Words {
-	return &Words{&model.Signature{Platform: model.PlatformPython, Inputs: []model.Field{{Name: "prompt", Type: model.Bytes, Shape: []int64{1}}},
+	return &Words{&model.Signature{Platform: model.PlatformPython, Streams: true, Inputs: []model.Field{{Name: "prompt", Type: model.Bytes, Shape: []int64{1}}},
 		Outputs: []model.Field{{Name: "said", Type: model.Bytes, Shape: []int64{1}}}}}
 }
 
