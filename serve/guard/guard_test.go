@@ -456,6 +456,43 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
+// TestLongAnswer has parts with long pauses between them: only a client that does not
+// read is cut off, whatever HTTP is spoken.
+func TestLongAnswer(t *testing.T) {
+	h := guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range 3 {
+			_, _ = io.WriteString(w, "part ")
+			if r.URL.Path == "/stream" {
+				_ = http.NewResponseController(w).Flush()
+			}
+			time.Sleep(250 * time.Millisecond)
+		}
+	}), guard.Config{WriteTimeout: 100 * time.Millisecond})
+	for _, two := range []bool{false, true} {
+		s := httptest.NewUnstartedServer(nil)
+		s.Config = guard.NewServer(h, nil)
+		s.EnableHTTP2 = two
+		s.StartTLS()
+		for _, path := range []string{"/stream", "/whole"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := s.Client().Do(r)
+			if err != nil {
+				t.Errorf("%s, HTTP/2 %v: %v", path, two, err)
+				continue
+			}
+			text, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if string(text) != "part part part " || err != nil || (resp.ProtoMajor == 2) != two {
+				t.Errorf("%s, %s: %q, %v", path, resp.Proto, text, err)
+			}
+		}
+		s.Close()
+	}
+}
+
 func TestAccess(t *testing.T) {
 	var log bytes.Buffer
 	var done *guard.Record

@@ -144,7 +144,7 @@ func (c *Config) record(next http.Handler) http.Handler {
 			Agent: first(r.Header, "User-Agent"), Began: time.Now(),
 		}
 		w.Header()[HeaderID] = []string{rec.ID}
-		out := &answer{ResponseWriter: w, timeout: c.WriteTimeout}
+		out := &answer{ResponseWriter: w, timeout: c.WriteTimeout, http2: r.ProtoMajor == 2}
 		inner := r.WithContext(With(r.Context(), rec))
 		defer func() {
 			rec.Took, rec.Pattern = time.Since(rec.Began), inner.Pattern
@@ -156,6 +156,7 @@ func (c *Config) record(next http.Handler) http.Handler {
 				rec.Status = http.StatusOK
 			}
 			rec.Out = out.written
+			out.deadline() // net/http has something to write yet
 			c.access(inner.Context(), rec)
 			if c.Done != nil {
 				c.Done(rec)
@@ -193,6 +194,7 @@ const statusClientClosed = 499
 type answer struct {
 	http.ResponseWriter
 	timeout time.Duration
+	http2   bool
 	status  int
 	written int64
 	until   time.Time // the deadline that is set
@@ -210,6 +212,7 @@ func (a *answer) WriteHeader(status int) {
 	}
 	a.deadline()
 	a.ResponseWriter.WriteHeader(status)
+	a.relax()
 }
 
 func (a *answer) Write(p []byte) (int, error) {
@@ -218,6 +221,7 @@ func (a *answer) Write(p []byte) (int, error) {
 	}
 	a.deadline()
 	n, err := a.ResponseWriter.Write(p)
+	a.relax()
 	a.written += int64(n)
 	return n, err
 }
@@ -229,6 +233,7 @@ func (a *answer) Flush() {
 		a.status = http.StatusOK
 	}
 	_ = http.NewResponseController(a.ResponseWriter).Flush()
+	a.relax()
 }
 
 // Hijack hands the connection over, as to h2c.
@@ -251,6 +256,16 @@ func (a *answer) deadline() {
 	}
 	a.until = now.Add(a.timeout)
 	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(a.until)
+}
+
+// relax takes the deadline away until there is a next part. With HTTP/2 it would end
+// the request when it comes, whether anything waits to be written or not; with HTTP/1
+// only a write knows of it, and net/http takes it away after the request.
+func (a *answer) relax() {
+	if a.http2 && !a.until.IsZero() {
+		a.until = time.Time{}
+		_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(a.until)
+	}
 }
 
 // errorObject is the JSON of an error.
