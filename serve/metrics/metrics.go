@@ -224,6 +224,9 @@ func (m *Metrics) model(key modelKey) *totals {
 	return t
 }
 
+// usual are methods of routes; calls of gRPC have one of their own.
+var usual = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "DELETE": true, "OPTIONS": true, "PATCH": true, "gRPC": true}
+
 type httpKey struct {
 	route, method string
 	status        int
@@ -232,8 +235,11 @@ type httpKey struct {
 // HTTP counts a request that was answered: route is the pattern that it met, ""
 // when none.
 func (m *Metrics) HTTP(route, method string, status int) {
-	if route == "" {
-		method = "" // a client can make any number of them up
+	switch {
+	case route == "":
+		method = ""
+	case !usual[method]: // a client can make any number of them up
+		method = "other"
 	}
 	key := httpKey{route, method, status}
 	if c, ok := m.httpSeries.Load(key); ok {

@@ -78,6 +78,7 @@ func TestMetrics(t *testing.T) {
 	m.Observe(ctx, e)
 	m.HTTP("POST /predict", "POST", 200)
 	m.HTTP("", "BREW", 404)
+	m.HTTP("/any", "BREW", 200)
 	got := scrape(t, m)
 	const iris = `model_name="iris",model_version="1"`
 	for name, want := range map[string]float64{
