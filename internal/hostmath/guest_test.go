@@ -66,6 +66,10 @@ func (g *guest) at(address int) float32 {
 // call calls a kernel with i32 and f32 arguments, above which there is garbage.
 func (g *guest) call(f hostmath.Func, args ...any) (done bool, err error, stack []uint64) {
 	for _, a := range args {
+		if a, ok := a.(float64); ok {
+			stack = append(stack, math.Float64bits(a))
+			continue
+		}
 		var v uint32
 		switch a := a.(type) {
 		case int:

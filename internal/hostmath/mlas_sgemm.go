@@ -23,9 +23,9 @@ func (s *Set) sgemm(env Env, stack []uint64) (bool, error) {
 	}
 	t := task[float32]{
 		m: int(m), n: int(n), k: int(k), alpha: math.Float32frombits(u(5)), beta: math.Float32frombits(u(10)),
-		lda: int(u(7)), exchanged: opA == transposed, c: matrix[float32](u(11), m, n, u(12)), ldc: int(u(12)),
+		lda: int(u(7)), lift: lifting[float32](opA == transposed, int(u(7))), c: matrix[float32](u(11), m, n, u(12)), ldc: int(u(12)),
 	}
-	if t.exchanged {
+	if opA == transposed {
 		t.a = matrix[float32](u(6), k, m, u(7))
 	} else {
 		t.a = matrix[float32](u(6), m, k, u(7))
@@ -34,9 +34,6 @@ func (s *Set) sgemm(env Env, stack []uint64) (bool, error) {
 		t.b = columnwise[float32]{matrix[float32](u(8), n, k, u(9)), int(u(9))}
 	} else {
 		t.b = rowwise[float32]{matrix[float32](u(8), k, n, u(9)), int(u(9))}
-	}
-	if t.m == 1 && opB == asItLies {
-		return false, nil // reads B once, and so does the body
 	}
 	w := newWork()
 	defer w.free()

@@ -27,10 +27,12 @@ type task[T number] struct {
 	alpha, beta T
 	a           area[T]
 	lda         int
-	exchanged   bool // A lies by columns
-	b           factor[T]
-	c           area[T]
-	ldc         int
+	// lift writes deep numbers from k on of rows from i on of A, one row after the
+	// other; nil where A lies by rows, lda apart.
+	lift func(to, a []T, i, rows, k, deep int)
+	b    factor[T]
+	c    area[T]
+	ldc  int
 	// finish is called with every part of C when it is done; it may be nil.
 	finish func(c []T, i, rows, j, columns int)
 }
@@ -44,7 +46,7 @@ func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) 
 	panel, deep := panelOf[T](), min(t.k, depth)
 	wide := min(t.n+panel-1, max(g.columns(), packed/deep)) / panel * panel
 	size := deep * wide
-	if t.exchanged {
+	if t.lift != nil {
 		size += deep * partRows
 	}
 	buffer := hold[T](w, env, size)
@@ -52,7 +54,7 @@ func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) 
 		return false, nil
 	}
 	defer w.release(env)
-	r := slabs[T]{gemm: g, env: env, task: t, w: w, packed: buffer[:deep*wide], exchanged: buffer[deep*wide:]}
+	r := slabs[T]{gemm: g, env: env, task: t, w: w, packed: buffer[:deep*wide], lifted: buffer[deep*wide:]}
 	if err := r.scale(); err != nil {
 		return true, err
 	}
@@ -68,12 +70,12 @@ func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) 
 
 // A slabs is a task that is being done.
 type slabs[T number] struct {
-	gemm      *gemm[T]
-	env       Env
-	task      *task[T]
-	w         *work
-	packed    []T
-	exchanged []T
+	gemm   *gemm[T]
+	env    Env
+	task   *task[T]
+	w      *work
+	packed []T
+	lifted []T
 }
 
 // scale multiplies C by beta where a product is not just put there or added.
@@ -98,31 +100,49 @@ func (r *slabs[T]) scale() error {
 	return nil
 }
 
+// fewRows is of how many rows a product is for which B is read where it is: to
+// pack it would be to read it once more.
+const fewRows = 4
+
 // slab adds the products of some rows of B, in some of its columns.
 func (r *slabs[T]) slab(k, deep, j, wide int) error {
-	t := r.task
+	t, panel := r.task, panelOf[T]()
+	if f, ok := t.b.(rowwise[T]); ok && t.m <= fewRows && wide >= panel {
+		whole := wide / panel * panel
+		p := product[T]{step: f.stride, next: panel}
+		err := r.columns(&p, k, deep, j, whole, func(mem []byte) []T { return f.view(mem)[k*f.stride+j:] })
+		if err != nil || whole == wide {
+			return err
+		}
+		j, wide = j+whole, wide-whole
+	}
 	t.b.pack(r.env.Memory(), r.packed, k, deep, j, wide)
 	if err := r.env.Tick(uint64(deep) * uint64(wide)); err != nil {
 		return err
 	}
-	panel := panelOf[T]()
-	p := product[T]{
-		k: deep, lda: t.lda, b: r.packed, step: panel, next: deep * panel, ldc: t.ldc,
-		add: k > 0 || t.beta != 0, alpha: t.alpha, overhang: overhang[T](r.w),
-	}
+	p := product[T]{step: panel, next: deep * panel}
+	return r.columns(&p, k, deep, j, wide, func([]byte) []T { return r.packed })
+}
+
+// columns adds the products of rows of B from k on, in columns from j on, for
+// which b gives the panels.
+func (r *slabs[T]) columns(p *product[T], k, deep, j, wide int, b func(mem []byte) []T) error {
+	t := r.task
+	p.k, p.lda, p.ldc, p.alpha, p.overhang = deep, t.lda, t.ldc, t.alpha, overhang[T](r.w)
+	p.add = k > 0 || t.beta != 0
 	return r.gemm.parts(t.m, wide, deep, func(i, rows, column, columns int) error {
 		mem := r.env.Memory()
 		c, a := t.c.view(mem), t.a.view(mem)
-		p.c = c[i*t.ldc+j:]
-		if t.exchanged {
+		p.b, p.c = b(mem), c[i*t.ldc+j:]
+		if t.lift != nil {
 			if column == 0 {
-				exchange(r.exchanged, a[k*t.lda+i:], t.lda, deep, rows)
+				t.lift(r.lifted, a, i, rows, k, deep)
 			}
-			p.a, p.lda = r.exchanged, deep
+			p.a, p.lda = r.lifted, deep
 		} else {
 			p.a = a[i*t.lda+k:]
 		}
-		r.gemm.rectangle(&p, 0, rows, column, columns)
+		r.gemm.rectangle(p, 0, rows, column, columns)
 		if t.finish != nil && k+deep == t.k {
 			t.finish(c, i, rows, j+column, columns)
 		}

@@ -66,12 +66,22 @@ func newSet(name string) *Set {
 	s := &Set{name: name}
 	s.gemm, s.gemm64 = units(name)
 	s.funcs = map[string]Func{
-		mlasKernelAdd:  func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
-		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
-		mlasSgemm:      s.sgemm,
-		mlasConv:       s.conv,
-		mlasIm2Col:     s.im2col,
-		mlasActivation: s.activation,
+		mlasKernelAdd:           func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
+		mlasKernelZero:          func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
+		mlasSgemm:               s.sgemm,
+		mlasConv:                s.conv,
+		mlasIm2Col:              s.im2col,
+		"openblas.sgemm-kernel": blasKernel(&s.gemm.gemm),
+		"openblas.dgemm-kernel": blasKernel(s.gemm64),
+		mlasActivation:          s.activation,
+	}
+	for i, ops := range []string{"nn", "nt", "tn", "tt"} {
+		if i < 2 {
+			s.funcs["openblas.sgemv-"+"nt"[i:i+1]] = blasGemv(&s.gemm.gemm, i == 1)
+			s.funcs["openblas.dgemv-"+"nt"[i:i+1]] = blasGemv(s.gemm64, i == 1)
+		}
+		s.funcs["openblas.sgemm-"+ops] = blasGemm(&s.gemm.gemm, i&2 != 0, i&1 != 0)
+		s.funcs["openblas.dgemm-"+ops] = blasGemm(s.gemm64, i&2 != 0, i&1 != 0)
 	}
 	return s
 }

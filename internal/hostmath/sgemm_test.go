@@ -29,6 +29,8 @@ func TestSGEMM(t *testing.T) {
 			switch r.IntN(8) {
 			case 0:
 				m, n, k = 1+r.IntN(300), 1+r.IntN(20), 1+r.IntN(700)
+			case 2:
+				m = 1 + r.IntN(4)
 			case 1:
 				m, n, k = 1+r.IntN(20), 1+r.IntN(2000), 1+r.IntN(300)
 			}
@@ -54,10 +56,6 @@ func TestSGEMM(t *testing.T) {
 				before := slices.Clone(g.mem)
 				was := guest{mem: before}
 				done, err, _ := g.call(set.Func("mlas.sgemm"), opA, opB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
-				if m == 1 && !done {
-					g.unchanged(t, before, func(int) bool { return false })
-					return
-				}
 				if !done || err != nil {
 					t.Fatalf("call = %v, %v", done, err)
 				}
