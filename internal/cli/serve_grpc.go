@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -40,5 +42,10 @@ func (o *grpcOptions) listen(ctx context.Context, first string) (*sockets, error
 	if err != nil || address == "" {
 		return &sockets{}, err
 	}
-	return listen(ctx, []string{address})
+	s, err := listen(ctx, []string{address})
+	var told *hinted
+	if errors.As(err, &told) { // of -p
+		return nil, &hinted{told.error, strings.Replace(told.hint, "-p ", "--grpc-port ", 1)}
+	}
+	return s, err
 }
