@@ -30,6 +30,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/wherry-run/wherry/serve/oipgrpc/pb"
 	"github.com/wherry-run/wherry/test/dock"
 )
 
@@ -340,6 +346,25 @@ func TestEnd(t *testing.T) {
 			}
 		})
 	}
+	conn, err := grpc.NewClient(s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	called, why := atomic.Int64{}, make(chan error, 16)
+	for range 16 {
+		work.Go(func() {
+			r := &pb.ModelInferRequest{ModelName: "cancer", RawInputContents: [][]byte{make([]byte, 120)},
+				Inputs: []*pb.ModelInferRequest_InferInputTensor{{Name: "measurements", Datatype: "FP32", Shape: []int64{1, 30}}}}
+			for {
+				if _, err := pb.NewGRPCInferenceServiceClient(conn).ModelInfer(ctx, r); err != nil {
+					why <- err
+					return
+				}
+				called.Add(1)
+			}
+		})
+	}
 	select {
 	case <-end:
 	case <-ctx.Done():
@@ -349,6 +374,13 @@ func TestEnd(t *testing.T) {
 		t.Error(err)
 	}
 	work.Wait()
+	for range 16 {
+		// Whom nobody listened to any more.
+		if err := <-why; status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("a call of gRPC ended with %v", err)
+		}
+	}
+	t.Logf("%d requests, %d calls were answered", answered.Load(), called.Load())
 	if failed.Load() > 0 {
 		t.Errorf("%d requests failed when the server ended, %d were answered", failed.Load(), answered.Load())
 	}
