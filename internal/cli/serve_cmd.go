@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/version"
+	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve"
 	"github.com/wherry-run/wherry/serve/repository"
 )
@@ -36,6 +38,7 @@ type scheduleOptions struct {
 	waiting    int
 	batch      int
 	batchDelay time.Duration
+	reuse      string
 	loaded     string
 	first      string // the default model
 }
@@ -92,6 +95,7 @@ func (o *scheduleOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.waiting, "waiting", repository.DefaultWaiting, "how many requests may wait for each model; those beyond get 429")
 	f.IntVar(&o.batch, "batch", 0, "answer requests of up to N rows together that wait at the same time, where the model's inputs and outputs are rows")
 	f.DurationVar(&o.batchDelay, "batch-delay", 0, "how long a request waits for others to be answered together with")
+	f.StringVar(&o.reuse, "reuse", string(model.ReuseAlways), "what a request may find of those before it: always, whatever they left; reset, nothing, the instance is put back; never, nothing, it has an instance of its own")
 	f.StringVar(&o.loaded, "max-loaded", "", "memory that all models together may hold, such as 8g: of more, those that were not used longest are unloaded until they are asked")
 	f.StringVar(&o.first, "default-model", "", "model that answers when a request names none (default: the first)")
 }
@@ -184,6 +188,8 @@ func (o *scheduleOptions) repository() (repository.Config, error) {
 		return c, &ux.UsageError{Text: "--waiting takes a number from 0 on"}
 	case o.batch < 0 || o.batchDelay < 0:
 		return c, &ux.UsageError{Text: "--batch and --batch-delay take no less than 0"}
+	case o.reuse != "" && !slices.Contains([]model.Reuse{model.ReuseAlways, model.ReuseReset, model.ReuseNever}, model.Reuse(o.reuse)):
+		return c, &ux.UsageError{Text: "--reuse " + o.reuse + ": write always, reset or never"}
 	case o.batchDelay > 0 && o.batch < 2:
 		return c, &ux.UsageError{Text: "--batch-delay is for --batch N"}
 	}

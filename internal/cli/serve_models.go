@@ -153,6 +153,7 @@ func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtim
 	}
 	options := append([]wherry.Option{
 		wherry.WithSpec(spec), wherry.WithLimits(limits), wherry.WithLog(m.app.unheard(m.app.Err)), wherry.WithInstances(n),
+		wherry.WithReuse(model.Reuse(m.options.schedule.reuse)),
 	}, m.backend...)
 	p, err := wherry.Load(ctx, m.runtime, image, options...)
 	if err != nil {
