@@ -92,6 +92,11 @@ and PEAK is the most memory that the process had needed by the end of the phase.
 				if err := o.over.check(); err != nil {
 					return err
 				}
+				for _, name := range []string{"batch", "instances"} {
+					if f := models.Lookup(name); f.Changed && (o.over.url != "" || o.over.http && name == "batch") {
+						return &ux.UsageError{Text: "--" + name + " is not for a server that is asked over HTTP"}
+					}
+				}
 				switch {
 				case o.over.url != "":
 					return a.benchURL(cmd.Context(), args, o)

@@ -72,6 +72,7 @@ func TestBenchURL(t *testing.T) {
 	s := httptest.NewServer(f)
 	defer s.Close()
 	for _, url := range []string{s.URL, s.URL + "/", s.URL + "/v2/models/line", s.URL + "/v2/models/line/infer"} {
+		f.inferred.Store(0) // the first request is to be answered
 		out, errs, code := command(t, "bench", "--url", url, "--concurrency", "1,3", "--duration", "50ms", "--format", "json")
 		if code != 0 {
 			t.Fatalf("%s: %d, %s", url, code, errs)
@@ -122,6 +123,8 @@ func TestBenchURLWrong(t *testing.T) {
 		{"--url " + s.URL + " --header x", "NAME: VALUE"},
 		{"--url " + s.URL + " --http", "--url for a server"},
 		{"--data x.json iris", "--url"},
+		{"--http --batch 4 iris", "--batch is not for"},
+		{"--startup --http iris", "--http is not for --startup"},
 		{"", "an image"},
 	} {
 		out, errs, code := command(t, append([]string{"bench", "--duration", "10ms"}, strings.Fields(c.args)...)...)
