@@ -148,7 +148,12 @@ func testRows(t *testing.T, p *browser.Page) {
 
 // testSnippets runs what the page offers to copy.
 func testSnippets(t *testing.T, p *browser.Page, want map[string]any) {
-	python, _ := dock.Packages(t, "requests==2.32.5")
+	file := filepath.Join(dock.Root(t), "test", "serve", "testdata", "requirements.txt") // requests is among them
+	list, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, _ := dock.Pinned(t, string(list), file)
 	run := map[string]func(t *testing.T, code string) (string, []string){
 		"curl": func(_ *testing.T, code string) (string, []string) { return "sh", []string{"-c", code + " -s"} },
 		"python": func(_ *testing.T, code string) (string, []string) {
