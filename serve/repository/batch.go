@@ -147,16 +147,9 @@ func (s *serving) together(group []*ticket) {
 	b := group[0].batch
 	defer b.cancel()
 	began := time.Now()
-	call := &Call{Request: join(group)}
-	response, err := s.predict(b.ctx, call)
+	parts, err := s.joined(b)
 	took := time.Since(began)
 	s.entry.counts.executed(b.rows, took)
-	var parts []*model.Response
-	if err == nil {
-		if parts, err = split(response, group, b.rows); err != nil {
-			s.apart()
-		}
-	}
 	if err == nil {
 		s.release(took, len(group), true)
 		for i, t := range group {
@@ -175,6 +168,26 @@ func (s *serving) together(group []*ticket) {
 		t.done <- d
 	}
 	s.release(time.Since(began), len(group), b.ctx.Err() == nil)
+}
+
+// joined asks the model once for all, and gives each its part.
+func (s *serving) joined(b *batch) (parts []*model.Response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			parts, err = nil, newPanicError(p)
+		}
+	}()
+	response, err := s.predict(b.ctx, &Call{Request: join(b.group)})
+	switch {
+	case err != nil:
+		return nil, err
+	case response == nil:
+		return nil, errNothing
+	}
+	if parts, err = split(response, b.group, b.rows); err != nil {
+		s.apart()
+	}
+	return parts, err
 }
 
 // apart has requests go alone from now on: the model says that it gives a row for

@@ -230,6 +230,41 @@ func TestBatchRefused(t *testing.T) {
 	}
 }
 
+// TestBatchNothing: a model that gives nothing, or what is no tensor, harms nobody but
+// who asked.
+func TestBatchNothing(t *testing.T) {
+	g, f := newGate(), newFake()
+	f.answer = func(ctx context.Context, r *model.Request) (*model.Response, error) {
+		if _, err := g.answer(ctx, r); err != nil {
+			return nil, err
+		}
+		if r.Inputs[0].Shape[0] == 1 {
+			return plusOne(r), nil
+		}
+		return nil, nil
+	}
+	r := open(t, one(f, batching(8, 0)))
+	first := ask(t.Context(), r, &Call{Request: numbers(0)})
+	<-g.came
+	var list []chan result
+	for i := range 2 {
+		list = append(list, ask(t.Context(), r, &Call{Request: numbers(float32(i))}))
+		waitFor(t, "it waits", func() bool { return waiting(r) == i+1 })
+	}
+	for range 4 {
+		g.pass <- nil
+	}
+	<-first
+	for i, c := range list {
+		if got := <-c; got.err != nil || values(got.answer.Response)[0] != float32(i+1) {
+			t.Errorf("request %d: %+v", i, got)
+		}
+	}
+	if _, err := split(&model.Response{Outputs: []model.Tensor{{Name: "y", Type: model.Bytes, Shape: []int64{2, 1}, Data: []byte{9, 0, 0, 0, 1}}}}, []*ticket{{rows: 1}, {rows: 1}}, 2); err == nil {
+		t.Error("a tensor that is none was split")
+	}
+}
+
 func TestSplitBytes(t *testing.T) {
 	word := func(b []byte, s string) []byte {
 		return append(binary.LittleEndian.AppendUint32(b, uint32(len(s))), s...)

@@ -65,12 +65,14 @@ func (r *Repository) infer(ctx context.Context, e *entry, c *Call, receipt *Rece
 			continue
 		}
 		if err == nil && response == nil {
-			err = errors.New("the model gave no response")
+			err = errNothing
 		}
 		r.touch(e)
 		return response, err
 	}
 }
+
+var errNothing = errors.New("the model gave no response")
 
 // timeout is how long a request may take; 0: as long as it likes.
 func (r *Repository) timeout(c *Call) time.Duration {
