@@ -11,17 +11,17 @@ import (
 // {"area": 31, "rooms": [1, 2]}. Where the model takes a table, the object may be a
 // row of it. null is an optional input that is not given.
 func (s *Signature) ParseObject(text []byte) (*Request, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, &InputError{Reason: "it is no JSON object: " + err.Error()}
+	text = bytes.TrimSpace(text)
+	if !json.Valid(text) || text[0] != '{' {
+		return nil, &InputError{Reason: "it is no JSON object"}
 	}
-	names := make([]string, 0, len(object))
-	for name := range object {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	return s.parseObject(text)
+}
+
+// parseObject is ParseObject of what is one.
+func (s *Signature) parseObject(text []byte) (*Request, error) {
 	r := &Request{}
-	if s.IsRecord(names) {
+	if s.isRow(text) {
 		if !listsIn(text) {
 			text = slices.Concat([]byte("["), text, []byte("]"))
 		}
@@ -29,21 +29,36 @@ func (s *Signature) ParseObject(text []byte) (*Request, error) {
 		r.Inputs = []Tensor{t}
 		return r, err
 	}
-	for _, name := range names {
+	for name, value := range Members(text) {
 		f := s.Input(name)
-		if f == nil {
+		switch {
+		case f == nil:
 			return nil, s.unknown(name)
-		}
-		if f.optional() && f.kind() != KindJSON && string(bytes.TrimSpace(object[name])) == "null" {
+		case slices.ContainsFunc(r.Inputs, func(t Tensor) bool { return t.Name == name }):
+			return nil, &InputError{name, "it is there twice"}
+		case f.optional() && f.kind() != KindJSON && string(value) == "null":
 			continue
 		}
-		t, err := f.Parse(object[name])
+		t, err := f.parse(value)
 		if err != nil {
 			return nil, err
 		}
 		r.Inputs = append(r.Inputs, t)
 	}
 	return r, nil
+}
+
+// isRow tells whether the keys of an object are columns of the one table that the model
+// takes, and none an input.
+func (s *Signature) isRow(text []byte) bool {
+	table, some := s.Table(), false
+	for name := range Members(text) {
+		if _, ok := table.Column(name); !ok || s.Input(name) != nil {
+			return false
+		}
+		some = true
+	}
+	return some
 }
 
 func (s *Signature) unknown(name string) error {
@@ -61,7 +76,7 @@ func (s *Signature) ParseJSON(text []byte) (requests []*Request, many bool, err 
 	sole := s.sole()
 	switch {
 	case text[0] == '{' && (sole == nil || !sole.document() || s.byName(text)):
-		r, err := s.ParseObject(text)
+		r, err := s.parseObject(text)
 		return []*Request{r}, false, err
 	case text[0] == '[' && (sole == nil || !sole.document()) && listsObjects(text):
 		requests, err = s.parseList(text)
@@ -72,7 +87,7 @@ func (s *Signature) ParseJSON(text []byte) (requests []*Request, many bool, err 
 	if sole.kind() == KindTable && text[0] == '{' && !listsIn(text) { // one row
 		text = slices.Concat([]byte("["), text, []byte("]"))
 	}
-	t, err := sole.Parse(text)
+	t, err := sole.parse(text)
 	return []*Request{{Inputs: []Tensor{t}}}, false, err
 }
 
@@ -80,20 +95,20 @@ func (s *Signature) ParseJSON(text []byte) (requests []*Request, many bool, err 
 const maxObjects = 10_000
 
 func (s *Signature) parseList(text []byte) ([]*Request, error) {
-	var list []json.RawMessage
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, &InputError{Reason: err.Error()}
-	}
-	if len(list) > maxObjects {
-		return nil, &InputError{Reason: fmt.Sprintf("it is a list of %d requests, more than %d", len(list), maxObjects)}
-	}
-	requests := make([]*Request, len(list))
-	for i, one := range list {
-		r, err := s.ParseObject(one)
+	var requests []*Request
+	for one := range elements(text) {
+		i := len(requests)
+		if i == maxObjects {
+			return nil, &InputError{Reason: fmt.Sprintf("it is a list of more than %d requests", maxObjects)}
+		}
+		if one[0] != '{' {
+			return nil, inRequest(i, &InputError{Reason: "it is no JSON object"})
+		}
+		r, err := s.parseObject(one)
 		if err != nil {
 			return nil, inRequest(i, err)
 		}
-		requests[i] = r
+		requests = append(requests, r)
 	}
 	return requests, nil
 }
@@ -113,27 +128,22 @@ func listsObjects(text []byte) bool {
 	return len(text) > 0 && text[0] == '{' && !bytes.HasPrefix(bytes.TrimSpace(text[1:]), []byte(`"base64"`))
 }
 
-// byName tells whether some key of an object is an input.
+// byName tells whether some key of an object is an input. An empty one has none of a
+// table.
 func (s *Signature) byName(text []byte) bool {
-	var object map[string]json.RawMessage
-	if json.Unmarshal(text, &object) != nil {
-		return false
-	}
-	for name := range object {
+	empty := true
+	for name := range Members(text) {
 		if s.Input(name) != nil {
 			return true
 		}
+		empty = false
 	}
-	return len(object) == 0 && s.sole() != nil && s.sole().kind() == KindTable
+	return empty && s.sole() != nil && s.sole().kind() == KindTable
 }
 
 // listsIn tells whether some value of an object is a list: a table by columns.
 func listsIn(text []byte) bool {
-	var object map[string]json.RawMessage
-	if json.Unmarshal(text, &object) != nil {
-		return false
-	}
-	for _, v := range object {
+	for _, v := range Members(text) {
 		if v[0] == '[' {
 			return true
 		}

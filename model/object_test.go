@@ -38,7 +38,7 @@ func TestParseJSON(t *testing.T) {
 		many       bool
 	}{
 		{objects(), `{"people":[{"age":1}],"scale":2}`, `people=[{"age":1}] scale=2`, false},
-		{objects(), `{"people":[{"age":1}],"scale":null,"note":null}`, `note=null people=[{"age":1}]`, false},
+		{objects(), `{"people":[{"age":1}],"scale":null,"note":null}`, `people=[{"age":1}] note=null`, false},
 		{objects(), `{"age":1,"name":"a"}`, `people=[{"age":1,"name":"a"}]`, false},
 		{objects(), `{"age":[1,2],"name":["a","b"]}`, `people={"age":[1,2],"name":["a","b"]}`, false},
 		{objects(), ` [{"age":1},{"age":2}] `, `people=[{"age":1},{"age":2}]`, false},

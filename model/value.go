@@ -17,9 +17,17 @@ import (
 // be a data URL. A table is a list of records, an object of columns or CSV in a
 // string; for a JSON document the value is it.
 func (f *Field) Parse(value []byte) (Tensor, error) {
-	t := Tensor{Name: f.Name, Type: f.Type}
 	value = bytes.TrimSpace(value)
-	if !json.Valid(value) || !utf8.Valid(value) {
+	if !json.Valid(value) {
+		return Tensor{}, &InputError{f.Name, "it is no JSON"}
+	}
+	return f.parse(value)
+}
+
+// parse is Parse of what is known to be JSON.
+func (f *Field) parse(value []byte) (Tensor, error) {
+	t := Tensor{Name: f.Name, Type: f.Type}
+	if !utf8.Valid(value) {
 		return t, t.wrong("it is no JSON")
 	}
 	switch k := f.kind(); {

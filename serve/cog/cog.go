@@ -161,11 +161,10 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (*prediction, err
 // parse makes a request of the inputs of a prediction. Files come in data URLs: the
 // server fetches nothing.
 func parse(s *model.Signature, input json.RawMessage) (*model.Request, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(input, &object); err != nil {
+	if input[0] != '{' {
 		return nil, &model.InputError{Reason: "the input is no object"}
 	}
-	for name, value := range object {
+	for name, value := range model.Members(input) {
 		f := s.Input(name)
 		if f == nil || f.Type != model.Bytes || f.Parameters == nil || f.Parameters.Kind != model.KindFile && f.Parameters.Kind != model.KindImage {
 			continue

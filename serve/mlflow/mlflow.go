@@ -108,8 +108,8 @@ func parse(s *model.Signature, contentType string, body []byte) (*asked, error) 
 	kind, _, err := mime.ParseMediaType(contentType)
 	switch {
 	case kind == "text/csv":
-		requests, err := s.ParseCSV(body)
-		return &asked{requests, len(requests) != 1}, err
+		requests, many, err := plain.CSV(s, body)
+		return &asked{requests, many}, err
 	case kind == "application/json", strings.HasSuffix(kind, "+json"):
 		return parseJSON(s, body)
 	case err != nil && contentType != "":
@@ -121,55 +121,44 @@ func parse(s *model.Signature, contentType string, body []byte) (*asked, error) 
 	}
 }
 
-// The keys of a document, of which it has one.
+// The keys of a document, of which it has one, and maybe params beside it.
 const (
 	keySplit     = "dataframe_split"
 	keyRecords   = "dataframe_records"
 	keyInstances = "instances"
 	keyInputs    = "inputs"
-	keyParams    = "params" // which may be there beside it
 )
 
 func parseJSON(s *model.Signature, body []byte) (*asked, error) {
-	var doc map[string]json.RawMessage
+	var doc struct {
+		Split     json.RawMessage `json:"dataframe_split"`
+		Records   json.RawMessage `json:"dataframe_records"`
+		Instances json.RawMessage `json:"instances"`
+		Inputs    json.RawMessage `json:"inputs"`
+		Params    json.RawMessage `json:"params"`
+	}
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return nil, &route.RequestError{Message: "the body is no JSON object: " + err.Error()}
 	}
-	params := doc[keyParams]
-	delete(doc, keyParams)
-	if len(doc) != 1 {
-		return nil, &route.RequestError{Message: "the body must have one of " + strings.Join([]string{keySplit, keyRecords, keyInstances, keyInputs}, ", ")}
-	}
-	a := &asked{}
+	a, n := &asked{}, 0
 	var err error
-	for key, value := range doc {
-		switch key {
-		case keySplit:
-			err = a.split(s, value)
-		case keyRecords:
-			err = a.records(s, value)
-		case keyInstances:
-			err = a.instances(s, value)
-		case keyInputs:
-			err = a.inputs(s, value)
-		default:
-			err = &route.RequestError{Message: fmt.Sprintf("%.100q is none of %s, %s, %s and %s", key, keySplit, keyRecords, keyInstances, keyInputs)}
+	for _, form := range []struct {
+		value json.RawMessage
+		read  func(*model.Signature, []byte) error
+	}{{doc.Split, a.split}, {doc.Records, a.records}, {doc.Instances, a.instances}, {doc.Inputs, a.inputs}} {
+		if form.value != nil {
+			if n++; n == 1 {
+				err = form.read(s, form.value)
+			}
 		}
+	}
+	if n != 1 {
+		return nil, &route.RequestError{Message: "the body must have one of " + strings.Join([]string{keySplit, keyRecords, keyInstances, keyInputs}, ", ")}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return a, a.params(s, params)
-}
-
-// maxCells bounds the cells of a table in JSON, each of which takes room of its own.
-const maxCells = 8 << 20
-
-func tooMany() error {
-	return &route.RequestError{
-		Status:  http.StatusRequestEntityTooLarge,
-		Message: fmt.Sprintf("the table has more than %d cells: send it in parts, or as text/csv", maxCells),
-	}
+	return a, a.params(s, doc.Params)
 }
 
 // split reads columns and rows of cells.
@@ -179,11 +168,10 @@ func (a *asked) split(s *model.Signature, value []byte) (err error) {
 		Data    json.RawMessage `json:"data"`
 	}
 	var rows [][]json.RawMessage
-	err = json.Unmarshal(value, &table)
-	if bytes.Count(table.Data, []byte(",")) > maxCells {
-		return tooMany()
+	if err := plain.CheckCells(value, ","); err != nil {
+		return err
 	}
-	if err == nil && table.Data != nil {
+	if err = json.Unmarshal(value, &table); err == nil && table.Data != nil {
 		err = json.Unmarshal(table.Data, &rows)
 	}
 	if err != nil {
@@ -200,6 +188,9 @@ func (a *asked) split(s *model.Signature, value []byte) (err error) {
 
 // records reads rows as objects.
 func (a *asked) records(s *model.Signature, value []byte) (err error) {
+	if err := plain.CheckCells(value, ":{"); err != nil {
+		return err
+	}
 	var list []map[string]json.RawMessage
 	if err := json.Unmarshal(value, &list); err != nil {
 		return &route.RequestError{Message: keyRecords + ": " + err.Error()}
@@ -208,8 +199,11 @@ func (a *asked) records(s *model.Signature, value []byte) (err error) {
 	if len(list) > 0 {
 		columns = inOrder(s, list[0])
 	}
-	if len(list) > maxCells/max(len(columns), 1) {
-		return tooMany()
+	if len(list) > plain.MaxCells/max(len(columns), 1) {
+		return &route.RequestError{
+			Status:  http.StatusRequestEntityTooLarge,
+			Message: fmt.Sprintf("%d records of %d columns are too many cells: send them in parts", len(list), len(columns)),
+		}
 	}
 	rows := make([][]json.RawMessage, len(list))
 	for i, record := range list {

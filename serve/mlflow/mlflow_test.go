@@ -99,7 +99,7 @@ func TestInvocations(t *testing.T) {
 		{"inputs", "matrix", "", `{"inputs":[[1,2],[3,4]]}`, 200, `{"predictions": "x=1;2;3;4"}`},
 		{"inputs by name", "columns", "", `{"inputs":{"a":[1,3],"b":[2,4]}}`, 200, `{"predictions": "a=1;3 b=2;4"}`},
 		{"two keys", "matrix", "", `{"inputs":[[1,2]],"instances":[[1,2]]}`, 400, bad(`the body must have one of dataframe_split, dataframe_records, instances, inputs`)},
-		{"another key", "matrix", "", `{"data":[[1,2]]}`, 400, bad(`\"data\" is none of dataframe_split, dataframe_records, instances and inputs`)},
+		{"another key", "matrix", "", `{"data":[[1,2]]}`, 400, bad(`the body must have one of dataframe_split, dataframe_records, instances, inputs`)},
 		{"no JSON", "matrix", "", `[`, 400, bad(`the body is no JSON object: unexpected end of JSON input`)},
 		{"CSV", "matrix", "text/csv", "a,b\n1,2\n", 200, `{"predictions": "x=1;2"}`},
 		{"CSV, a row each", "scalars", "text/csv; charset=utf-8", "a,b\n1,x\n2,\n", 200, `{"predictions": ["a=1 b=x", "a=2"]}`},

@@ -210,6 +210,9 @@ func (q *embeddingsRequest) check() error {
 // inputs reads what is to be embedded: a text, several, the tokens of one, or of
 // several.
 func inputs(value json.RawMessage) (texts []string, tokens [][]int64, err error) {
+	if err := plain.CheckCells(value, ","); err != nil {
+		return nil, nil, err
+	}
 	var one string
 	var ids []int64
 	switch {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/serve/plain"
 )
 
 // maxParts bounds the parts of a form.
@@ -45,7 +46,7 @@ func readParts(content []byte, boundary string) (form, error) {
 			return nil, &model.InputError{Reason: "the form cannot be read: " + err.Error()}
 		}
 		if len(f) == maxParts {
-			return nil, &model.InputError{Reason: fmt.Sprintf("the form has more than %d parts", maxParts)}
+			return nil, tooManyParts()
 		}
 		b, err := io.ReadAll(p)
 		if err != nil {
@@ -54,6 +55,10 @@ func readParts(content []byte, boundary string) (form, error) {
 		kind, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
 		f = append(f, part{p.FormName(), p.FileName(), kind, p.FileName() != "" || kind != "" && kind != typeText, b})
 	}
+}
+
+func tooManyParts() error {
+	return &model.InputError{Reason: fmt.Sprintf("the form has more than %d parts", maxParts)}
 }
 
 // formOf is a form of what was typed alone.
@@ -174,10 +179,10 @@ func (p *part) tensor(f *model.Field) (model.Tensor, error) {
 	case typeJSON:
 		return f.Parse(p.content)
 	case typeCSV:
-		return f.ParseCSV(p.content)
+		return plain.FieldCSV(f, p.content)
 	}
 	if f.Type != model.Bytes || isKind(f, model.KindTable) {
-		return f.ParseCSV(p.content)
+		return plain.FieldCSV(f, p.content)
 	}
 	return f.File(p.content), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/route"
 )
 
@@ -49,14 +50,17 @@ func parse(s *model.Signature, kind, boundary string, content []byte) (*asked, e
 		}
 		return f.ask(s)
 	case kind == typeForm && !looksJSON(content):
+		if bytes.Count(content, []byte("&")) >= maxParts {
+			return nil, tooManyParts()
+		}
 		values, err := url.ParseQuery(string(content))
 		if err != nil {
 			return nil, &model.InputError{Reason: "the form cannot be read: " + err.Error()}
 		}
 		return formOf(values).ask(s)
 	case kind == typeCSV:
-		requests, err := s.ParseCSV(content)
-		return &asked{requests, len(requests) != 1}, err
+		requests, many, err := plain.CSV(s, content)
+		return &asked{requests, many}, err
 	case kind == typeNPY, kind == typeNPZ:
 		return arrays(s, kind, content)
 	case kind == "", kind == typeForm, kind == typeJSON, strings.HasSuffix(kind, "+json"):

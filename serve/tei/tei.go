@@ -226,6 +226,9 @@ func (h *handler) embed(ctx context.Context, a *asked) (*said, error) {
 
 // inputs reads texts, or tokens.
 func inputs(value json.RawMessage) (texts []string, tokens [][]int64, err error) {
+	if err := plain.CheckCells(value, ","); err != nil {
+		return nil, nil, err
+	}
 	var one string
 	var ids []int64
 	switch {
@@ -317,6 +320,9 @@ func sequences(value json.RawMessage) (texts, pairs []string, many bool, err err
 	var one string
 	var list []string
 	var lists [][]string
+	if err := plain.CheckCells(value, ","); err != nil {
+		return nil, nil, false, err
+	}
 	wrong := &problem{http.StatusUnprocessableEntity, "Validation", "inputs are a text, two of them in a list, or lists of such lists"}
 	switch {
 	case len(value) == 0 || string(value) == "null":
