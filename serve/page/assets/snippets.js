@@ -21,12 +21,15 @@ const laid = (r) => (r.json.length > 80 ? pretty(r.value) : r.json);
 
 const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
+// quoted is the name of a file as curl's -F reads it.
+const quoted = (name) => (/[;,"]/.test(name) ? `"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"` : name);
+
 function curl(r) {
   const lines = [`curl ${shell(r.url)}`];
   if (r.key) lines.push('-H "Authorization: Bearer $WHERRY_API_KEY"');
   if (r.stream) lines.push("-N -H 'Accept: text/event-stream'");
   if (r.parts) {
-    for (const p of r.parts) lines.push(p.file ? `-F ${shell(`${p.name}=@${p.filename}`)}` : `--form-string ${shell(`${p.name}=${p.text}`)}`);
+    for (const p of r.parts) lines.push(p.file ? `-F ${shell(`${p.name}=@${quoted(p.filename)}`)}` : `--form-string ${shell(`${p.name}=${p.text}`)}`);
   } else {
     lines.push("-H 'Content-Type: application/json'", inFile(r) ? "-d @request.json" : `-d ${shell(laid(r))}`);
   }
