@@ -1,0 +1,55 @@
+"""Linear algebra of all kinds, on numbers of all kinds, into a file: the same in every run."""
+
+import sys
+
+import numpy as np
+import scipy.linalg
+
+numbers = np.random.default_rng(7)
+results = {}
+
+
+def keep(name, *arrays):
+    for i, a in enumerate(arrays):
+        results[f"{name}.{i}"] = np.atleast_1d(np.asarray(a))
+
+
+def matrix(rows, columns, kind):
+    return numbers.standard_normal((rows, columns)).astype(kind)
+
+
+for kind in (np.float64, np.float32):
+    k = np.dtype(kind).name
+    for m, n, d in ((1, 1, 1), (3, 5, 7), (8, 64, 16), (33, 17, 65), (100, 100, 100), (1, 300, 200), (257, 1, 129), (130, 260, 390)):
+        a, b = matrix(m, d, kind), matrix(d, n, kind)
+        name = f"product {k} {m} {n} {d}"
+        keep(name, a @ b, a.T.copy().T @ b, a @ b.T.copy().T, a.T.copy().T @ b.T.copy().T)
+        keep(name + " views", a[::-1] @ b, a @ b[:, ::-1], a[:, ::2] @ b[::2], np.asfortranarray(a) @ b[:, : max(1, n // 2)])
+        out = np.full((m, n), np.nan, kind)
+        np.matmul(a, b, out=out)
+        keep(name + " out", out, a @ b[:, 0], a[0] @ b, a @ a.T, a.T @ a)
+        for bad in (np.nan, np.inf, -np.inf):
+            x, y = a.copy(), b.copy()
+            x[m // 2, d // 2] = bad
+            y[d // 2, 0] = 0
+            keep(f"{name} {bad}", x @ y, x @ y[:, 0])
+        tiny = np.finfo(kind).tiny
+        keep(name + " tiny", (a * tiny) @ b, (a * kind(1e30)) @ b)
+    for n in (2, 5, 31, 64, 100, 150):
+        a = matrix(n, n, kind) + n * np.eye(n, dtype=kind)
+        s = a @ a.T
+        v = matrix(n, 3, kind)
+        name = f"factors {k} {n}"
+        keep(name, np.linalg.solve(a, v), np.linalg.inv(a), np.linalg.cholesky(s), np.linalg.det(a / n))
+        keep(name + " values", np.linalg.svd(a, compute_uv=False), np.linalg.eigvalsh(s), np.abs(np.linalg.qr(a)[1]))
+        keep(name + " scipy", scipy.linalg.lu_solve(scipy.linalg.lu_factor(a), v), scipy.linalg.cho_solve(scipy.linalg.cho_factor(s), v),
+             scipy.linalg.solve_triangular(np.triu(a), v), scipy.linalg.solve_triangular(np.tril(a), v, lower=True, trans=1))
+        blas = scipy.linalg.blas
+        p = "d" if kind is np.float64 else "s"
+        c = np.asfortranarray(matrix(n, n, kind))
+        for beta in (0, 1, -0.5):
+            keep(f"{name} blas {beta}",
+                 getattr(blas, p + "gemm")(1.5, a, a, beta=beta, c=c, trans_a=1), getattr(blas, p + "syrk")(0.5, a, beta=beta, c=c, lower=1),
+                 getattr(blas, p + "gemv")(2, a, v[:, 0], beta=beta, y=v[:, 1].copy(), trans=1), getattr(blas, p + "trsm")(1, np.triu(a), v))
+np.savez(sys.argv[1], **results)
+print(len(results))
