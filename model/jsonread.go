@@ -19,7 +19,7 @@ import (
 type reader struct {
 	kind   DataType
 	base64 bool  // strings are
-	expect int64 // elements, as somebody said
+	expect int64 // elements, as somebody said; less than 0: nobody did
 
 	text  []byte
 	at    int
@@ -47,7 +47,7 @@ func (r *reader) read() error {
 	r.out = []byte{}
 	if size := r.kind.Size(); size > 0 { // a number and its comma are two bytes
 		most := len(r.text)/2 + 1
-		if r.expect > 0 && r.expect < int64(most) {
+		if r.expect >= 0 && r.expect < int64(most) {
 			most = int(r.expect)
 		}
 		r.out = make([]byte, 0, min(most, 1<<20)*size)

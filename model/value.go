@@ -43,7 +43,7 @@ func (f *Field) parse(value []byte) (Tensor, error) {
 			return f.whole(b), nil
 		}
 	}
-	shape, data, err := readElements(f.Type, value, false, 0)
+	shape, data, err := readElements(f.Type, value, false, -1)
 	if err != nil {
 		return t, &InputError{f.Name, err.Error() + ": the model takes " + f.Describe()}
 	}

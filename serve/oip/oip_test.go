@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -182,6 +183,20 @@ func TestInferJSON(t *testing.T) {
 	}
 	if a := ask(t, s, "POST", "/v2/models/words/infer", `{"inputs":[{"name":"prompt","shape":[1],"data":["/w=="],"datatype":"BYTES","parameters":{"content_type":"base64"}}]}`); !strings.Contains(a.body, `"content_type":"base64"`) || !strings.Contains(a.body, `"data":["/w=="]`) {
 		t.Errorf("got %v", a)
+	}
+}
+
+// A tensor without elements takes no memory for those that it could have: neither
+// what the request says nor how long it is makes room.
+func TestInferEmpty(t *testing.T) {
+	s := server(t)
+	empty := strings.Repeat(`{"name":"x","datatype":"INT64","shape":[0],"data":[]},`, 4000)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a := ask(t, s, "POST", "/v2/models/simple/infer", `{"inputs":[`+empty+inputA+`]`+strings.Repeat(" ", 1<<19)+`}`)
+	runtime.ReadMemStats(&after)
+	if more := (after.TotalAlloc - before.TotalAlloc) >> 20; a.status != 400 || more > 64 {
+		t.Errorf("got %d %s, and %d MB were taken", a.status, a.body, more)
 	}
 }
 
