@@ -17,12 +17,11 @@ import (
 	"github.com/wherry-run/wherry/model/onnx"
 	"github.com/wherry-run/wherry/model/onnx/graph"
 	"github.com/wherry-run/wherry/model/python"
-	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 )
 
 // Module is where an image has ONNX Runtime.
-const Module = oci.ONNXModule
+const Module = "/usr/local/bin/onnxruntime.wasm"
 
 // Door is a Spec's Door for a Python program: it runs the ONNX models that the program
 // opens, by the ONNX Runtime of an image, and within the program's limits.
