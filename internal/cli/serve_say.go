@@ -32,10 +32,44 @@ func (a *app) sayServed(s *serve.Server, models []*servedModel, on *sockets) {
 		if st.Name != s.Repository().Default() || !st.Default || st.Signature == nil {
 			continue
 		}
-		if line := curlLine(url+"/predict", models[i].sample(st.Signature), goruntime.GOOS); line != "" {
-			a.say("%s", "  "+line)
+		a.say("%s", "  "+models[i].askLine(url, st.Signature))
+	}
+}
+
+// askLine is a command that asks the model: with its first golden case or what fits
+// it, with a file of the reader's where it takes one, and else for what it takes.
+func (m *servedModel) askLine(url string, s *model.Signature) string {
+	m.mu.Lock()
+	golden := m.golden
+	m.mu.Unlock()
+	if form := formLine(url+"/predict", s); golden == "" && form != "" {
+		return form
+	}
+	if line := curlLine(url+"/predict", sample(s, golden), goruntime.GOOS); line != "" {
+		return line
+	}
+	return "curl " + url + "/v2/models/" + m.name
+}
+
+// formLine is a command that sends a file for each input that must be there; "" when
+// not all of them are files.
+func formLine(url string, s *model.Signature) string {
+	line := "curl " + url
+	for i := range s.Inputs {
+		f := &s.Inputs[i]
+		p := f.Parameters
+		switch {
+		case p != nil && p.Optional:
+		case p != nil && isModelName(f.Name) && (p.Kind == model.KindImage || p.Kind == model.KindFile):
+			line += " -F " + f.Name + "=@" + strings.ToUpper(p.Kind)
+		default:
+			return ""
 		}
 	}
+	if line == "curl "+url {
+		return ""
+	}
+	return line
 }
 
 // say writes a line for people.
@@ -46,11 +80,11 @@ func (a *app) say(format string, args ...any) {
 // maxSampled bounds the request that is shown as an example, in bytes.
 const maxSampled = 600
 
-// sample is a request for the model as JSON: its first golden case, else made up;
-// "" when neither is short enough to be read.
-func (m *servedModel) sample(s *model.Signature) string {
-	if m.golden != "" && len(m.golden) <= maxSampled {
-		return m.golden
+// sample is a request for a model as JSON: its first golden case, else made up; ""
+// when neither is short enough to be read.
+func sample(s *model.Signature, golden string) string {
+	if golden != "" {
+		return golden
 	}
 	example := openapi.ExampleOf(s)
 	if example == nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/model"
 )
 
 func TestParsePublish(t *testing.T) {
@@ -77,6 +79,33 @@ func TestCurlLine(t *testing.T) {
 	}
 	if got := curlLine("http://h", "", "linux"); got != "" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestAskLine(t *testing.T) {
+	picture := model.Field{Name: "image", Type: model.Bytes, Shape: []int64{1}, Parameters: &model.FieldParameters{Kind: model.KindImage}}
+	number := model.Field{Name: "x", Type: model.FP32, Shape: []int64{}, Parameters: &model.FieldParameters{Minimum: new(float64), Maximum: new(float64)}}
+	maybe := model.Field{Name: "y", Type: model.FP32, Shape: []int64{}, Parameters: &model.FieldParameters{Optional: true}}
+	huge := model.Field{Name: "x", Type: model.FP32, Shape: []int64{100, 100}}
+	for _, c := range []struct {
+		golden string
+		inputs []model.Field
+		want   string
+	}{
+		{"", []model.Field{picture, maybe}, "curl http://h/predict -F image=@IMAGE"},
+		{"", []model.Field{number, maybe}, "curl http://h/predict -H Content-Type:application/json -d '{\"x\":0}'"},
+		{`{"x":3}`, []model.Field{number}, `curl http://h/predict -H Content-Type:application/json -d '{"x":3}'`},
+		{"", []model.Field{huge}, "curl http://h/v2/models/m"},
+		{"", nil, "curl http://h/predict -H Content-Type:application/json -d '{}'"},
+	} {
+		m := &servedModel{name: "m", golden: c.golden}
+		got := m.askLine("http://h", &model.Signature{Inputs: c.inputs})
+		if runtime.GOOS == "windows" {
+			got = strings.NewReplacer(`\"`, `"`, ` "{`, ` '{`, `}"`, `}'`).Replace(got)
+		}
+		if got != c.want {
+			t.Errorf("%s\nwant %s", got, c.want)
+		}
 	}
 }
 
