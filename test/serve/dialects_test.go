@@ -10,18 +10,14 @@ import (
 	"github.com/wherry-run/wherry/test/dock"
 )
 
-// dialects is a server of the models that the clients of TestDialects ask.
-func dialects(t *testing.T) *server {
+// sorters is a server of a model that classifies texts and one that ranks them.
+func sorters(t *testing.T) *server {
 	t.Helper()
-	args := []string{"--default-model", "iris"}
-	for _, name := range []string{"iris", "cancer", "sentences"} {
-		need(t, images[name])
-		args = append(args, name+"="+images[name])
-	}
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
+	var args []string
 	for _, name := range []string{"classes", "rank"} {
 		cmd := exec.CommandContext(t.Context(), path, "build", "-q", "-t", "localhost/test-serve:"+name, filepath.Join("testdata", name))
 		cmd.Env = append(os.Environ(), "WHERRY_HOME="+dock.Home(t))
@@ -37,12 +33,12 @@ func dialects(t *testing.T) *server {
 // Text Embeddings Inference, Ollama's, MLflow's; and makes the requests of Cog's
 // documents, which has no client.
 func TestDialects(t *testing.T) {
-	s := dialects(t)
+	s, small := Shared(t), sorters(t)
 	host, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
 	t.Run("documents", func(t *testing.T) { typeAgain(t, s, 10, "## One model, the protocols of many servers") })
 	t.Run("OpenAI", func(t *testing.T) { Calls(t, 30, "openai_sdk.py", s.URL) })
 	t.Run("MLflow", func(t *testing.T) { Calls(t, 20, "tables.py", host, port) })
-	t.Run("Cog", func(t *testing.T) { Calls(t, 33, "predictions.py", s.URL) })
+	t.Run("Cog", func(t *testing.T) { Calls(t, 33, "predictions.py", s.URL, small.URL) })
 	t.Run("texts", func(t *testing.T) {
 		list, err := os.ReadFile(filepath.Join("testdata", "texts.txt"))
 		if err != nil {
@@ -53,7 +49,7 @@ func TestDialects(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, dir := dock.Pinned(t, string(list), file)
-		Calls(t, 36, "texts.py", s.URL, dir)
+		Calls(t, 36, "texts.py", s.URL, small.URL, dir)
 	})
 }
 

@@ -1,5 +1,5 @@
 """Makes the requests that Cog's documents describe, and the plain ones of /predict:
-python predictions.py URL"""
+python predictions.py URL URL, the second of a server that classifies"""
 import base64
 import io
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import requests
 from calls import Calls
 
-url = sys.argv[1]
+url, sorters = sys.argv[1:3]
 call = Calls()
 flower = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 
@@ -51,7 +51,7 @@ call("a wrong input", lambda: requests.post(url + "/predictions", json={"input":
 call("a webhook", lambda: requests.post(url + "/predictions", json={"input": flower, "webhook": "http://localhost:1/"}), lambda a: a.status_code == 422)
 events = call("a stream", lambda: requests.post(url + "/predictions", json={"input": flower}, headers={"Accept": "text/event-stream"}).text)
 call("its events", lambda: [line[7:] for line in events.splitlines() if line.startswith("event: ")], lambda a: a == ["start", "output", "completed"])
-call("of a model", lambda: requests.post(url + "/m/classes/predictions", json={"input": {"text": "a boat boat", "pair": None}}).json(), lambda a: a["output"]["label"] == "water")
+call("of a model", lambda: requests.post(sorters + "/m/classes/predictions", json={"input": {"text": "a boat boat", "pair": None}}).json(), lambda a: a["output"]["label"] == "water")
 
 # The plain way.
 post = lambda **k: requests.post(url + "/predict", **k)
@@ -72,7 +72,7 @@ call("an array", lambda: npy("application/json"), lambda a: a.status_code in (20
 call("an array as a file", lambda: requests.post(url + "/m/cancer/predict", files={"measurements": ("x.npy", array.getvalue())}), lambda a: a.status_code == 200)
 call("arrays back", lambda: np.load(io.BytesIO(requests.post(url + "/m/cancer/predict", data=array.getvalue(), headers={"Content-Type": "application/x-npy", "Accept": "application/x-npz"}).content)), lambda a: len(a.files) > 0)
 call("texts", lambda: requests.post(url + "/m/sentences/predict", json=["a boat"]).json(), lambda a: len(a["embeddings"][0]) == 384)
-call("a text", lambda: requests.post(url + "/m/classes/predict", data="bread cake", headers={"Content-Type": "text/plain"}).json(), lambda a: a["label"] == "food")
+call("a text", lambda: requests.post(sorters + "/m/classes/predict", data="bread cake", headers={"Content-Type": "text/plain"}).json(), lambda a: a["label"] == "food")
 call("a wrong input", lambda: post(json={"sepal_length": "x"}), lambda a: a.status_code == 400 and a.json()["reason"] == "bad_input")
 call("no such model", lambda: requests.post(url + "/m/none/predict", json={}), lambda a: a.status_code == 404)
 call.end()

@@ -1,15 +1,15 @@
 """Calls what Hugging Face's and Ollama's clients know of a server of texts:
-python texts.py URL FOLDER"""
+python texts.py URL URL FOLDER, the second of a server that classifies and ranks"""
 import sys
 
-sys.path.append(sys.argv[2])  # of testdata/texts.txt
+sys.path.append(sys.argv[3])  # of testdata/texts.txt
 import numpy as np
 import ollama
 import requests
 from calls import Calls
 from huggingface_hub import InferenceClient
 
-url = sys.argv[1]
+url, sorters = sys.argv[1:3]
 call = Calls()
 texts = ["A wherry is a light boat.", "A ship on the river.", "Cakes are made of flour."]
 
@@ -34,7 +34,7 @@ call("health", c.health_check, lambda a: a is True)
 call.refused("of another model", lambda: InferenceClient(url + "/m/iris/embed").feature_extraction("a"), "424")
 
 # What it has no method for, as the protocol's document has it.
-post = lambda path, body: requests.post(url + path, json=body)
+post = lambda path, body: requests.post((url if path.startswith("/m/sentences") else sorters) + path, json=body)
 call("rerank", lambda: post("/m/rank/rerank", {"query": "light boat", "texts": texts, "raw_scores": False, "return_text": True, "truncate": True}).json(),
      lambda a: [r["index"] for r in a] == [0, 1, 2] and a[0]["text"] == texts[0] and all(0 < r["score"] < 1 for r in a))
 call("raw scores", lambda: post("/m/rank/rerank", {"query": "light boat", "texts": texts, "raw_scores": True}).json(), lambda a: a[0] == {"index": 0, "score": -1.0})
@@ -43,7 +43,7 @@ call("predict several", lambda: post("/m/classes/predict", {"inputs": [["a boat"
 call("predict a pair", lambda: post("/m/classes/predict", {"inputs": ["a boat", "river boat"]}).json(), lambda a: a[0]["label"] == "water")
 call("at the root", lambda: post("/m/classes/", {"inputs": "cake bread"}).json(), lambda a: a[0]["label"] == "food")
 call("the plain way", lambda: post("/m/classes/predict", {"text": "cake bread cake"}).json(), lambda a: a["label"] == "food" and len(a["scores"]) == 3)
-call("info of classes", lambda: requests.get(url + "/m/classes/info").json(), lambda a: a["model_type"]["classifier"]["id2label"] == {"0": "water", "1": "food", "2": "other"})
+call("info of classes", lambda: requests.get(sorters + "/m/classes/info").json(), lambda a: a["model_type"]["classifier"]["id2label"] == {"0": "water", "1": "food", "2": "other"})
 call("rerank as Jina and Cohere", lambda: post("/v1/rerank", {"model": "rank", "query": "light boat", "documents": texts, "top_n": 1, "return_documents": True}).json(),
      lambda a: len(a["results"]) == 1 and a["results"][0]["index"] == 0 and a["results"][0]["document"]["text"] == texts[0])
 answer = call("headers", lambda: post("/m/sentences/embed", {"inputs": texts}))
