@@ -68,8 +68,11 @@ const MinWork = 512
 
 // Pins returns what can be replaced in the module with this digest, by function.
 func Pins(module [32]byte) []Pin {
-	if module == onnxRuntime118 {
+	switch module {
+	case onnxRuntime118:
 		return onnxRuntimePins()
+	case wasiPython010:
+		return wasiPythonPins()
 	}
 	return nil
 }

