@@ -28,7 +28,8 @@ type entry struct {
 	off     bool   // unloaded on purpose
 	closed  bool
 	waking  chan struct{} // closed when the loading that a request began is over
-	wakeErr error
+	wakeErr error         // of that, if it failed
+	failed  time.Time     // when it did
 }
 
 func newEntry(r *Repository, s Source) *entry {
@@ -69,7 +70,7 @@ func (e *entry) load(ctx context.Context) error {
 	if err != nil {
 		e.set(func(s *Status) {
 			if e.current.Load() == nil {
-				s.State, s.Reason = StateUnavailable, "it could not be loaded"
+				s.State, s.Reason = StateUnavailable, notLoaded
 			}
 		})
 		return fmt.Errorf("load model %s: %w", e.name, err)
@@ -227,11 +228,14 @@ func (e *entry) wake(ctx context.Context) error {
 		return nil
 	case e.closed || e.repository.draining.Load():
 		e.mu.Unlock()
-		return &NotReadyError{e.name, e.version, shuttingDown}
+		return &NotReadyError{Model: e.name, Version: e.version, Reason: shuttingDown}
 	case e.off:
 		reason := e.known.Reason
 		e.mu.Unlock()
-		return &NotReadyError{e.name, e.version, reason}
+		return &NotReadyError{Model: e.name, Version: e.version, Reason: reason}
+	case e.waking == nil && e.wakeErr != nil && time.Since(e.failed) < pause:
+		defer e.mu.Unlock()
+		return e.unloadable()
 	}
 	if e.waking == nil {
 		e.waking = make(chan struct{})
@@ -250,10 +254,22 @@ func (e *entry) wake(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.wakeErr != nil {
-		return e.wakeErr
+		return e.unloadable()
 	}
 	return nil
 }
+
+// pause is how long requests for a model that could not be loaded do not try that
+// again.
+const pause = time.Second
+
+// unloadable is the error of a request for a model that could not be loaded. The
+// caller holds mu.
+func (e *entry) unloadable() error {
+	return &NotReadyError{Model: e.name, Version: e.version, Reason: notLoaded, Cause: e.wakeErr}
+}
+
+const notLoaded = "it could not be loaded"
 
 // rouse does what wake began.
 func (e *entry) rouse() {
@@ -264,7 +280,7 @@ func (e *entry) rouse() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	close(e.waking)
-	e.waking, e.wakeErr = nil, err
+	e.waking, e.wakeErr, e.failed = nil, err, time.Now()
 }
 
 // sleep unloads it until its next request; false when it does not run.

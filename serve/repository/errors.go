@@ -20,7 +20,11 @@ type NotReadyError struct {
 	Model, Version string
 	// Reason says why not, for people.
 	Reason string
+	// Cause is what is behind it, for the log; nil when nothing is.
+	Cause error
 }
+
+func (e *NotReadyError) Unwrap() error { return e.Cause }
 
 func (e *NotReadyError) Error() string {
 	return fmt.Sprintf("model %q is not ready: %s", e.Model, e.Reason)

@@ -54,13 +54,13 @@ func (r *Repository) infer(ctx context.Context, e *entry, c *Call, receipt *Rece
 			continue
 		}
 		if r.draining.Load() {
-			return nil, &NotReadyError{e.name, e.version, shuttingDown}
+			return nil, &NotReadyError{Model: e.name, Version: e.version, Reason: shuttingDown}
 		}
 		receipt.Digest = s.loaded.Digest
 		response, err := s.infer(ctx, c, receipt)
 		if err == errMoved {
 			if e.current.Load() == s { // it is being closed for good
-				return nil, &NotReadyError{e.name, e.version, shuttingDown}
+				return nil, &NotReadyError{Model: e.name, Version: e.version, Reason: shuttingDown}
 			}
 			continue
 		}

@@ -192,9 +192,10 @@ func TestMemory(t *testing.T) {
 // TestWakeFails: who asks a model that cannot be loaded again hears why, and who
 // comes later has another try.
 func TestWakeFails(t *testing.T) {
-	bad := atomic.Bool{}
+	bad, tries := atomic.Bool{}, atomic.Int64{}
 	r := open(t, Config{Memory: 100, Sources: []Source{
 		source("a", "", func() (*Loaded, error) {
+			tries.Add(1)
 			if bad.Load() {
 				return nil, errGuilty
 			}
@@ -205,13 +206,23 @@ func TestWakeFails(t *testing.T) {
 		}),
 	}})
 	bad.Store(true)
-	if _, err := r.Infer(t.Context(), &Call{Request: numbers(1)}); !errors.Is(err, errGuilty) {
-		t.Error(err)
+	for range 3 {
+		var unready *NotReadyError
+		if _, err := r.Infer(t.Context(), &Call{Request: numbers(1)}); !errors.Is(err, errGuilty) || !errors.As(err, &unready) {
+			t.Error(err)
+		}
+	}
+	if n := tries.Load(); n != 2 {
+		t.Errorf("it was tried %d times", n)
+	}
+	if r.Ready() {
+		t.Error("it is ready")
 	}
 	bad.Store(false)
-	if _, err := r.Infer(t.Context(), &Call{Request: numbers(1)}); err != nil {
-		t.Error(err)
-	}
+	waitFor(t, "it is tried again", func() bool {
+		_, err := r.Infer(t.Context(), &Call{Request: numbers(1)})
+		return err == nil
+	})
 }
 
 // TestDrain: what was taken is answered, what comes is not taken.

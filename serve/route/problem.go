@@ -57,6 +57,10 @@ func (e *RequestError) Error() string { return e.Message }
 
 // ProblemOf says what a client may know of an error.
 func ProblemOf(err error) Problem {
+	var unready *repository.NotReadyError
+	if errors.As(err, &unready) { // whatever it is behind that
+		return Problem{Status: http.StatusServiceUnavailable, Reason: ReasonNotReady, Message: unready.Error(), RetryAfter: time.Second}
+	}
 	if p, ok := ofRequest(err); ok {
 		return p
 	}
@@ -102,7 +106,6 @@ func ofRequest(err error) (Problem, bool) {
 // ofServer knows errors of the server's state, and of time.
 func ofServer(err error) (Problem, bool) {
 	var busy *repository.OverloadedError
-	var unready *repository.NotReadyError
 	switch {
 	case errors.As(err, &busy):
 		p := Problem{Status: http.StatusTooManyRequests, Reason: ReasonOverloaded, Message: busy.Error(), RetryAfter: busy.RetryAfter}
@@ -112,8 +115,6 @@ func ofServer(err error) (Problem, bool) {
 		return p, true
 	case errors.Is(err, model.ErrBusy):
 		return Problem{Status: http.StatusTooManyRequests, Reason: ReasonOverloaded, Message: model.ErrBusy.Error()}, true
-	case errors.As(err, &unready):
-		return Problem{Status: http.StatusServiceUnavailable, Reason: ReasonNotReady, Message: unready.Error(), RetryAfter: time.Second}, true
 	case errors.Is(err, model.ErrClosed), errors.Is(err, runtime.ErrClosed):
 		return Problem{Status: http.StatusServiceUnavailable, Reason: ReasonNotReady, Message: model.ErrClosed.Error(), RetryAfter: time.Second}, true
 	case errors.Is(err, context.DeadlineExceeded):

@@ -41,6 +41,7 @@ func TestProblemOf(t *testing.T) {
 		{&repository.OverloadedError{}, 503, ReasonOverloaded},
 		{model.ErrBusy, 429, ReasonOverloaded},
 		{&repository.NotReadyError{}, 503, ReasonNotReady},
+		{&repository.NotReadyError{Cause: &model.ModelError{Message: "secret"}}, 503, ReasonNotReady},
 		{model.ErrClosed, 503, ReasonNotReady},
 		{context.DeadlineExceeded, 504, ReasonTimeout},
 		{context.Canceled, 499, ReasonCanceled},
