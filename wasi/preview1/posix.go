@@ -85,13 +85,10 @@ func (p *POSIX) resolve(dir int32, path string) (place, Errno) {
 		base = p.host.cwd()
 	}
 	base, path = ascend(base, strings.TrimLeft(path, "/"))
-	if path = strings.TrimPrefix(base+"/", "/") + path; path == "" {
-		path = "."
+	if base = base[1:]; base != "" && path != "" {
+		base += "/"
 	}
-	if base == "/" {
-		path = strings.TrimPrefix(path, "/")
-	}
-	if path == "" {
+	if path = base + path; path == "" {
 		path = "."
 	}
 	return place{p.root, p.node, path}, esuccess
