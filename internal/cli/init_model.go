@@ -160,7 +160,10 @@ func (a *app) finishInit(folder string, d *scaffold.Draft, force bool, next stri
 	}
 	ux.Line(a.Err, d.Found)
 	wrote := "wrote " + strings.Join(names, ", ")
-	if d.Edits > 0 {
+	switch {
+	case d.Edits == 1:
+		wrote += "; one line is marked EDIT: look at it"
+	case d.Edits > 1:
 		wrote += fmt.Sprintf("; %d lines are marked EDIT: look at them", d.Edits)
 	}
 	ux.Line(a.Err, wrote)
