@@ -150,7 +150,12 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (*prediction, err
 	if err != nil {
 		return nil, err
 	}
-	p := &prediction{model: st.Name, signature: st.Signature, request: request, webhook: a.Webhook, events: a.Events}
+	call, err := plain.Call(r, repository.ProtocolCog)
+	if err != nil {
+		return nil, err
+	}
+	call.Model, call.Request = st.Name, request
+	p := &prediction{model: st.Name, signature: st.Signature, call: &call, webhook: a.Webhook, events: a.Events}
 	p.said = said{ID: a.ID, Input: a.Input, Status: statusStarting, Logs: "", Version: st.Digest, Created: stamp(time.Now())}
 	if a.ID == "" {
 		p.said.ID = strings.ToLower(rand.Text())
@@ -286,7 +291,7 @@ func (h *handler) run(ctx context.Context, p *prediction, tell func(name string,
 	defer endHook()
 	p.begin()
 	tellHook("start")
-	call := &repository.Call{Model: p.model, Protocol: repository.ProtocolCog, Request: p.request}
+	call := p.call
 	var parts []json.RawMessage
 	if tell != nil {
 		began := false

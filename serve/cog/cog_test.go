@@ -189,6 +189,22 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestParts shows a model that gives its answer in parts: they are the output.
+func TestParts(t *testing.T) {
+	f := upper("upper", nil)
+	f.Parts = 3
+	h := tasktest.Handler(cog.Routes(tasktest.Open(t, f), cog.Options{}))
+	_, got := ask(h, "POST", "/predictions", `{"id":"s","input":{"text":"a"}}`, "Accept", "text/event-stream")
+	for _, want := range []string{`{"chunk":"A","index":0}`, `{"chunk":"A","index":2}`, `"output":["A","A","A"]`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+	if _, got := ask(h, "POST", "/predictions", `{"id":"s","input":{"text":"fail"}}`, "Accept", "text/event-stream"); !strings.Contains(got, "event: completed") || !strings.Contains(got, `"status":"failed"`) {
+		t.Errorf("failed: %s", got)
+	}
+}
+
 // TestWebhook has predictions told to a server that is allowed, and shows that no other
 // is called.
 func TestWebhook(t *testing.T) {

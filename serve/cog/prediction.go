@@ -46,7 +46,7 @@ func (s *said) over() bool {
 type prediction struct {
 	model     string
 	signature *model.Signature
-	request   *model.Request
+	call      *repository.Call // until it has ended
 	webhook   string
 	events    []string
 	cancel    func(error)
@@ -77,7 +77,7 @@ func (p *prediction) end(status string, output json.RawMessage, problem string, 
 	defer p.mu.Unlock()
 	now := time.Now()
 	at := stamp(now)
-	p.receipt, p.request = r, nil
+	p.receipt, p.call = r, nil
 	p.said.Status, p.said.Output, p.said.Completed = status, output, &at
 	if problem != "" {
 		p.said.Error = &problem

@@ -81,7 +81,12 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	call := repository.Call{Model: st.Name, Protocol: repository.ProtocolMLflow}
+	call, err := plain.Call(r, repository.ProtocolMLflow)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	call.Model = st.Name
 	answers, err := plain.Each(r.Context(), h.models, call, a.requests)
 	if err != nil {
 		fail(w, err)

@@ -160,6 +160,10 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	a, st, err := h.read(w, r)
+	var call repository.Call
+	if err == nil {
+		call, err = plain.Call(r, repository.ProtocolOllama)
+	}
 	var texts []string
 	if err == nil {
 		texts, err = a.texts()
@@ -176,7 +180,7 @@ func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
 		Tokens     int         `json:"prompt_eval_count"`
 	}{a.Model, [][]float32{}, 0, 0, 0}
 	if len(texts) > 0 {
-		vectors, result, err := task.Embed(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOllama}, texts, nil)
+		vectors, result, err := task.Embed(r.Context(), h.models, &st, call, texts, nil)
 		if err != nil {
 			fail(w, err)
 			return
@@ -214,6 +218,10 @@ func (a *asked) texts() ([]string, error) {
 // embedOne is the older way, for one text.
 func (h *handler) embedOne(w http.ResponseWriter, r *http.Request) {
 	a, st, err := h.read(w, r)
+	var call repository.Call
+	if err == nil {
+		call, err = plain.Call(r, repository.ProtocolOllama)
+	}
 	if err != nil {
 		fail(w, err)
 		return
@@ -222,7 +230,7 @@ func (h *handler) embedOne(w http.ResponseWriter, r *http.Request) {
 		answer(w, map[string][]float32{"embedding": {}})
 		return
 	}
-	vectors, result, err := task.Embed(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOllama}, []string{a.Prompt}, nil)
+	vectors, result, err := task.Embed(r.Context(), h.models, &st, call, []string{a.Prompt}, nil)
 	if err != nil {
 		fail(w, err)
 		return

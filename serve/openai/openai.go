@@ -167,12 +167,17 @@ func (h *handler) embeddings(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	call, err := plain.Call(r, repository.ProtocolOpenAI)
+	if err != nil {
+		fail(w, err)
+		return
+	}
 	st, err := h.chosen(r, asked.Model)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	vectors, result, err := task.Embed(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOpenAI}, texts, tokens)
+	vectors, result, err := task.Embed(r.Context(), h.models, &st, call, texts, tokens)
 	if err != nil {
 		fail(w, err)
 		return

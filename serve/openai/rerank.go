@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
 	"github.com/wherry-run/wherry/serve/task"
@@ -39,12 +40,17 @@ func (h *handler) rerank(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	call, err := plain.Call(r, repository.ProtocolOpenAI)
+	if err != nil {
+		fail(w, err)
+		return
+	}
 	st, err := h.chosen(r, asked.Model)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	scores, result, err := task.Rank(r.Context(), h.models, &st, repository.Call{Protocol: repository.ProtocolOpenAI}, asked.Query, texts, false)
+	scores, result, err := task.Rank(r.Context(), h.models, &st, call, asked.Query, texts, false)
 	if err != nil {
 		fail(w, err)
 		return

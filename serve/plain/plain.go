@@ -43,6 +43,11 @@ func Each(ctx context.Context, m Models, call repository.Call, requests []*model
 		answers[0] = a
 		return answers, err
 	}
+	if call.Timeout > 0 { // of all of them
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, call.Timeout)
+		defer cancel()
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var wg sync.WaitGroup

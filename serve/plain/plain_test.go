@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve/plain"
@@ -97,6 +98,39 @@ func TestEach(t *testing.T) {
 	}
 	if answers, err := plain.Each(t.Context(), m, repository.Call{}, nil); err != nil || len(answers) != 0 {
 		t.Errorf("%v %v", answers, err)
+	}
+}
+
+func TestCall(t *testing.T) {
+	for _, c := range []struct {
+		timeout, priority string
+		want              repository.Call
+		wrong             bool
+	}{
+		{"", "", repository.Call{}, false},
+		{"500ms", "1", repository.Call{Timeout: 500 * time.Millisecond, Priority: 1}, false},
+		{"2", "", repository.Call{Timeout: 2 * time.Second}, false},
+		{"0.25", "", repository.Call{Timeout: 250 * time.Millisecond}, false},
+		{"0", "", repository.Call{}, true},
+		{"-1s", "", repository.Call{}, true},
+		{"NaN", "", repository.Call{}, true},
+		{"1e300", "", repository.Call{}, true},
+		{"soon", "", repository.Call{}, true},
+		{"", "high", repository.Call{}, true},
+		{"", "-1", repository.Call{}, true},
+	} {
+		r := httptest.NewRequest("POST", "/", nil)
+		if c.timeout != "" {
+			r.Header.Set(plain.HeaderTimeout, c.timeout)
+		}
+		if c.priority != "" {
+			r.Header.Set(plain.HeaderPriority, c.priority)
+		}
+		c.want.Protocol = "p"
+		got, err := plain.Call(r, "p")
+		if (err != nil) != c.wrong || err == nil && (got.Timeout != c.want.Timeout || got.Priority != c.want.Priority || got.Protocol != "p") {
+			t.Errorf("%q %q: %+v %v", c.timeout, c.priority, got, err)
+		}
 	}
 }
 

@@ -73,7 +73,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, q := range body.requests {
 		q.Outputs = outputs
 	}
-	call := repository.Call{Model: st.Name, Protocol: repository.ProtocolPredict}
+	call, err := plain.Call(r, repository.ProtocolPredict)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	call.Model = st.Name
 	if !body.many && plain.Accepts(r, typeJSON, typeEvents) == typeEvents {
 		call.Request = body.requests[0]
 		h.stream(r.Context(), w, &call, st.Signature)

@@ -102,11 +102,8 @@ func (h *handler) asksInputs(r *http.Request) bool {
 type asked struct {
 	request *http.Request
 	model   repository.Status
+	call    repository.Call
 	body    []byte
-}
-
-func (a *asked) call() repository.Call {
-	return repository.Call{Protocol: repository.ProtocolTEI}
 }
 
 // said is an answer: a document, and what it took.
@@ -126,6 +123,9 @@ func (h *handler) handler(answer answerer) http.Handler {
 		var err error
 		if a.model, err = plain.Find(h.models, route.Model(r)); err == nil && r.Method == http.MethodPost {
 			a.body, err = route.Body(w, r, h.options.MaxBody)
+		}
+		if err == nil {
+			a.call, err = plain.Call(r, repository.ProtocolTEI)
 		}
 		var s *said
 		if err == nil {
@@ -204,7 +204,7 @@ func (h *handler) embed(ctx context.Context, a *asked) (*said, error) {
 	if err != nil {
 		return nil, err
 	}
-	vectors, result, err := task.Embed(ctx, h.models, &a.model, a.call(), texts, tokens)
+	vectors, result, err := task.Embed(ctx, h.models, &a.model, a.call, texts, tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func (h *handler) rerank(ctx context.Context, a *asked) (*said, error) {
 	if err != nil {
 		return nil, err
 	}
-	scores, result, err := task.Rank(ctx, h.models, &a.model, a.call(), q.Query, q.Texts, q.Raw)
+	scores, result, err := task.Rank(ctx, h.models, &a.model, a.call, q.Query, q.Texts, q.Raw)
 	if err != nil {
 		return nil, err
 	}
@@ -304,7 +304,7 @@ func (h *handler) predict(ctx context.Context, a *asked) (*said, error) {
 			return nil, &problem{http.StatusUnprocessableEntity, "Validation", "the model takes pairs of texts"}
 		}
 	}
-	scores, result, err := task.Classify(ctx, h.models, &a.model, a.call(), texts, pairs)
+	scores, result, err := task.Classify(ctx, h.models, &a.model, a.call, texts, pairs)
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +363,7 @@ func (h *handler) similarity(ctx context.Context, a *asked) (*said, error) {
 		return nil, err
 	}
 	texts := append([]string{q.Inputs.Source}, q.Inputs.Sentences...)
-	vectors, result, err := task.Embed(ctx, h.models, &a.model, a.call(), texts, nil)
+	vectors, result, err := task.Embed(ctx, h.models, &a.model, a.call, texts, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ const Dims = 4
 type Fake struct {
 	Says   *model.Signature
 	Answer func(r *model.Request) ([]model.Tensor, error)
+	Parts  int // how many times a stream gives the answer; 0 is once
 
 	mu    sync.Mutex
 	calls int
@@ -43,6 +44,17 @@ func (f *Fake) Predict(_ context.Context, r *model.Request) (*model.Response, er
 		return nil, err
 	}
 	return &model.Response{Outputs: out, Usage: model.Usage{Fuel: 7, Memory: 9}}, nil
+}
+
+// Stream answers a request in parts that are all the same.
+func (f *Fake) Stream(ctx context.Context, r *model.Request, emit func(*model.Response) error) (model.Usage, error) {
+	response, err := f.Predict(ctx, r)
+	for range max(f.Parts, 1) {
+		if err == nil {
+			err = emit(response)
+		}
+	}
+	return model.Usage{Fuel: 7, Memory: 9}, err
 }
 
 // Calls is how many requests came to it.
