@@ -116,6 +116,24 @@ func blasSuspects() (list []suspect) {
 				return sheet{u(8), u(28), u(24), u(44), kd.size}
 			}})
 		}
+		for _, ops := range []string{"un", "ut", "ln", "lt"} {
+			list = append(list, suspect{"openblas." + kd.letter + "syrk-" + ops, 6, func(r *rand.Rand, g *guest) []uint32 {
+				n, k := few(r), few(r)
+				kd.put(g, 512, 1.5)
+				kd.put(g, 520, []float64{0, 1, 0.5}[r.IntN(3)])
+				g.words(256, at(r), 0, at(r), 0, 512, 520, 0, n, k, max(n, k), 0, n+r.Uint32N(3))
+				for range r.IntN(3) - 1 {
+					g.words(256+4*r.IntN(12), wild(r))
+				}
+				return []uint32{256, 0, 0, 16, 32, 0}
+			}, func(mem []byte, a []uint32) sheet {
+				if uint64(a[0])+48 > uint64(len(mem)) {
+					return sheet{}
+				}
+				u := func(offset uint32) uint32 { return binary.LittleEndian.Uint32(mem[a[0]+offset:]) }
+				return sheet{u(8), u(28), u(28), u(44), kd.size}
+			}})
+		}
 		list = append(list, suspect{"openblas." + kd.letter + "gemm-kernel", 8, func(r *rand.Rand, g *guest) []uint32 {
 			m, n, k := few(r), few(r), few(r)
 			return []uint32{m, n, k, 0x3fc00000, at(r), at(r), at(r), m + r.Uint32N(3)}

@@ -51,7 +51,8 @@ func (a area[T]) view(mem []byte) []T {
 type work struct {
 	overhang [maxTile / 8]float64
 	buffer   []float64
-	held     int64
+	held     int64 // bytes of the buffer that the guest is charged for
+	block    [blockSide * blockSide]float64
 	conv     lookup
 	offsets  []int // of a convolution's sums
 	weights  [mostTaps]float32
@@ -64,9 +65,12 @@ func newWork() *work { return works.Get().(*work) }
 func (w *work) free() { works.Put(w) }
 
 // hold gives a buffer of so many numbers, when the guest may have that much, or
-// nil.
+// nil. What is held already is used again.
 func hold[T number](w *work, env Env, count int) []T {
 	size := (count*sizeOf[T]() + 7) / 8
+	if int64(size)*8 <= w.held {
+		return unsafe.Slice((*T)(unsafe.Pointer(&w.buffer[0])), count)
+	}
 	if !env.Hold(int64(size) * 8) {
 		return nil
 	}

@@ -32,6 +32,7 @@ type task[T number] struct {
 	lift func(to, a []T, i, rows, k, deep int)
 	b    factor[T]
 	c    area[T]
+	into []T // takes the place of c when it is not nil: memory of ours
 	ldc  int
 	// finish is called with every part of C when it is done; it may be nil.
 	finish func(c []T, i, rows, j, columns int)
@@ -40,7 +41,7 @@ type task[T number] struct {
 // multiply does a product, or declines.
 func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) {
 	mem := env.Memory()
-	if !t.a.in(mem) || !t.b.in(mem) || !t.c.in(mem) {
+	if !t.a.in(mem) || !t.b.in(mem) || t.into == nil && !t.c.in(mem) {
 		return false, nil
 	}
 	panel, deep := panelOf[T](), min(t.k, depth)
@@ -49,11 +50,14 @@ func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) 
 	if t.lift != nil {
 		size += deep * partRows
 	}
+	held := w.held
 	buffer := hold[T](w, env, size)
 	if buffer == nil {
 		return false, nil
 	}
-	defer w.release(env)
+	if held == 0 {
+		defer w.release(env)
+	}
 	r := slabs[T]{gemm: g, env: env, task: t, w: w, packed: buffer[:deep*wide], lifted: buffer[deep*wide:]}
 	if err := r.scale(); err != nil {
 		return true, err
@@ -132,7 +136,10 @@ func (r *slabs[T]) columns(p *product[T], k, deep, j, wide int, b func(mem []byt
 	p.add = k > 0 || t.beta != 0
 	return r.gemm.parts(t.m, wide, deep, func(i, rows, column, columns int) error {
 		mem := r.env.Memory()
-		c, a := t.c.view(mem), t.a.view(mem)
+		c, a := t.into, t.a.view(mem)
+		if c == nil {
+			c = t.c.view(mem)
+		}
 		p.b, p.c = b(mem), c[i*t.ldc+j:]
 		if t.lift != nil {
 			if column == 0 {

@@ -15,17 +15,19 @@ type blasArgs [argsSize]byte
 
 func (a *blasArgs) at(offset int) uint32 { return binary.LittleEndian.Uint32(a[offset:]) }
 
-// blasArgsAt reads arguments. They are as large as they look: below a bound.
+// most is the largest of some of them.
+func (a *blasArgs) most(offsets ...int) (most uint32) {
+	for _, at := range offsets {
+		most = max(most, a.at(at))
+	}
+	return most
+}
+
 func blasArgsAt(mem []byte, address uint32) (a blasArgs, ok bool) {
 	if at := (area[float32]{address, argsSize / 4}); !at.in(mem) {
 		return a, false
 	}
 	copy(a[:], mem[address:])
-	for i := 24; i < argsSize; i += 4 {
-		if a.at(i) > maxSide {
-			return a, false
-		}
-	}
 	return a, true
 }
 
@@ -60,7 +62,7 @@ func blasGemm[T number](g *gemm[T], exchangeA, exchangeB bool) Func {
 		alpha, ok1 := scalar[T](mem, a.at(16), 0)
 		beta, ok2 := scalar[T](mem, a.at(20), 1)
 		m, n, k := a.at(24), a.at(28), a.at(32)
-		if !ok1 || !ok2 || alpha == 0 || m == 0 || n == 0 || k == 0 {
+		if !ok1 || !ok2 || alpha == 0 || m == 0 || n == 0 || k == 0 || a.most(24, 28, 32, 36, 40, 44) > maxSide {
 			return false, nil
 		}
 		w := newWork()

@@ -219,3 +219,64 @@ func TestBLASGemv(t *testing.T) {
 		}
 	})
 }
+
+func TestBLASSyrk(t *testing.T) {
+	r, g := rng(19), newGuest(t, 1<<20)
+	sets(t, func(set *hostmath.Set) {
+		for i := range 60 {
+			kd, n, k := kinds[i%2], 1+r.IntN(160), 1+r.IntN(40)
+			if r.IntN(4) == 0 {
+				n, k = 1+r.IntN(40), 1+r.IntN(400)
+			}
+			ops := []string{"un", "ut", "ln", "lt"}[r.IntN(4)]
+			t.Run(fmt.Sprintf("%s/%ssyrk-%s/%dx%d", set.Name(), kd.letter, ops, n, k), func(t *testing.T) {
+				kd.fill(r, g, r.IntN(3) == 0)
+				rows, length := n, k
+				if ops[1] == 't' {
+					rows, length = k, n
+				}
+				a, ldc := columns{4096, rows + r.IntN(3)}, n+r.IntN(3)
+				c := columns{len(g.mem) - kd.size*((n-1)*ldc+n), ldc}
+				if a.at(kd, 0, length) > c.address {
+					t.Skip("does not fit")
+				}
+				alpha, beta := []float64{1, -0.5}[r.IntN(2)], []float64{0, 1, 0.5}[r.IntN(3)]
+				kd.put(g, 512, alpha)
+				kd.put(g, 520, beta)
+				g.words(256, uint32(a.address), 1, uint32(c.address), 0, 512, 520, r.Uint32(), uint32(n), uint32(k), uint32(a.stride), r.Uint32(), uint32(ldc))
+				before := slices.Clone(g.mem)
+				was := &guest{mem: before}
+				done, err, stack := g.call(set.Func("openblas."+kd.letter+"syrk-"+ops), 256, 0, 0, 16, 32, 0)
+				if !done || err != nil || stack[0] != 0 || g.held != 0 {
+					t.Fatalf("call = %v, %v, %d", done, err, stack[0])
+				}
+				ours := func(i, j int) bool { return i < n && (i == j || i < j == (ops[0] == 'u')) }
+				g.unchanged(t, before, func(at int) bool {
+					at = (at - c.address) / kd.size
+					return at >= 0 && ours(at%ldc, at/ldc)
+				})
+				for i := range n {
+					for j := range n {
+						if !ours(i, j) {
+							continue
+						}
+						want := sum{}
+						for p := range k {
+							x, y := a.at(kd, i, p), a.at(kd, j, p)
+							if ops[1] == 't' {
+								x, y = a.at(kd, p, i), a.at(kd, p, j)
+							}
+							want.add(alpha * kd.get(was, x) * kd.get(was, y))
+						}
+						if beta != 0 {
+							want.add(beta * kd.get(was, c.at(kd, i, j)))
+						}
+						if got := kd.get(g, c.at(kd, i, j)); !kd.near(got, want.v, want.size, k) {
+							t.Fatalf("element %d, %d is %g, want %g", i, j, got, want.v)
+						}
+					}
+				}
+			})
+		}
+	})
+}

@@ -76,6 +76,8 @@ func newSet(name string) *Set {
 		mlasActivation:          s.activation,
 	}
 	for i, ops := range []string{"nn", "nt", "tn", "tt"} {
+		s.funcs["openblas.ssyrk-"+[]string{"un", "ut", "ln", "lt"}[i]] = blasSyrk(&s.gemm.gemm, i&2 != 0, i&1 != 0)
+		s.funcs["openblas.dsyrk-"+[]string{"un", "ut", "ln", "lt"}[i]] = blasSyrk(s.gemm64, i&2 != 0, i&1 != 0)
 		if i < 2 {
 			s.funcs["openblas.sgemv-"+"nt"[i:i+1]] = blasGemv(&s.gemm.gemm, i == 1)
 			s.funcs["openblas.dgemv-"+"nt"[i:i+1]] = blasGemv(s.gemm64, i == 1)
