@@ -242,6 +242,11 @@ call.refused("trace of no model", lambda: c.get_trace_settings("none"), "no mode
 call.refused("trace elsewhere", lambda: c.update_trace_settings(settings={"trace_level": ["TIMESTAMPS"]}), "cannot be changed")
 call("log", lambda: c.get_log_settings(), lambda a: "log_info" in (told(a) if HTTP else told(a)["settings"]))
 call("log as it is", lambda: c.update_log_settings({}))
+for level in [1, 0]:
+    def tells(a):
+        set = told(a) if HTTP else told(a)["settings"]["log_verbose_level"]
+        return (set["log_verbose_level"] if HTTP else set.get("uint32_param", 0)) == level
+    call(f"log of level {level}", lambda: c.update_log_settings({"log_verbose_level": level}), tells)
 call.refused("log elsewhere", lambda: c.update_log_settings({"log_file": "/tmp/x"}), "cannot be changed")
 
 # Shared memory, of which there is none.
