@@ -39,16 +39,14 @@ type operations struct {
 func (s *Server) operate(c *Config) (err error) {
 	o := &s.operations
 	index := func() []repository.Status { return s.repository.Index() }
-	o.metrics, err = metrics.New(index, metrics.Config{Compat: c.Operations.MetricsCompat, Version: c.Version, Log: c.Log})
+	o.metrics, err = metrics.New(index, metrics.Config{Compat: c.Operations.MetricsCompat, Version: c.Version})
 	if err != nil {
 		return err
 	}
 	observe := []func(context.Context, repository.Event){guard.Observe, o.metrics.Observe}
 	if l := c.Operations.RequestLog; l != nil {
 		observe = append(observe, l.Observe)
-		if err := o.metrics.RequestLog(l.Counts); err != nil {
-			return err
-		}
+		o.metrics.RequestLog(l.Counts)
 	}
 	if o.tracer = c.Operations.Tracer; o.tracer != nil {
 		observe = append(observe, o.tracer.Observe)

@@ -6,15 +6,12 @@ package metrics
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"time"
 
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
@@ -33,27 +30,23 @@ type Config struct {
 	Compat []string
 	// Version of the program.
 	Version string
-	// Log gets what cannot be shown; nil: none.
-	Log *slog.Logger
 }
 
 // Metrics counts. Its methods may be called from any goroutine.
 type Metrics struct {
-	handler  http.Handler
-	registry *prometheus.Registry
+	version string
+	index   func() []repository.Status
+	began   time.Time
+	shown   []shown
 
-	requests                 *prometheus.CounterVec
-	failures                 *prometheus.CounterVec
-	duration, queue, compute *prometheus.HistogramVec
-	batch                    *prometheus.HistogramVec
-	fuel                     *prometheus.CounterVec
-	http                     *prometheus.CounterVec
-	tei                      *tei // nil: not shown
-	index                    func() []repository.Status
-	mu                       sync.Mutex // of adding series
-	results                  atomic.Pointer[map[resultKey]*result]
-	models                   atomic.Pointer[map[modelKey]*totals]
-	httpSeries               sync.Map // httpKey -> prometheus.Counter
+	requests, failures, fuel, http  *vec[counter]
+	duration, queue, compute, batch *vec[histogram]
+	tei                             *tei // nil: not shown
+
+	mu         sync.Mutex // of adding series
+	results    atomic.Pointer[map[resultKey]*result]
+	models     atomic.Pointer[map[modelKey]*totals]
+	httpSeries sync.Map // httpKey -> *counter
 }
 
 // modelKey is one version of a model.
@@ -69,83 +62,69 @@ type resultKey struct {
 // result holds the series of a resultKey, so that none has to be looked for when a
 // request ends.
 type result struct {
-	requests, failures, fuel        prometheus.Counter
-	duration, queue, compute, batch prometheus.Observer
+	requests, failures, fuel        *counter
+	duration, queue, compute, batch *histogram
 	totals                          *totals
 }
 
-// Buckets of times, in seconds: a trivial model answers within 50 us, and a large one
-// within a minute.
-var (
-	durations = []float64{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
-	batches   = prometheus.ExponentialBuckets(1, 2, 11)
-)
+// durations are bounds of times, in seconds: a trivial model answers within 50 us,
+// and a large one within a minute.
+func durations() []float64 {
+	return []float64{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
+}
 
 // New makes metrics of a repository, whose index is asked when they are shown.
 func New(index func() []repository.Status, c Config) (*Metrics, error) {
-	m := &Metrics{index: index, registry: prometheus.NewRegistry()}
+	if index == nil {
+		index = func() []repository.Status { return nil }
+	}
+	m := &Metrics{index: index, version: c.Version, began: time.Now()}
 	m.results.Store(&map[resultKey]*result{})
 	m.models.Store(&map[modelKey]*totals{})
-	model := []string{"model_name", "model_version"}
-	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, model)
-	}
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-	}
-	m.requests = counter("wherry_inference_requests_total", "Inferences that ended, by the HTTP status that says how.", "model_name", "model_version", "protocol", "code")
-	m.failures = counter("wherry_inference_failures_total", "Inferences that failed, by why.", "model_name", "model_version", "reason")
-	m.duration = histogram("wherry_inference_request_duration_seconds", "Time of inferences from when they were asked until they ended.", durations)
-	m.queue = histogram("wherry_inference_queue_duration_seconds", "Time that inferences waited for an instance.", durations)
-	m.compute = histogram("wherry_inference_compute_duration_seconds", "Time that inferences were in an instance.", durations)
-	m.batch = histogram("wherry_inference_batch_size", "Rows that were computed together with those of an inference.", batches)
-	m.fuel = counter("wherry_inference_fuel_total", "What guests did for inferences that were answered.", model...)
-	m.http = counter("wherry_http_requests_total", "HTTP requests that were answered, by route.", "route", "method", "code")
-	collect := []prometheus.Collector{m.requests, m.failures, m.duration, m.queue, m.compute, m.batch, m.fuel, m.http, (*indexed)(m),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
-	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "wherry_build_info", Help: "1; the version is a label.",
-		ConstLabels: prometheus.Labels{"version": c.Version}})
-	info.Set(1)
-	collect = append(collect, info)
+	const name, version = "model_name", "model_version"
+	m.requests = counters("wherry_inference_requests_total", "Inferences that ended, by the HTTP status that says how.", "code", name, version, "protocol")
+	m.failures = counters("wherry_inference_failures_total", "Inferences that failed, by why.", name, version, "reason")
+	m.fuel = counters("wherry_inference_fuel_total", "What guests did for inferences that were answered.", name, version)
+	m.duration = histograms("wherry_inference_request_duration_seconds", "Time of inferences from when they were asked until they ended.", durations(), name, version)
+	m.queue = histograms("wherry_inference_queue_duration_seconds", "Time that inferences waited for an instance.", durations(), name, version)
+	m.compute = histograms("wherry_inference_compute_duration_seconds", "Time that inferences were in an instance.", durations(), name, version)
+	m.batch = histograms("wherry_inference_batch_size", "Rows that were computed together with those of an inference.", powers(1, 2, 11), name, version)
+	m.http = counters("wherry_http_requests_total", "HTTP requests that were answered, by route.", "code", "method", "route")
+	m.shown = []shown{m.requests, m.failures, m.duration, m.queue, m.compute, m.batch, m.fuel, m.http, shows(m.showIndex), shows(m.showProcess)}
 	for _, name := range c.Compat {
 		switch name {
 		case Triton:
-			collect = append(collect, (*triton)(m))
+			m.shown = append(m.shown, shows(m.showTriton))
 		case TEI:
-			m.tei = newTEI(m)
-			collect = append(collect, m.tei.collectors()...)
+			m.tei = newTEI()
+			m.shown = append(m.shown, shows(m.showTEI))
 		default:
 			return nil, fmt.Errorf("there are no metrics of %q; there are: %s, %s", name, Triton, TEI)
 		}
 	}
-	for _, one := range collect {
-		if err := m.registry.Register(one); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
-	options := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}
-	if c.Log != nil {
-		options.ErrorLog = slog.NewLogLogger(c.Log.Handler(), slog.LevelError)
-	}
-	m.handler = promhttp.HandlerFor(m.registry, options)
 	return m, nil
 }
 
 // ServeHTTP shows all.
-func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }
-
-// RequestLog shows how many requests were written down, and how many left out.
-func (m *Metrics) RequestLog(counts func() (written, dropped int64)) error {
-	written := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "wherry_request_log_rows_total", Help: "Requests that were written to the request log."},
-		func() float64 { n, _ := counts(); return float64(n) })
-	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "wherry_request_log_dropped_total", Help: "Requests that were left out of the request log, for they came too fast or it could not be written."},
-		func() float64 { _, n := counts(); return float64(n) })
-	for _, one := range []prometheus.Collector{written, dropped} {
-		if err := m.registry.Register(one); err != nil {
-			return fmt.Errorf("register metrics: %w", err)
-		}
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	var p page
+	for _, one := range m.shown {
+		one.show(&p)
 	}
-	return nil
+	h := w.Header()
+	h["Content-Type"] = []string{contentType}
+	h["Content-Length"] = []string{strconv.Itoa(len(p.b))}
+	_, _ = w.Write(p.b)
+}
+
+// RequestLog shows how many requests were written down, and how many left out. It is
+// called before anything is shown.
+func (m *Metrics) RequestLog(counts func() (written, dropped int64)) {
+	m.shown = append(m.shown, shows(func(p *page) {
+		written, dropped := counts()
+		p.count("wherry_request_log_rows_total", "Requests that were written to the request log.", float64(written))
+		p.count("wherry_request_log_dropped_total", "Requests that were left out of the request log, for they came too fast or it could not be written.", float64(dropped))
+	}))
 }
 
 // Observe counts an inference: it is for repository.Config.
@@ -162,20 +141,20 @@ func (m *Metrics) Observe(_ context.Context, e repository.Event) {
 	if r == nil {
 		r = m.add(key)
 	}
-	r.requests.Inc()
-	r.duration.Observe(e.Took.Seconds())
-	r.queue.Observe(e.Receipt.Queue.Seconds())
+	r.requests.add(1)
+	r.duration.observe(e.Took.Seconds())
+	r.queue.observe(e.Receipt.Queue.Seconds())
 	r.totals.add(&e, key.reason)
 	if m.tei != nil {
 		m.tei.observe(&e, key.reason)
 	}
 	if e.Err != nil {
-		r.failures.Inc()
+		r.failures.add(1)
 		return
 	}
-	r.compute.Observe(e.Receipt.Compute.Seconds())
-	r.fuel.Add(float64(e.Receipt.Fuel))
-	r.batch.Observe(float64(max(e.Receipt.Batch, e.Receipt.Rows, 1)))
+	r.compute.observe(e.Receipt.Compute.Seconds())
+	r.fuel.add(e.Receipt.Fuel)
+	r.batch.observe(float64(max(e.Receipt.Batch, e.Receipt.Rows, 1)))
 }
 
 // add makes the series of a key. The maps are copied: they are read by every
@@ -189,20 +168,15 @@ func (m *Metrics) add(key resultKey) *result {
 	}
 	name, version := key.name, key.version
 	r := &result{
-		requests: m.requests.WithLabelValues(name, version, key.protocol, strconv.Itoa(key.status)),
-		duration: m.duration.WithLabelValues(name, version), queue: m.queue.WithLabelValues(name, version),
-		totals: m.model(key.modelKey),
+		requests: m.requests.with(strconv.Itoa(key.status), name, version, key.protocol),
+		duration: m.duration.with(name, version), queue: m.queue.with(name, version), totals: m.model(key.modelKey),
 	}
 	if key.reason != "" {
-		r.failures = m.failures.WithLabelValues(name, version, key.reason)
+		r.failures = m.failures.with(name, version, key.reason)
 	} else {
-		r.compute, r.batch = m.compute.WithLabelValues(name, version), m.batch.WithLabelValues(name, version)
-		r.fuel = m.fuel.WithLabelValues(name, version)
+		r.compute, r.batch, r.fuel = m.compute.with(name, version), m.batch.with(name, version), m.fuel.with(name, version)
 	}
-	more := make(map[resultKey]*result, len(old)+1)
-	for k, v := range old {
-		more[k] = v
-	}
+	more := maps.Clone(old)
 	more[key] = r
 	m.results.Store(&more)
 	return r
@@ -214,18 +188,11 @@ func (m *Metrics) model(key modelKey) *totals {
 	if t := old[key]; t != nil {
 		return t
 	}
-	t := &totals{}
-	more := make(map[modelKey]*totals, len(old)+1)
-	for k, v := range old {
-		more[k] = v
-	}
-	more[key] = t
+	more := maps.Clone(old)
+	more[key] = &totals{}
 	m.models.Store(&more)
-	return t
+	return more[key]
 }
-
-// usual are methods of routes; calls of gRPC have one of their own.
-var usual = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "DELETE": true, "OPTIONS": true, "PATCH": true, "gRPC": true}
 
 type httpKey struct {
 	route, method string
@@ -238,15 +205,24 @@ func (m *Metrics) HTTP(route, method string, status int) {
 	switch {
 	case route == "":
 		method = ""
-	case !usual[method]: // a client can make any number of them up
+	case !usual(method): // a client can make any number of them up
 		method = "other"
 	}
 	key := httpKey{route, method, status}
 	if c, ok := m.httpSeries.Load(key); ok {
-		c.(prometheus.Counter).Inc()
+		c.(*counter).add(1)
 		return
 	}
-	c := m.http.WithLabelValues(route, method, strconv.Itoa(status))
+	c := m.http.with(strconv.Itoa(status), method, route)
 	m.httpSeries.Store(key, c)
-	c.Inc()
+	c.add(1)
+}
+
+// usual tells methods of routes; calls of gRPC have one of their own.
+func usual(method string) bool {
+	switch method {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "gRPC":
+		return true
+	}
+	return false
 }

@@ -2,14 +2,19 @@ package metrics_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+	prommodel "github.com/prometheus/common/model"
 
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/metrics"
@@ -45,6 +50,10 @@ func scrape(t *testing.T, m *metrics.Metrics) map[string]float64 {
 	m.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Fatalf("status %d, %s: %s", w.Code, w.Header().Get("Content-Type"), w.Body)
+	}
+	parser := expfmt.NewTextParser(prommodel.UTF8Validation) // Prometheus' own reader
+	if _, err := parser.TextToMetricFamilies(bytes.NewReader(w.Body.Bytes())); err != nil {
+		t.Fatalf("%v: %s", err, w.Body)
 	}
 	got := map[string]float64{}
 	lines := bufio.NewScanner(w.Body)
@@ -130,6 +139,14 @@ func TestMetrics(t *testing.T) {
 	if v := got["go_goroutines"]; v < 1 {
 		t.Errorf("go_goroutines = %v", v)
 	}
+	if goruntime.GOOS == "linux" {
+		for name, least := range map[string]float64{"process_resident_memory_bytes": 1 << 20, "process_virtual_memory_bytes": 1 << 20,
+			"process_open_fds": 3, "process_max_fds": 16, "process_start_time_seconds": 1.7e9, "go_memstats_sys_bytes": 1 << 20} {
+			if got[name] < least {
+				t.Errorf("%s = %v", name, got[name])
+			}
+		}
+	}
 	for name := range got {
 		if strings.Contains(name, "made-up") || strings.Contains(name, "BREW") {
 			t.Errorf("a client made a series: %s", name)
@@ -170,6 +187,20 @@ func TestMany(t *testing.T) {
 	}
 	if sum != 4000 {
 		t.Fatalf("%v requests were counted, not 4000", sum)
+	}
+}
+
+// TestLabels: whatever a model is called, the page can be read.
+func TestLabels(t *testing.T) {
+	m, err := metrics.New(nil, metrics.Config{Version: "a\"b\\c\nd\xff"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := answered(1, 1)
+	e.Receipt.Model = "x\"} 1\nfake 2\xfe"
+	m.Observe(t.Context(), e)
+	if got := scrape(t, m); got["fake"] != 0 || got[`wherry_inference_fuel_total{model_name="x\"} 1\nfake 2?",model_version="1"}`] != 1000 {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -1,8 +1,6 @@
 package metrics
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
 )
@@ -10,57 +8,39 @@ import (
 // tei counts under the names of text-embeddings-inference. It knows one model per
 // server and has no labels for them: these are of all models together.
 type tei struct {
-	count, success         [2]prometheus.Counter // one text, several
-	failure                *prometheus.CounterVec
-	duration, queue, infer prometheus.Histogram
-	batch                  prometheus.Histogram
-	all                    []prometheus.Collector
+	count, success, failure       *vec[counter]
+	duration, queue, infer, batch *vec[histogram]
+
+	// the series of these that a request counts in: one row, several
+	counts, successes                     [2]*counter
+	durations, queues, inferring, batches *histogram
 }
 
 // newTEI makes its metrics.
-func newTEI(m *Metrics) *tei {
-	t := &tei{}
-	vec := func(name, help, label string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
-		t.all = append(t.all, v)
-		return v
+func newTEI() *tei {
+	times := powers(1.5e-5, 1.5, 35)
+	t := &tei{
+		count:    counters("te_request_count", "Requests.", "method"),
+		success:  counters("te_request_success", "Requests that were answered.", "method"),
+		failure:  counters("te_request_failure", "Requests that failed, by why.", "err"),
+		duration: histograms("te_request_duration", "Time of requests, in seconds.", times),
+		queue:    histograms("te_request_queue_duration", "Time that requests waited, in seconds.", times),
+		infer:    histograms("te_request_inference_duration", "Time that requests were computed, in seconds.", times),
+		batch:    histograms("te_batch_next_size", "Rows that were computed together.", powers(1, 2, 11)),
 	}
-	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
-		t.all = append(t.all, h)
-		return h
-	}
-	count := vec("te_request_count", "Requests.", "method")
-	success := vec("te_request_success", "Requests that were answered.", "method")
 	for i, method := range []string{"single", "batch"} {
-		t.count[i], t.success[i] = count.WithLabelValues(method), success.WithLabelValues(method)
+		t.counts[i], t.successes[i] = t.count.with(method), t.success.with(method)
 	}
-	t.failure = vec("te_request_failure", "Requests that failed, by why.", "err")
-	times := prometheus.ExponentialBuckets(1.5e-5, 1.5, 35)
-	t.duration = histogram("te_request_duration", "Time of requests, in seconds.", times)
-	t.queue = histogram("te_request_queue_duration", "Time that requests waited, in seconds.", times)
-	t.infer = histogram("te_request_inference_duration", "Time that requests were computed, in seconds.", times)
-	t.batch = histogram("te_batch_next_size", "Rows that were computed together.", prometheus.ExponentialBuckets(1, 2, 11))
-	t.all = append(t.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "te_queue_size", Help: "Requests that wait now."}, func() float64 {
-		n := 0
-		if m.index != nil {
-			for _, s := range m.index() {
-				n += s.Waiting
-			}
-		}
-		return float64(n)
-	}))
+	t.durations, t.queues, t.inferring, t.batches = t.duration.with(), t.queue.with(), t.infer.with(), t.batch.with()
 	return t
 }
-
-func (t *tei) collectors() []prometheus.Collector { return t.all }
 
 func (t *tei) observe(e *repository.Event, reason string) {
 	method := 0
 	if e.Receipt.Rows > 1 {
 		method = 1
 	}
-	t.count[method].Inc()
+	t.counts[method].add(1)
 	if reason != "" {
 		switch reason {
 		case route.ReasonBadInput:
@@ -69,12 +49,24 @@ func (t *tei) observe(e *repository.Event, reason string) {
 		default:
 			reason = "inference"
 		}
-		t.failure.WithLabelValues(reason).Inc()
+		t.failure.with(reason).add(1)
 		return
 	}
-	t.success[method].Inc()
-	t.duration.Observe(e.Took.Seconds())
-	t.queue.Observe(e.Receipt.Queue.Seconds())
-	t.infer.Observe(e.Receipt.Compute.Seconds())
-	t.batch.Observe(float64(max(e.Receipt.Batch, e.Receipt.Rows, 1)))
+	t.successes[method].add(1)
+	t.durations.observe(e.Took.Seconds())
+	t.queues.observe(e.Receipt.Queue.Seconds())
+	t.inferring.observe(e.Receipt.Compute.Seconds())
+	t.batches.observe(float64(max(e.Receipt.Batch, e.Receipt.Rows, 1)))
+}
+
+func (m *Metrics) showTEI(p *page) {
+	t := m.tei
+	for _, one := range []shown{t.count, t.success, t.failure, t.duration, t.queue, t.infer, t.batch} {
+		one.show(p)
+	}
+	waiting := 0
+	for _, s := range m.index() {
+		waiting += s.Waiting
+	}
+	p.gauge("te_queue_size", "Requests that wait now.", float64(waiting))
 }

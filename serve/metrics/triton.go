@@ -1,10 +1,10 @@
 package metrics
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sync/atomic"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
@@ -12,26 +12,10 @@ import (
 
 // totals are sums of one version of a model, as Triton shows them.
 type totals struct {
-	success, inferences     atomic.Uint64
-	rejected, canceled      atomic.Uint64
-	backend, other          atomic.Uint64
-	executions              atomicFloat
-	request, queue, compute atomic.Int64 // nanoseconds
+	success, inferences, rejected, canceled, backend, other atomic.Uint64
+	executions                                              sum
+	request, queue, compute                                 atomic.Int64 // nanoseconds
 }
-
-// atomicFloat is a sum of many goroutines.
-type atomicFloat struct{ bits atomic.Uint64 }
-
-func (f *atomicFloat) add(v float64) {
-	for {
-		old := f.bits.Load()
-		if f.bits.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
-			return
-		}
-	}
-}
-
-func (f *atomicFloat) load() float64 { return math.Float64frombits(f.bits.Load()) }
 
 func (t *totals) add(e *repository.Event, reason string) {
 	switch reason {
@@ -59,71 +43,63 @@ func (t *totals) add(e *repository.Event, reason string) {
 	t.compute.Add(int64(e.Receipt.Compute))
 }
 
-// triton shows totals under Triton's names.
-type triton Metrics
-
-var (
-	nvLabels = []string{"model", "version"}
-
-	nvSuccess = prometheus.NewDesc("nv_inference_request_success", "Number of successful inference requests, all batch sizes", nvLabels, nil)
-	nvFailure = prometheus.NewDesc("nv_inference_request_failure", "Number of failed inference requests, all batch sizes", append(nvLabels, "reason"), nil)
-	nvCount   = prometheus.NewDesc("nv_inference_count", "Number of inferences performed (does not include cached requests)", nvLabels, nil)
-	nvExecs   = prometheus.NewDesc("nv_inference_exec_count", "Number of model executions performed (does not include cached requests)", nvLabels, nil)
-	nvPending = prometheus.NewDesc("nv_inference_pending_request_count", "Instantaneous number of pending requests awaiting execution per-model", nvLabels, nil)
-	nvRequest = prometheus.NewDesc("nv_inference_request_duration_us", "Cumulative inference request duration in microseconds", nvLabels, nil)
-	nvQueue   = prometheus.NewDesc("nv_inference_queue_duration_us", "Cumulative inference queuing duration in microseconds", nvLabels, nil)
-	nvInput   = prometheus.NewDesc("nv_inference_compute_input_duration_us", "Cumulative compute input duration in microseconds", nvLabels, nil)
-	nvInfer   = prometheus.NewDesc("nv_inference_compute_infer_duration_us", "Cumulative compute inference duration in microseconds", nvLabels, nil)
-	nvOutput  = prometheus.NewDesc("nv_inference_compute_output_duration_us", "Cumulative inference compute output duration in microseconds", nvLabels, nil)
-)
-
-// Describe is prometheus.Collector's.
-func (x *triton) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{nvSuccess, nvFailure, nvCount, nvExecs, nvPending, nvRequest, nvQueue, nvInput, nvInfer, nvOutput} {
-		to <- d
+// showTriton shows totals under Triton's names. Models that were not asked yet have
+// them, too.
+func (m *Metrics) showTriton(p *page) {
+	labels := []string{"model", "version"}
+	waiting, models := map[modelKey]float64{}, *m.models.Load()
+	var keys []modelKey
+	for _, s := range m.index() {
+		key := modelKey{s.Name, s.Version}
+		waiting[key] = float64(s.Waiting)
+		keys = append(keys, key)
 	}
+	for key := range models {
+		if _, ok := waiting[key]; !ok && key != (modelKey{}) {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b modelKey) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version)) })
+	each := func(name, kind, help string, value func(modelKey, *totals) float64) {
+		p.head(about{name: name, help: help, kind: kind})
+		for _, key := range keys {
+			t := models[key]
+			if t == nil {
+				t = &totals{}
+			}
+			p.sample(name, labels, []string{key.name, key.version}, value(key, t))
+		}
+	}
+	micros := func(name, help string, of func(*totals) int64) {
+		each(name, kindCounter, help, func(_ modelKey, t *totals) float64 { return float64(of(t) / 1000) })
+	}
+	each("nv_inference_request_success", kindCounter, "Requests that were answered.", func(_ modelKey, t *totals) float64 { return float64(t.success.Load()) })
+	m.showFailures(p, keys)
+	each("nv_inference_count", kindCounter, "Rows that were computed.", func(_ modelKey, t *totals) float64 { return float64(t.inferences.Load()) })
+	each("nv_inference_exec_count", kindCounter, "Batches that were computed.", func(_ modelKey, t *totals) float64 { return math.Round(t.executions.value()) })
+	each("nv_inference_pending_request_count", kindGauge, "Requests that wait.", func(key modelKey, _ *totals) float64 { return waiting[key] })
+	micros("nv_inference_request_duration_us", "Time of requests that were answered.", func(t *totals) int64 { return t.request.Load() })
+	micros("nv_inference_queue_duration_us", "Time that they waited.", func(t *totals) int64 { return t.queue.Load() })
+	// Inputs and outputs are handed over within the inference.
+	micros("nv_inference_compute_input_duration_us", "Time of inputs: part of the inference here.", func(*totals) int64 { return 0 })
+	micros("nv_inference_compute_infer_duration_us", "Time that they were computed.", func(t *totals) int64 { return t.compute.Load() })
+	micros("nv_inference_compute_output_duration_us", "Time of outputs: part of the inference here.", func(*totals) int64 { return 0 })
 }
 
-// Collect is prometheus.Collector's.
-func (x *triton) Collect(to chan<- prometheus.Metric) {
-	known := map[modelKey]bool{}
-	if x.index != nil {
-		for _, s := range x.index() {
-			key := modelKey{s.Name, s.Version}
-			known[key] = true
-			to <- prometheus.MustNewConstMetric(nvPending, prometheus.GaugeValue, float64(s.Waiting), s.Name, s.Version)
-		}
-	}
-	models := *x.models.Load()
-	for key := range models {
-		if key != (modelKey{}) {
-			known[key] = true
-		}
-	}
-	for key := range known {
+func (m *Metrics) showFailures(p *page, keys []modelKey) {
+	a := about{"nv_inference_request_failure", "Requests that were not answered, by why.", kindCounter, []string{"model", "reason", "version"}}
+	p.head(a)
+	models := *m.models.Load()
+	for _, key := range keys {
 		t := models[key]
 		if t == nil {
 			t = &totals{}
 		}
-		t.show(to, key)
+		for _, one := range []struct {
+			reason string
+			n      *atomic.Uint64
+		}{{"REJECTED", &t.rejected}, {"CANCELED", &t.canceled}, {"BACKEND", &t.backend}, {"OTHER", &t.other}} {
+			p.sample(a.name, a.labels, []string{key.name, one.reason, key.version}, float64(one.n.Load()))
+		}
 	}
-}
-
-func (t *totals) show(to chan<- prometheus.Metric, key modelKey) {
-	count := func(d *prometheus.Desc, v float64, more ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append([]string{key.name, key.version}, more...)...)
-	}
-	micros := func(n *atomic.Int64) float64 { return float64(n.Load() / 1000) }
-	count(nvSuccess, float64(t.success.Load()))
-	count(nvFailure, float64(t.rejected.Load()), "REJECTED")
-	count(nvFailure, float64(t.canceled.Load()), "CANCELED")
-	count(nvFailure, float64(t.backend.Load()), "BACKEND")
-	count(nvFailure, float64(t.other.Load()), "OTHER")
-	count(nvCount, float64(t.inferences.Load()))
-	count(nvExecs, math.Round(t.executions.load()))
-	count(nvRequest, micros(&t.request))
-	count(nvQueue, micros(&t.queue))
-	count(nvInput, 0) // inputs are handed over within the inference
-	count(nvInfer, micros(&t.compute))
-	count(nvOutput, 0)
 }
