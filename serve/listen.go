@@ -83,7 +83,20 @@ func (s *Server) end(ctx context.Context, h *http.Server, g rpc, c ListenConfig)
 		err = s.Drain(ctx)
 	}
 	if err != nil {
-		return errors.Join(ErrGrace, h.Close())
+		return errors.Join(ErrGrace, s.cut(context.WithoutCancel(ctx), h))
 	}
 	return nil
+}
+
+// lastWords is how long requests that are cut off have to say so.
+const lastWords = time.Second
+
+// cut ends the models, so that the requests that they still work on are answered with
+// that, and then all connections.
+func (s *Server) cut(ctx context.Context, h *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	_ = s.Close(ctx) // whoever made the server closes it, too
+	_ = h.Shutdown(ctx)
+	return h.Close()
 }

@@ -29,6 +29,7 @@ type adder struct {
 	delay time.Duration
 	taken atomic.Int64
 	wait  chan struct{} // nil: does not wait
+	ended chan struct{} // closed by Close
 }
 
 var adderSignature = &model.Signature{
@@ -38,7 +39,13 @@ var adderSignature = &model.Signature{
 }
 
 func (a *adder) Signature() *model.Signature { return adderSignature }
-func (a *adder) Close(context.Context) error { return nil }
+
+func (a *adder) Close(context.Context) error {
+	if a.ended != nil {
+		close(a.ended)
+	}
+	return nil
+}
 
 func (a *adder) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
 	a.taken.Add(1)
@@ -58,6 +65,8 @@ func (a *adder) Predict(ctx context.Context, r *model.Request) (*model.Response,
 	if a.wait != nil {
 		select {
 		case <-a.wait:
+		case <-a.ended:
+			return nil, model.ErrClosed
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -277,28 +286,35 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// TestGrace: a request that takes too long is cut off, and that is said.
+// TestGrace: a request that takes too long is told that it is cut off, or else its
+// connection is closed.
 func TestGrace(t *testing.T) {
-	a := &adder{wait: make(chan struct{})}
-	s := server(t, serve.Models("m", a))
-	url, end := listening(t, s, serve.ListenConfig{Grace: 50 * time.Millisecond})
-	failed := make(chan error, 1)
-	go func() {
-		status, _, err := post(http.DefaultClient, url+"/predict", 1)
-		if err == nil {
-			err = fmt.Errorf("status %d", status)
+	for _, told := range []bool{true, false} {
+		a := &adder{wait: make(chan struct{})}
+		if told {
+			a.ended = make(chan struct{})
 		}
-		failed <- err
-	}()
-	for a.taken.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	done := end()
-	if err := <-done; !errors.Is(err, serve.ErrGrace) {
-		t.Errorf("%v", err)
-	}
-	if err := <-failed; err == nil {
-		t.Error("it was answered")
+		s := server(t, serve.Models("m", a))
+		url, end := listening(t, s, serve.ListenConfig{Grace: 50 * time.Millisecond})
+		type result struct {
+			status int
+			err    error
+		}
+		answered := make(chan result, 1)
+		go func() {
+			status, _, err := post(http.DefaultClient, url+"/predict", 1)
+			answered <- result{status, err}
+		}()
+		for a.taken.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if err := <-end(); !errors.Is(err, serve.ErrGrace) {
+			t.Errorf("%v", err)
+		}
+		got := <-answered
+		if told && (got.err != nil || got.status != http.StatusServiceUnavailable) || !told && got.err == nil {
+			t.Errorf("told %v: %+v", told, got)
+		}
 	}
 }
 
