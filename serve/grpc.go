@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"math"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -24,9 +25,13 @@ func overGRPC(c Config) oipgrpc.Options {
 	if most <= 0 {
 		most = guard.DefaultMaxBody
 	}
+	longest := time.Duration(0)
+	if c.Repository.MaxTimeout > 0 { // to send it, as slowly as a client may, and to answer it
+		longest = guard.DefaultReadTimeout + time.Duration(most/guard.MinRate)*time.Second + c.Repository.MaxTimeout
+	}
 	return oipgrpc.Options{
 		Version: c.Version, MaxMessage: int(min(most, math.MaxInt32)), Settings: c.Settings,
-		Guard: &oipgrpc.Guard{Keys: g.Keys, Done: g.Answered, Log: g.Log},
+		Guard: &oipgrpc.Guard{Keys: g.Keys, Done: g.Answered, Log: g.Log, Longest: longest},
 	}
 }
 

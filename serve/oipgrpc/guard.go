@@ -13,8 +13,10 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 
 	"github.com/wherry-run/wherry/serve/guard"
+	"github.com/wherry-run/wherry/serve/oipgrpc/pb"
 )
 
 // A Guard has calls of gRPC pass the checks of serve/guard.
@@ -25,6 +27,9 @@ type Guard struct {
 	Done func(ctx context.Context, r *guard.Record)
 	// Log gets panics; nil: nobody.
 	Log *slog.Logger
+	// Longest bounds a call that is no stream, from its head to its answer: a client
+	// that sends slowly, too; 0 does not.
+	Longest time.Duration
 }
 
 // open tells calls that need no key: health and readiness.
@@ -36,24 +41,45 @@ func open(method string) bool {
 	return strings.HasPrefix(method, "/grpc.health.v1.Health/")
 }
 
-// begin checks a call, and gives it a record.
-func (g *Guard) begin(ctx context.Context, method string) (context.Context, *guard.Record, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	r := &guard.Record{ID: guard.RequestID(first(md, "x-request-id")), Method: "gRPC", Path: method, Pattern: method, Agent: first(md, "user-agent"), Began: time.Now()}
+// tap checks a call when its head is there: what a client may not ask is not read.
+// The context that it gives has the record of the call, and ends when the call has
+// taken as long as any may.
+func (g *Guard) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
+	md := info.Header
+	r := &guard.Record{ID: guard.RequestID(first(md, "x-request-id")), Method: "gRPC", Path: info.FullMethodName, Pattern: info.FullMethodName,
+		Agent: first(md, "user-agent"), Began: time.Now()}
 	if p, ok := peer.FromContext(ctx); ok {
 		r.Remote = p.Addr.String()
 	}
 	ctx = guard.With(ctx, r)
-	_ = grpc.SetHeader(ctx, metadata.MD{"x-request-id": []string{r.ID}}) // it has not begun
-	if g.Keys == nil || open(method) {
-		return ctx, r, nil
+	if g.Keys != nil && !open(info.FullMethodName) {
+		name, ok := g.Keys.Name(first(md, "authorization"), first(md, "x-api-key"))
+		if !ok {
+			err := status.Error(codes.Unauthenticated, "this server asks for an API key: send it as the metadata authorization: Bearer KEY")
+			r.Pattern = "" // perhaps there is no such method
+			g.done(ctx, r, err)
+			return nil, err
+		}
+		r.Key = name
 	}
-	name, ok := g.Keys.Name(first(md, "authorization"), first(md, "x-api-key"))
-	if !ok {
-		return ctx, r, status.Error(codes.Unauthenticated, "this server asks for an API key: send it as the metadata authorization: Bearer KEY")
+	if g.Longest > 0 && !streams(info.FullMethodName) {
+		var b bounded
+		b.Context, b.cancel = context.WithTimeout(ctx, g.Longest)
+		return b, nil
 	}
-	r.Key = name
-	return ctx, r, nil
+	return ctx, nil
+}
+
+// bounded is the context of a call that has a bound. gRPC cancels the one it is made
+// of when the call ends, and this one with it: nobody has to call cancel.
+type bounded struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+// streams tells calls that live as long as their clients like.
+func streams(method string) bool {
+	return method == pb.GRPCInferenceService_ModelStreamInfer_FullMethodName || !strings.HasPrefix(method, "/"+pb.GRPCInferenceService_ServiceDesc.ServiceName+"/")
 }
 
 func first(md metadata.MD, key string) string {
@@ -64,15 +90,26 @@ func first(md metadata.MD, key string) string {
 }
 
 // end notes how a call ended. A panic ends it, and nothing else.
-func (g *Guard) end(ctx context.Context, r *guard.Record, err *error) {
+func (g *Guard) end(ctx context.Context, err *error) {
 	if p := recover(); p != nil {
 		g.panicked(ctx, p)
 		*err = status.Error(codes.Internal, internalText)
 	}
-	if g.Done != nil {
+	g.done(ctx, guard.Of(ctx), *err)
+}
+
+func (g *Guard) done(ctx context.Context, r *guard.Record, err error) {
+	if g.Done != nil && r != nil {
 		r.Took = time.Since(r.Began)
-		r.Status = httpStatus(status.Code(*err))
+		r.Status = httpStatus(status.Code(err))
 		g.Done(ctx, r)
+	}
+}
+
+// name tells the client under which name its call is known.
+func name(ctx context.Context) {
+	if r := guard.Of(ctx); r != nil {
+		_ = grpc.SetHeader(ctx, metadata.MD{"x-request-id": []string{r.ID}}) // the answer has not begun
 	}
 }
 
@@ -115,28 +152,14 @@ func httpStatus(c codes.Code) int {
 	return 500
 }
 
-func (g *Guard) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (out any, err error) {
-	ctx, r, err := g.begin(ctx, info.FullMethod)
-	defer g.end(ctx, r, &err)
-	if err != nil {
-		return nil, err
-	}
+func (g *Guard) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (out any, err error) {
+	defer g.end(ctx, &err)
+	name(ctx)
 	return next(ctx, in)
 }
 
-func (g *Guard) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
-	ctx, r, err := g.begin(ss.Context(), info.FullMethod)
-	defer g.end(ctx, r, &err)
-	if err != nil {
-		return err
-	}
-	return next(srv, &recorded{ss, ctx})
+func (g *Guard) stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	defer g.end(ss.Context(), &err)
+	name(ss.Context())
+	return next(srv, ss)
 }
-
-// recorded is a stream whose context has its record.
-type recorded struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *recorded) Context() context.Context { return s.ctx }

@@ -340,6 +340,30 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A call that does not come to its end is ended; a stream lives on.
+func TestLongest(t *testing.T) {
+	conn := dial(t, oipgrpc.Options{Guard: &oipgrpc.Guard{Longest: 50 * time.Millisecond}})
+	started := time.Now()
+	half, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, "/inference.GRPCInferenceService/ModelInfer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := half.RecvMsg(&pb.ModelInferResponse{}); err == nil || time.Since(started) > 30*time.Second {
+		t.Errorf("got %v after %s", err, time.Since(started))
+	}
+	stream, err := pb.NewGRPCInferenceServiceClient(conn).ModelStreamInfer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if err := stream.Send(request()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := stream.Recv(); err != nil || out.ErrorMessage != "" {
+		t.Errorf("got %v, %v", out, err)
+	}
+}
+
 // A server that is to end answers what it has, and then ends the streams of clients
 // that would stay.
 func TestEnding(t *testing.T) {

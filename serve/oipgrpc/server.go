@@ -74,6 +74,7 @@ func New(m inference.Repository, o Options, more ...grpc.ServerOption) *grpc.Ser
 		grpc.ConnectionTimeout(helloTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+		grpc.InTapHandle(o.Guard.tap),
 		grpc.ChainUnaryInterceptor(o.Guard.unary),
 		grpc.ChainStreamInterceptor(o.Guard.stream),
 		grpc.WaitForHandlers(true),
