@@ -30,6 +30,26 @@ func BenchmarkSGEMM(b *testing.B) {
 	}
 }
 
+// BenchmarkDGEMM does the same for products of float64 by columns.
+func BenchmarkDGEMM(b *testing.B) {
+	for _, n := range []int{128, 400, 800} {
+		g := newGuest(b, (4096+3*8*n*n+1<<16)&^0xffff)
+		kinds[1].fill(rng(1), g, false)
+		kinds[1].put(g, 512, 1)
+		kinds[1].put(g, 520, 0)
+		a, side := 4096, uint32(n)
+		g.words(256, uint32(a), uint32(a+8*n*n), uint32(a+16*n*n), 0, 512, 520, side, side, side, side, side, side)
+		sets(b, func(set *hostmath.Set) {
+			b.Run(fmt.Sprintf("%s/%d", set.Name(), n), func(b *testing.B) {
+				rate(b, 2*n*n*n, func() (bool, error) {
+					done, err, _ := g.call(set.Func("openblas.dgemm-nn"), 256, 0, 0, 16, 32, 0)
+					return done, err
+				})
+			})
+		})
+	}
+}
+
 // rate reports the rate of the fastest call: the others were disturbed.
 func rate(b *testing.B, operations int, call func() (bool, error)) {
 	best := time.Duration(math.MaxInt64)

@@ -3,7 +3,7 @@ package hostmath
 import "unsafe"
 
 // How much of a product is taken at a time, so that it stays in the caches: the
-// length of the sums, and how much of B is packed.
+// length of the sums, and how much of B is packed, in numbers of four bytes.
 const (
 	depth  = 256
 	packed = 1 << 18
@@ -45,7 +45,7 @@ func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) 
 		return false, nil
 	}
 	panel, deep := panelOf[T](), min(t.k, depth)
-	wide := min(t.n+panel-1, max(g.columns(), packed/deep)) / panel * panel
+	wide := min(t.n+panel-1, max(g.columns(), packed*4/sizeOf[T]()/deep)) / panel * panel
 	size := deep * wide
 	if t.lift != nil {
 		size += deep * partRows
