@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/wherry-run/wherry/serve/guard"
 )
 
 // hooks tells other servers about predictions, of those hosts alone that the server's
@@ -105,6 +107,7 @@ func (h *hooks) post(ctx context.Context, address string, doc []byte) bool {
 		return false
 	}
 	r.Header.Set("Content-Type", "application/json")
+	guard.Forward(ctx, r.Header)
 	answer, err := h.client.Do(r)
 	if err != nil {
 		return false

@@ -22,6 +22,9 @@ type Record struct {
 	ID string
 	// Trace is the trace it belongs to; "" when it is not traced.
 	Trace string
+	// Traceparent is what requests that are made for this one say of their trace, as
+	// W3C Trace Context writes it; "" when it is not traced.
+	Traceparent string
 	// Key is the name of the key that it came with, never the key.
 	Key     string
 	Method  string
@@ -87,6 +90,19 @@ func Of(ctx context.Context) *Record {
 // net/http.
 func With(ctx context.Context, r *Record) context.Context {
 	return context.WithValue(ctx, recordKey{}, r)
+}
+
+// Forward puts the name and the trace of the request that a context is of into the
+// headers of one that is made for it.
+func Forward(ctx context.Context, h http.Header) {
+	r := Of(ctx)
+	if r == nil {
+		return
+	}
+	h.Set(HeaderID, r.ID)
+	if r.Traceparent != "" {
+		h.Set("Traceparent", r.Traceparent)
+	}
 }
 
 // HeaderID names a request, in it and in its answer.

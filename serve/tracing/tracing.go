@@ -143,7 +143,7 @@ func scheme(r *http.Request) string {
 // note tells the record of a request its trace, and the span the request's id.
 func note(ctx context.Context, span trace.Span) {
 	if rec := guard.Of(ctx); rec != nil {
-		rec.Trace = span.SpanContext().TraceID().String()
+		rec.Trace, rec.Traceparent = span.SpanContext().TraceID().String(), response(span.SpanContext())
 		span.SetAttributes(attribute.String("wherry.request.id", rec.ID))
 	}
 }

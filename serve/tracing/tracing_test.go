@@ -116,7 +116,7 @@ func open(t *testing.T) (*receiver, *tracing.Tracer) {
 
 func TestHTTP(t *testing.T) {
 	x, tracer := open(t)
-	mux := http.NewServeMux()
+	mux, onward := http.NewServeMux(), http.Header{}
 	began := time.Now()
 	mux.HandleFunc("POST /m/{model}/predict", func(w http.ResponseWriter, r *http.Request) {
 		e := repository.Event{
@@ -128,6 +128,7 @@ func TestHTTP(t *testing.T) {
 			w.WriteHeader(503)
 		}
 		tracer.Observe(r.Context(), e)
+		guard.Forward(r.Context(), onward)
 	})
 	var rec *guard.Record
 	h := guard.Wrap(tracer.Wrap(mux), guard.Config{Done: func(r *guard.Record) { rec = r }})
@@ -153,6 +154,9 @@ func TestHTTP(t *testing.T) {
 	}
 	if got := w.Header().Get("Traceresponse"); got != "00-"+trace+"-"+hex(root.SpanId)+"-01" {
 		t.Errorf("the answer says %q", got)
+	}
+	if got := onward.Get("Traceparent"); got != "00-"+trace+"-"+hex(root.SpanId)+"-01" || onward.Get("X-Request-Id") != rec.ID {
+		t.Errorf("others are told %q", onward)
 	}
 	if a := values(root.Attributes); a["http.route"] != "/m/{model}/predict" || a["http.response.status_code"] != "200" || a["wherry.request.id"] != rec.ID {
 		t.Errorf("root has %v", a)
