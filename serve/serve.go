@@ -68,13 +68,17 @@ func Source(name string, p model.Predictor, instances int) repository.Source {
 	if many, ok := p.(interface{ Instances() int }); ok && instances == 0 {
 		instances = many.Instances()
 	}
+	var memory func() int64
+	if known, ok := p.(interface{ Memory() int64 }); ok {
+		memory = known.Memory
+	}
 	opened := false
 	return repository.Source{Name: name, Open: func(context.Context) (*repository.Loaded, error) {
 		if opened {
 			return nil, errors.New("it was opened outside of the server, and cannot be loaded again")
 		}
 		opened = true
-		return &repository.Loaded{Predictor: p, Instances: instances}, nil
+		return &repository.Loaded{Predictor: p, Instances: instances, Memory: memory, Once: true}, nil
 	}}
 }
 

@@ -29,7 +29,10 @@ func (r *Repository) fit(needed *entry) {
 	for r.held(needed) > r.config.Memory {
 		var oldest *entry
 		for _, e := range r.list {
-			if !tried[e] && e.current.Load() != nil && (oldest == nil || e.used.Load() < oldest.used.Load()) {
+			if tried[e] || oldest != nil && e.used.Load() >= oldest.used.Load() {
+				continue
+			}
+			if s := e.current.Load(); s != nil && !s.loaded.Once {
 				oldest = e
 			}
 		}

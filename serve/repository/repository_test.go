@@ -189,6 +189,21 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestMemoryOnce: what cannot be opened again stays.
+func TestMemoryOnce(t *testing.T) {
+	var sources []Source
+	for _, name := range []string{"a", "b", "c"} {
+		sources = append(sources, source(name, "", func() (*Loaded, error) {
+			return &Loaded{Predictor: newFake(), Memory: func() int64 { return 100 }, Once: name != "b"}, nil
+		}))
+	}
+	for _, st := range open(t, Config{Sources: sources, Memory: 150}).Index() {
+		if st.Asleep != (st.Name == "b") {
+			t.Errorf("%s is asleep: %v", st.Name, st.Asleep)
+		}
+	}
+}
+
 // TestWakeFails: who asks a model that cannot be loaded again hears why, and who
 // comes later has another try.
 func TestWakeFails(t *testing.T) {

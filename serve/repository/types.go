@@ -37,6 +37,8 @@ type Loaded struct {
 	Examples []model.Case
 	// Memory gives the bytes that it holds now; nil when nobody knows.
 	Memory func() int64
+	// Once says that it cannot be opened again: it is not unloaded to make room.
+	Once bool
 	// Close ends what Open made, after the Predictor; nil when there is nothing.
 	Close func(ctx context.Context) error
 }
