@@ -15,7 +15,7 @@ const (
 	Go     = "go"     // everywhere, and slow: for tests
 )
 
-// Names of kernels.
+// Names of kernels; those of OpenBLAS are made by addBLAS.
 const (
 	mlasKernelAdd  = "mlas.sgemm-kernel-add"
 	mlasKernelZero = "mlas.sgemm-kernel-zero"
@@ -66,24 +66,36 @@ func newSet(name string) *Set {
 	s := &Set{name: name}
 	s.gemm, s.gemm64 = units(name)
 	s.funcs = map[string]Func{
-		mlasKernelAdd:           func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
-		mlasKernelZero:          func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
-		mlasSgemm:               s.sgemm,
-		mlasConv:                s.conv,
-		mlasIm2Col:              s.im2col,
-		"openblas.sgemm-kernel": blasKernel(&s.gemm.gemm),
-		"openblas.dgemm-kernel": blasKernel(s.gemm64),
-		mlasActivation:          s.activation,
+		mlasKernelAdd:  func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
+		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
+		mlasSgemm:      s.sgemm,
+		mlasConv:       s.conv,
+		mlasIm2Col:     s.im2col,
+		mlasActivation: s.activation,
 	}
-	for i, ops := range []string{"nn", "nt", "tn", "tt"} {
-		s.funcs["openblas.ssyrk-"+[]string{"un", "ut", "ln", "lt"}[i]] = blasSyrk(&s.gemm.gemm, i&2 != 0, i&1 != 0)
-		s.funcs["openblas.dsyrk-"+[]string{"un", "ut", "ln", "lt"}[i]] = blasSyrk(s.gemm64, i&2 != 0, i&1 != 0)
-		if i < 2 {
-			s.funcs["openblas.sgemv-"+"nt"[i:i+1]] = blasGemv(&s.gemm.gemm, i == 1)
-			s.funcs["openblas.dgemv-"+"nt"[i:i+1]] = blasGemv(s.gemm64, i == 1)
-		}
-		s.funcs["openblas.sgemm-"+ops] = blasGemm(&s.gemm.gemm, i&2 != 0, i&1 != 0)
-		s.funcs["openblas.dgemm-"+ops] = blasGemm(s.gemm64, i&2 != 0, i&1 != 0)
-	}
+	addBLAS(s.funcs, "openblas.s", &s.gemm.gemm)
+	addBLAS(s.funcs, "openblas.d", s.gemm64)
 	return s
+}
+
+// addBLAS adds the kernels of OpenBLAS' functions of one type of numbers, with
+// OpenBLAS' own names: n and t say whether a matrix is exchanged, u and l which
+// triangle is meant.
+func addBLAS[T number](funcs map[string]Func, prefix string, g *gemm[T]) {
+	funcs[prefix+"gemm-kernel"] = blasKernel(g)
+	for _, t := range []bool{false, true} {
+		funcs[prefix+"gemv-"+letter(t)] = blasGemv(g, t)
+		funcs[prefix+"syrk-u"+letter(t)] = blasSyrk(g, false, t)
+		funcs[prefix+"syrk-l"+letter(t)] = blasSyrk(g, true, t)
+		for _, u := range []bool{false, true} {
+			funcs[prefix+"gemm-"+letter(t)+letter(u)] = blasGemm(g, t, u)
+		}
+	}
+}
+
+func letter(exchanged bool) string {
+	if exchanged {
+		return "t"
+	}
+	return "n"
 }
