@@ -101,16 +101,24 @@ const headerResponse = "Traceresponse"
 func (t *Tracer) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := t.context.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := t.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-			attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", scheme(r)),
-			attribute.String("server.address", r.Host), attribute.String("client.address", r.RemoteAddr), attribute.String("user_agent.original", r.UserAgent()),
-			attribute.String("network.protocol.version", fmt.Sprintf("%d.%d", r.ProtoMajor, r.ProtoMinor))))
+		ctx, span := t.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+		if span.IsRecording() { // most are not where a sampler says so
+			span.SetAttributes(
+				attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", scheme(r)),
+				attribute.String("server.address", r.Host), attribute.String("client.address", r.RemoteAddr), attribute.String("user_agent.original", r.UserAgent()),
+				attribute.String("network.protocol.version", strings.TrimPrefix(r.Proto, "HTTP/")))
+		}
 		note(ctx, span)
 		w.Header()[headerResponse] = []string{response(span.SpanContext())}
 		inner := r.WithContext(ctx)
 		whole := false
 		defer func() {
-			if r.Pattern = inner.Pattern; r.Pattern != "" { // guard tells it on
+			r.Pattern = inner.Pattern // guard tells it on
+			if !span.IsRecording() {
+				span.End()
+				return
+			}
+			if r.Pattern != "" {
 				_, path, _ := strings.Cut(r.Pattern, " ")
 				span.SetName(r.Method + " " + path)
 				span.SetAttributes(attribute.String("http.route", path))
