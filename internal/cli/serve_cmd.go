@@ -156,7 +156,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	defer s.Close(context.WithoutCancel(ctx))
 	a.compiling.hush()
 	a.talk().Clear()
-	listeners.tls = on.TLS != nil
+	listeners.tls, listeners.keyed = on.TLS != nil, c.Guard.Keys != nil
 	a.sayServed(s, models, listeners)
 	for _, l := range calls.list {
 		a.say("gRPC answers at %s", l.Addr())

@@ -75,8 +75,9 @@ func isPort(text string) bool {
 
 // sockets are listeners of a server.
 type sockets struct {
-	list []net.Listener
-	tls  bool
+	list  []net.Listener
+	tls   bool
+	keyed bool // who asks needs a key
 }
 
 func (s *sockets) close() {

@@ -32,7 +32,11 @@ func (a *app) sayServed(s *serve.Server, models []*servedModel, on *sockets) {
 		if st.Name != s.Repository().Default() || !st.Default || st.Signature == nil {
 			continue
 		}
-		a.say("%s", "  "+models[i].askLine(url, st.Signature))
+		line := models[i].askLine(url, st.Signature)
+		if on.keyed {
+			line = strings.Replace(line, "curl ", "curl -H x-api-key:KEY ", 1)
+		}
+		a.say("%s", "  "+line)
 	}
 }
 

@@ -73,6 +73,9 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(s.said.String(), "  curl -H x-api-key:KEY http://") {
+		t.Errorf("the command to ask has no key: %s", s.said)
+	}
 	ended := false
 	defer func() {
 		if !ended {
