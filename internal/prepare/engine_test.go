@@ -42,6 +42,7 @@ type outcome struct {
 	memory  uint32   // checksum
 	spent   int64
 	yields  int
+	asked   int // functions that asked their host first
 }
 
 // String gives what two runs of one program must have in common.
@@ -61,7 +62,9 @@ func run(t testing.TB, engine string, bin []byte, budget int64, calls ...call) (
 	r := wazero.NewRuntimeWithConfig(ctx, engines[engine]().WithCoreFeatures(features).WithMemoryLimitPages(4096))
 	defer r.Close(ctx)
 	granted := int64(0)
-	_, err := r.NewHostModuleBuilder(prepare.ReservedModule).NewFunctionBuilder().
+	own := r.NewHostModuleBuilder(prepare.ReservedModule)
+	declining(own, bin, &out.asked)
+	_, err := own.NewFunctionBuilder().
 		WithFunc(func(_ context.Context, m api.Module) {
 			g := m.ExportedGlobal(prepare.FuelExport).(api.MutableGlobal)
 			left := int64(g.Get())
