@@ -166,7 +166,9 @@ func TestNoKernels(t *testing.T) {
 		return append(list[:5], prepare.Accelerated{Function: 0})
 	}
 	always := InstanceConfig{Kernels: func(f uint32) Kernel {
-		return func(context.Context, *Guest, []uint64) (bool, error) { return false, fmt.Errorf("function %d asked", f) }
+		return func(context.Context, *Guest, []uint64) (bool, error) {
+			return false, fmt.Errorf("function %d asked", f)
+		}
 	}}
 	for name, c := range map[string]struct {
 		config InstanceConfig
