@@ -181,8 +181,7 @@ func (s *Server) mount(c Config) (err error) {
 	g := c.Guard
 	g.Open = func(r *http.Request) bool {
 		_, pattern := mux.Handler(r)
-		one := groups[pattern].choose(r)
-		return one != nil && one.Open
+		return groups[pattern].open(r)
 	}
 	if c.MaxBody > 0 {
 		g.MaxBody = c.MaxBody
@@ -205,6 +204,16 @@ func (g group) choose(r *http.Request) *route.Route {
 		}
 	}
 	return nil
+}
+
+// open tells whether the route for a request needs no key. When is asked only where
+// that hangs on it: it may read a body, and nothing of those without a key is read.
+func (g group) open(r *http.Request) bool {
+	if !slices.ContainsFunc(g, func(one route.Route) bool { return one.Open }) {
+		return false
+	}
+	one := g.choose(r)
+	return one != nil && one.Open
 }
 
 func (g group) handler() http.Handler {

@@ -181,6 +181,42 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestKeysFirst: of those without a key no body is read, whatever a route would look
+// for in it.
+func TestKeysFirst(t *testing.T) {
+	keys, err := guard.NewKeys("secret-key", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	reads := func(r *http.Request) bool {
+		b, err := io.ReadAll(r.Body)
+		return err == nil && len(b) > 0
+	}
+	s, err := serve.New(t.Context(), serve.Config{
+		Repository: serve.Models("one", &adder{plus: 1}), Guard: guard.Config{Keys: keys},
+		Routes: func(*repository.Repository) ([]route.Route, error) {
+			return []route.Route{{Pattern: "POST /looks", When: reads, Handler: answer}}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	for key, want := range map[string]int{"": 401, "secret-key": 200} {
+		body := strings.NewReader("words")
+		r := httptest.NewRequest(http.MethodPost, "/looks", body)
+		r.Header.Set("X-Api-Key", key)
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("key %q: %d", key, w.Code)
+		}
+		if left := body.Len(); (want == 401) != (left == 5) {
+			t.Errorf("key %q: %d bytes of the body are left", key, left)
+		}
+	}
+}
+
 // TestPanic: a mistake in one request ends that request.
 func TestPanic(t *testing.T) {
 	h := httptest.NewServer(server(t, serve.Models("one", &adder{plus: 1})))

@@ -24,7 +24,8 @@ type Route struct {
 	Handler http.Handler
 	// When lets several routes have one pattern, as GET /{$}, which is a page to a
 	// browser and a document to a client of Cog: of those, in their order, the first
-	// whose When says so answers. nil says so always.
+	// whose When says so answers. nil says so always. Beside Open routes it is asked
+	// before the key is, of anybody: there it looks at the headers alone.
 	When func(r *http.Request) bool
 	// Operation describes the route for the model that st is of, for the OpenAPI
 	// document; nil leaves it out. It may give nil when the route means nothing for
