@@ -36,7 +36,7 @@ func (c *Config) bodies(next http.Handler) http.Handler {
 			control: http.NewResponseController(w)}
 		b.extend()
 		r.Body = b
-		defer func() { held.Add(-rec.In) }()
+		defer func() { held.Add(-rec.In - b.unpacked) }()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -72,6 +72,17 @@ type body struct {
 	settled bool
 	held    *atomic.Int64 // by all bodies
 	most    int64
+	// unpacked are the bytes that were made of it.
+	unpacked int64
+}
+
+// Hold implements route.Holder.
+func (b *body) Hold(bytes int64) error {
+	b.unpacked += bytes
+	if all := b.held.Add(bytes); b.most > 0 && all > b.most && bytes > 0 {
+		return full
+	}
+	return nil
 }
 
 func (b *body) Read(p []byte) (int, error) {

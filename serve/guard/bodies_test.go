@@ -1,6 +1,8 @@
 package guard_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net"
@@ -95,6 +97,33 @@ func TestBodies(t *testing.T) {
 	}
 	if got := post("/", 1000, true); got != 200 {
 		t.Errorf("afterwards: %d", got)
+	}
+}
+
+// TestBodiesUnpacked: what a packed body becomes counts as well.
+func TestBodiesUnpacked(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for most, want := range map[int64]int{1 << 20: 503, 2 << 20: 200} {
+		h := guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := route.Body(w, r, 1<<20); err != nil {
+				w.WriteHeader(route.ProblemOf(err).Status)
+			}
+		}), guard.Config{MaxBody: 1 << 20, MaxBodies: most})
+		for range 2 { // it is given back
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(packed.Bytes()))
+			r.Header.Set("Content-Encoding", "gzip")
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("%d bytes packed, of which 1 MiB becomes, where %d may be held: %d, want %d", packed.Len(), most, w.Code, want)
+			}
+		}
 	}
 }
 

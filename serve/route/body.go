@@ -11,6 +11,11 @@ import (
 // atOnce is how much room is made for a body on the mere word of its client.
 const atOnce = 1 << 20
 
+// A Holder is a request's body that counts what is held in memory for it, as guard's
+// does. Hold says that so many bytes more are than were read from it; an error of it
+// ends the request.
+type Holder interface{ Hold(bytes int64) error }
+
 // Body reads the body of a request, at most max bytes of it, as it is without its
 // Content-Encoding: gzip and deflate are understood. The errors are a
 // *http.MaxBytesError, a *RequestError, or those of the connection.
@@ -27,18 +32,21 @@ func Body(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
 		if err != nil {
 			return nil, unreadable(err, "gzip")
 		}
-		return unpack(z, max, "gzip")
+		return unpack(z, r.Body, max, "gzip")
 	case "deflate":
 		z, err := zlib.NewReader(body)
 		if err != nil {
 			return nil, unreadable(err, "deflate")
 		}
-		return unpack(z, max, "deflate")
+		return unpack(z, r.Body, max, "deflate")
 	}
 	return nil, &RequestError{http.StatusUnsupportedMediaType, "the Content-Encoding is none of gzip, deflate and identity"}
 }
 
-func unpack(r io.Reader, max int64, encoding string) ([]byte, error) {
+func unpack(r io.Reader, packed io.Reader, max int64, encoding string) ([]byte, error) {
+	if h, ok := packed.(Holder); ok {
+		r = &unpacked{r, h}
+	}
 	b, err := read(r, -1, max)
 	if err != nil {
 		return nil, unreadable(err, encoding)
@@ -46,10 +54,25 @@ func unpack(r io.Reader, max int64, encoding string) ([]byte, error) {
 	return b, nil
 }
 
+// unpacked has what comes out of a packed body counted, too: a few bytes of that may
+// become many.
+type unpacked struct {
+	io.Reader
+	holder Holder
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if full := u.holder.Hold(int64(n)); full != nil {
+		return n, full
+	}
+	return n, err
+}
+
 // unreadable tells what is wrong with the client's bytes from what is with the
-// connection.
+// connection, and from what others hold.
 func unreadable(err error, encoding string) error {
-	if errors.As(err, new(*http.MaxBytesError)) {
+	if errors.As(err, new(*http.MaxBytesError)) || errors.As(err, new(*RequestError)) {
 		return err
 	}
 	return &RequestError{Message: "the body is not what its Content-Encoding says, " + encoding}
