@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -193,6 +194,9 @@ func TestHistory(t *testing.T) {
 		h.Observe(context.Background(), repository.Event{Receipt: repository.Receipt{Model: model, Queue: 2 * time.Millisecond}, Took: took, Err: err})
 	}
 	observe("", time.Second, nil) // nobody's
+	for i := range maxModels {    // and of models that are not there
+		observe(fmt.Sprint("none", i), time.Second, &repository.NotFoundError{Model: "none"})
+	}
 	for i := range 100 {
 		observe("iris", time.Duration(i+1)*time.Millisecond, nil)
 	}

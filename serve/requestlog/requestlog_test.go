@@ -193,6 +193,11 @@ func TestFolder(t *testing.T) {
 		for _, name := range []string{"iris", "../../evil", "CON", ""} {
 			l.Observe(t.Context(), event(name, 1))
 		}
+		for _, name := range []string{"none", "nobody"} { // both go where "" does
+			e := event(name, 1)
+			e.Answer, e.Err = nil, &repository.NotFoundError{Model: name}
+			l.Observe(t.Context(), e)
+		}
 		end(t, l)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -200,7 +205,11 @@ func TestFolder(t *testing.T) {
 		t.Fatalf("%v %v", files, err)
 	}
 	for _, f := range files {
-		if rows := readParquet(t, f); len(rows) != 1 {
+		want := 1
+		if strings.HasPrefix(filepath.Base(f), "unknown") {
+			want = 3
+		}
+		if rows := readParquet(t, f); len(rows) != want {
 			t.Errorf("%s has %d rows", f, len(rows))
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // A sheet is a file of rows.
@@ -67,7 +69,7 @@ func (w *tables) run() {
 func (w *tables) write(e *entry) {
 	r := newRow(e)
 	name := ""
-	if w.log.folder {
+	if w.log.folder && r.reason != route.ReasonNotFound { // a client can name any number of models
 		name = r.model
 	}
 	t, err := w.table(name)
@@ -94,8 +96,7 @@ func (w *tables) report(err error) {
 	}
 }
 
-// maxTables bounds how many files are open. Models that are not there have names,
-// too.
+// maxTables bounds how many files are open.
 const maxTables = 256
 
 // table gives the file for the rows of a model; "" where all are in one.
