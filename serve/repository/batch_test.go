@@ -88,6 +88,23 @@ func TestBatchDelay(t *testing.T) {
 	})
 }
 
+// TestBatchDelayPace: a model that once was slow is asked all the same when nobody is
+// before a request, though that waits for others to come.
+func TestBatchDelayPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.delay = time.Minute
+		r := open(t, one(f, batching(3, time.Millisecond)))
+		if got := <-ask(t.Context(), r, &Call{Request: numbers(1)}); got.err != nil {
+			t.Fatal(got.err)
+		}
+		f.delay = time.Millisecond
+		if got := <-ask(t.Context(), r, &Call{Request: numbers(1), Timeout: time.Second}); got.err != nil {
+			t.Errorf("after a slow one: %v", got.err)
+		}
+	})
+}
+
 // TestBatchFailure: only the guilty fails.
 func TestBatchFailure(t *testing.T) {
 	g, f := newGate(), newFake()

@@ -140,7 +140,7 @@ func (s *serving) enqueue(ctx context.Context, c *Call) (*ticket, error) {
 	if s.queue.len() >= s.bound && s.running >= s.limit {
 		return nil, &OverloadedError{Model: s.entry.name, Full: true, RetryAfter: s.pace.wait(s.queue.len(), s.limit)}
 	}
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && s.running >= s.limit { // else it does not wait for others to end
 		// Half of those that run now are about half done; and then it takes its time.
 		if s.pace.wait(2*s.queue.ahead(p)+1, 2*s.limit)+s.pace.each > time.Until(deadline) {
 			return nil, &OverloadedError{Model: s.entry.name, RetryAfter: s.pace.wait(s.queue.len(), s.limit)}
