@@ -153,8 +153,18 @@ func (m *Metrics) Observe(_ context.Context, e repository.Event) {
 		return
 	}
 	r.compute.observe(e.Receipt.Compute.Seconds())
-	r.fuel.add(e.Receipt.Fuel)
+	r.fuel.add(share(&e.Receipt))
 	r.batch.observe(float64(max(e.Receipt.Batch, e.Receipt.Rows, 1)))
+}
+
+// share is what a request had of its batch's fuel: all requests of it together count
+// that once.
+func share(r *repository.Receipt) uint64 {
+	rows := max(r.Rows, 1)
+	if r.Batch <= rows {
+		return r.Fuel
+	}
+	return uint64(float64(r.Fuel) * float64(rows) / float64(r.Batch))
 }
 
 // add makes the series of a key. The maps are copied: they are read by every

@@ -104,7 +104,7 @@ func TestMetrics(t *testing.T) {
 		`wherry_inference_compute_duration_seconds_sum{` + iris + `}`:                                    0.009,
 		`wherry_inference_batch_size_bucket{` + iris + `,le="2"}`:                                        1,
 		`wherry_inference_batch_size_sum{` + iris + `}`:                                                  9,
-		`wherry_inference_fuel_total{` + iris + `}`:                                                      3000,
+		`wherry_inference_fuel_total{` + iris + `}`:                                                      2000,
 		`wherry_inference_pending_requests{` + iris + `}`:                                                3,
 		`wherry_inference_in_flight_requests{` + iris + `}`:                                              2,
 		`wherry_model_memory_bytes{` + iris + `}`:                                                        4096,
