@@ -56,9 +56,14 @@ func (s *scanner) members() (map[string]json.RawMessage, error) {
 	if s.peek() != 0 || s.at < len(s.text) {
 		return nil, s.wrong()
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(text, &members) != nil || members == nil {
+	if text[0] != '{' {
 		return nil, wrong("the request is no JSON object")
+	}
+	members := map[string]json.RawMessage{}
+	for name, value := range model.Members(text) {
+		if members[name] = value; len(members) > maxTensors+inference.MaxParameters {
+			return nil, wrong("the request has more than %d members", maxTensors+inference.MaxParameters)
+		}
 	}
 	return members, nil
 }

@@ -118,6 +118,7 @@ func TestDocuments(t *testing.T) {
 		{"POST /v2/models/words/generate", `{"text_input":"a b","id":"9","parameters":{"priority":1}}`, 200, `{"model_name":"words","model_version":"1","id":"9","text_output":"a b"}`},
 		{"POST /v2/models/words/generate", `{"prompt":["a"]}`, 200, `"text_output":"a"}`},
 		{"POST /v2/models/words/generate", `[]`, 400, "no JSON object"},
+		{"POST /v2/models/words/generate", "{" + many(10_000) + `"text_input":"a"}`, 400, "members"},
 		{"POST /v2/models/words/generate", `{"text_input":"refuse"}`, 422, `{"error":"ValueError: no"}`},
 		{"POST /v2/models/words/generate_stream", `{"text_input":"a b"}`, 200, "data: {\"model_name\":\"words\",\"model_version\":\"1\",\"text_output\":\"a\"}\n\ndata: {\"model_name\":\"words\",\"model_version\":\"1\",\"text_output\":\"b\"}\n\n"},
 		{"POST /v2/models/words/generate_stream", `{"text_input":"a break"}`, 200, `data: {"error":"ValueError: no"}`},
@@ -158,6 +159,7 @@ func TestInferJSON(t *testing.T) {
 		{both + `,"parameters":{"priority":-1}}`, 400, "priority"},
 		{both + `,"parameters":{"triton_what":1}}`, 400, "triton_"},
 		{both + `,"parameters":null}`, 200, answer},
+		{both + `,"parameters":{` + many(300) + `"and":no JSON`, 400, "more than 256 parameters"},
 		{`{"id":"7","inputs":[` + inputA + `]}`, 400, "the model needs it"},
 		{`{"inputs":[` + strings.Replace(inputA, `[1,4]`, `[4]`, 1) + `,` + inputB + `]}`, 400, "shape"},
 		{`{"inputs":[` + strings.Replace(inputA, `,"data":[1,2,3,4]`, `,"parameters":{"shared_memory_region":"x"}`, 1) + `,` + inputB + `]}`, 400, "no shared memory"},
@@ -198,6 +200,15 @@ func TestInferEmpty(t *testing.T) {
 	if more := (after.TotalAlloc - before.TotalAlloc) >> 20; a.status != 400 || more > 64 {
 		t.Errorf("got %d %s, and %d MB were taken", a.status, a.body, more)
 	}
+}
+
+// many are that many members of an object, and a comma.
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"p%d":1,`, i)
+	}
+	return b.String()
 }
 
 // frame is a request of tensors in binary.

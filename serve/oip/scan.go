@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/serve/inference"
 )
 
 // scanner reads JSON from its beginning, value by value.
@@ -207,6 +208,9 @@ func (s *scanner) parameters() (map[string]any, error) {
 			return nil, err
 		}
 		name := string(key)
+		if _, again := out[name]; !again && len(out) == inference.MaxParameters+1 { // of which one may be the transport's
+			return nil, wrong("there are more than %d parameters", inference.MaxParameters)
+		}
 		if out[name], err = s.parameter(); err != nil {
 			return nil, err
 		}
