@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -335,5 +336,8 @@ func (run *pipelineRun) made(s pipelineStep, input string) bool {
 // plus adds what another answer took: of memory the most, for they are not all in use
 // at once.
 func (u Usage) plus(v Usage) Usage {
-	return Usage{Fuel: u.Fuel + v.Fuel, Memory: max(u.Memory, v.Memory), Wait: u.Wait + v.Wait, Compute: u.Compute + v.Compute}
+	return Usage{
+		Fuel: u.Fuel + v.Fuel, Memory: max(u.Memory, v.Memory), Wait: u.Wait + v.Wait, Compute: u.Compute + v.Compute,
+		Accelerated: u.Accelerated + v.Accelerated, Kernels: cmp.Or(v.Kernels, u.Kernels),
+	}
 }

@@ -37,7 +37,7 @@ func (d *do) Predict(_ context.Context, r *model.Request) (*model.Response, erro
 	if err != nil {
 		return nil, err
 	}
-	response := &model.Response{Usage: model.Usage{Fuel: 5, Memory: 100}}
+	response := &model.Response{Usage: model.Usage{Fuel: 5, Memory: 100, Accelerated: 2, Kernels: "some/1"}}
 	for _, f := range d.sig.Outputs {
 		if v, ok := out[f.Name]; ok {
 			response.Outputs = append(response.Outputs, model.Of(f.Name, v))
@@ -95,7 +95,7 @@ func TestPipeline(t *testing.T) {
 		v, err := model.Values[float32](r.Outputs[0])
 		return v[0], r, err
 	}
-	if y, r, err := ask(3); err != nil || y != 307 || r.Usage.Fuel != 15 || r.Usage.Memory != 100 {
+	if y, r, err := ask(3); err != nil || y != 307 || r.Usage != (model.Usage{Fuel: 15, Memory: 100, Accelerated: 6, Kernels: "some/1"}) {
 		t.Errorf("%g, %+v, %v", y, r, err)
 	}
 	if y, _, err := ask(3, model.Of("bias", []float32{1000})); err != nil || y != 1307 {
