@@ -26,6 +26,7 @@ import (
 	"github.com/wherry-run/wherry/model/onnx/nn"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
+	"github.com/wherry-run/wherry/model/reactor"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 )
@@ -174,7 +175,7 @@ type NotModelError struct {
 
 func (e *NotModelError) Error() string { return "the image is no model: " + e.Reason }
 
-// Kind says what kind of model an image is: oci.ModelONNX, oci.ModelPython, or ""
+// Kind says what kind of model an image is, one of the constants oci.Model..., or ""
 // for none.
 func Kind(image runtime.Image) string {
 	c := image.Config()
@@ -250,6 +251,12 @@ func (l *loader) load(ctx context.Context) (_ *Model, err error) {
 			}
 		}
 		config.Check = python.Check(l.signature)
+	case oci.ModelWasm:
+		if l.signature == nil {
+			if first, err = l.ask(ctx); err != nil {
+				return nil, err
+			}
+		}
 	case oci.ModelONNX:
 		if l.signature == nil {
 			return nil, &NotModelError{"it has no label " + oci.LabelSignature + "; build it again"}
@@ -264,7 +271,7 @@ func (l *loader) load(ctx context.Context) (_ *Model, err error) {
 		return nil, &NotModelError{fmt.Sprintf("%q is a kind of model that this version does not know", l.kind)}
 	}
 	if o.native != nil && l.outside == nil {
-		return nil, errors.New("native ONNX Runtime runs ONNX models alone, and this is one in Python")
+		return nil, errors.New("native ONNX Runtime runs ONNX models alone, and this is a program")
 	}
 	config.Signature, config.First = l.signature, first
 	pool, err := model.NewPool(ctx, config)
@@ -278,14 +285,14 @@ func (l *loader) load(ctx context.Context) (_ *Model, err error) {
 	return m, nil
 }
 
-// ask makes an instance of a Python model that does not say what it takes, and
+// ask makes an instance of a program whose image does not say what it takes, and
 // asks it.
 func (l *loader) ask(ctx context.Context) (model.Instance, error) {
 	i, err := l.instance(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l.signature = i.(*instance).Instance.(*python.Instance).Signature()
+	l.signature = i.(*instance).Instance.(interface{ Signature() *model.Signature }).Signature()
 	return i, nil
 }
 
@@ -315,6 +322,9 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 			o.Module, o.Model = ort.Module, l.path
 		}
 		i.Instance, err = onnx.Open(ctx, c, o)
+	case oci.ModelWasm:
+		i.knows = true
+		i.Instance, err = reactor.Open(ctx, c, reactor.Options{Args: l.command(c), Signature: l.signature, Limits: l.settings.limits, Log: l.log})
 	default:
 		i.Instance, err = python.Open(ctx, c, python.Options{
 			Process: runtime.Process{Args: l.command(c), Limits: l.settings.limits}, Signature: l.signature,

@@ -11,7 +11,7 @@ import (
 type Signature struct {
 	Name     string   `json:"name"`
 	Versions []string `json:"versions,omitempty"`
-	// Platform names what answers: PlatformONNX or PlatformPython.
+	// Platform names what answers: one of the constants Platform....
 	Platform string  `json:"platform"`
 	Inputs   []Field `json:"inputs"`
 	Outputs  []Field `json:"outputs"`
@@ -23,6 +23,8 @@ type Signature struct {
 const (
 	PlatformONNX   = "onnxruntime_onnx"
 	PlatformPython = "python"
+	// PlatformReactor is a module of WebAssembly that answers by its exports.
+	PlatformReactor = "wasm"
 	// PlatformPipeline is several models, one after the other.
 	PlatformPipeline = "ensemble"
 )

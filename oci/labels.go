@@ -8,7 +8,7 @@ import (
 
 // The labels of a config by which an image says what model it is.
 const (
-	// LabelModel is ModelONNX or ModelPython.
+	// LabelModel is one of the constants Model....
 	LabelModel = "run.wherry.model"
 	// LabelModelPath is the model's file in the image.
 	LabelModelPath = "run.wherry.model.path"
@@ -31,6 +31,9 @@ const (
 const (
 	ModelONNX   = "onnx"
 	ModelPython = "python"
+	// ModelWasm is a module that answers requests by its exports; see package
+	// model/reactor.
+	ModelWasm = "wasm"
 	// ModelPipeline is several models, each of which takes what those before it give;
 	// LabelSteps says which.
 	ModelPipeline = "pipeline"

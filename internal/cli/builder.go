@@ -22,6 +22,7 @@ import (
 	"github.com/wherry-run/wherry/model/onnx/nn"
 	"github.com/wherry-run/wherry/model/python"
 	"github.com/wherry-run/wherry/model/python/ort"
+	"github.com/wherry-run/wherry/model/reactor"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 	"github.com/wherry-run/wherry/packager"
@@ -237,6 +238,14 @@ func (s sandbox) Describe(ctx context.Context, spec packager.RecordSpec) ([]byte
 		return nil, err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
+	if spec.Config.Labels[oci.LabelModel] == oci.ModelWasm {
+		m, err := reactor.Open(ctx, c, reactor.Options{Log: spec.Stderr})
+		if err != nil {
+			return nil, err
+		}
+		defer m.Close(context.WithoutCancel(ctx))
+		return json.Marshal(m.Signature())
+	}
 	m, err := python.Open(ctx, c, python.Options{Process: runtime.Process{Stdout: spec.Stdout, Stderr: spec.Stderr}})
 	if err != nil {
 		return nil, err

@@ -148,7 +148,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if len(o.serving.publish) > 0 {
 		return notServed(what, image, args)
 	}
-	if kind := wherry.Kind(image); (kind == oci.ModelONNX || kind == oci.ModelPipeline) && o.entrypoint == "" {
+	if kind := wherry.Kind(image); (kind == oci.ModelONNX || kind == oci.ModelWasm || kind == oci.ModelPipeline) && o.entrypoint == "" {
 		return a.runModel(ctx, what, image, args, spec, o)
 	}
 	if o.native.backend == backendNative {

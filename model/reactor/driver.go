@@ -1,0 +1,155 @@
+package reactor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/wherry-run/wherry/model"
+	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/wasi"
+)
+
+// What a reactor exports.
+const (
+	signatureExport = "wherry_signature"
+	allocExport     = "wherry_alloc"
+	// PredictExport is the export by which a module is known to be a model.
+	PredictExport = "wherry_predict"
+)
+
+// driver begins a reactor, and calls it.
+type driver struct{}
+
+// Name implements runtime.Driver.
+func (driver) Name() string { return "reactor/1" }
+
+// Key implements runtime.Driver. What a guest does while it begins is its own affair: it
+// may open files, or make secrets of random numbers, which others must not have.
+func (driver) Key() string { return "" }
+
+// Hosts implements runtime.Driver: a reactor is given WASI alone.
+func (driver) Hosts(*runtime.World) ([]wasi.HostModule, error) { return nil, nil }
+
+// begun is the state of a reactor that has begun.
+const begun = "begun"
+
+// Begin has the guest's language and its model begin.
+func (driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) ([]byte, error) {
+	if string(state) == begun {
+		return state, nil
+	}
+	if state != nil {
+		return nil, runtime.ErrState
+	}
+	for _, name := range []string{signatureExport, allocExport, PredictExport} {
+		if !m.HasFunc(name) {
+			return nil, fmt.Errorf("the module exports no %s: a reactor that is a model does", name)
+		}
+	}
+	if m.HasFunc("_initialize") {
+		if _, err := m.Call(ctx, "_initialize"); err != nil {
+			return nil, err
+		}
+	}
+	return []byte(begun), nil
+}
+
+// word calls an export that gives one value.
+func word(ctx context.Context, m *runtime.Machine, name string, args ...uint64) (uint64, error) {
+	results, err := m.Call(ctx, name, args...)
+	if err == nil && len(results) != 1 {
+		err = fmt.Errorf("%s gives %d values, and not one", name, len(results))
+	}
+	if err != nil {
+		return 0, err
+	}
+	return results[0], nil
+}
+
+// view is a part of the guest's memory.
+func view(m *runtime.Machine, at, size uint64) ([]byte, error) {
+	b, ok := m.Memory().Read(uint32(at), uint32(size))
+	if at>>32 != 0 || size>>32 != 0 || !ok {
+		return nil, fmt.Errorf("%d bytes at %d are not in its memory", size, at)
+	}
+	return b, nil
+}
+
+// place is what an i64 of the guest points to.
+func place(m *runtime.Machine, v uint64) ([]byte, error) { return view(m, v>>32, v&0xffffffff) }
+
+// errProtocol is what a guest says that is no answer.
+func errProtocol(err error) error {
+	return &model.ModelError{Type: "protocol", Message: "the answer of the model cannot be read: " + err.Error()}
+}
+
+// describe asks the guest for its signature.
+func describe(ctx context.Context, m *runtime.Machine) (*model.Signature, error) {
+	v, err := word(ctx, m, signatureExport)
+	if err != nil {
+		return nil, err
+	}
+	if v&0xffffffff > MaxSignature {
+		return nil, fmt.Errorf("the signature has more than %d bytes", MaxSignature)
+	}
+	text, err := place(m, v)
+	if err != nil {
+		return nil, err
+	}
+	s, err := model.ParseSignature(text)
+	if err != nil {
+		return nil, err
+	}
+	if s.Platform != "" && s.Platform != model.PlatformReactor {
+		return nil, fmt.Errorf("the signature is of %q, no reactor: leave the platform away", s.Platform)
+	}
+	s.Platform = model.PlatformReactor
+	if s.Inputs == nil {
+		s.Inputs = []model.Field{}
+	}
+	s.Streams = false // the calls give one answer
+	_, err = json.Marshal(s)
+	return s, err
+}
+
+// predict has the guest answer.
+func predict(ctx context.Context, m *runtime.Machine, r *model.Request) ([]model.Tensor, error) {
+	front, size, err := request(r)
+	if err != nil {
+		return nil, err
+	}
+	if size > MaxRequest {
+		return nil, &model.InputError{Reason: fmt.Sprintf("the request has %d bytes, more than %d", size, MaxRequest)}
+	}
+	at, err := word(ctx, m, allocExport, size)
+	if err != nil {
+		return nil, err
+	}
+	if at = at & 0xffffffff; at == 0 {
+		return nil, &model.ModelError{Type: "memory", Message: fmt.Sprintf("it has no room for a request of %d bytes", size)}
+	}
+	room, err := view(m, at, size)
+	if err != nil {
+		return nil, errProtocol(err)
+	}
+	room = room[copy(room, front):]
+	for i := range r.Inputs {
+		room = room[copy(room, r.Inputs[i].Data):]
+	}
+	v, err := word(ctx, m, PredictExport, at, size)
+	if err != nil {
+		return nil, err
+	}
+	frame, err := place(m, v)
+	if err != nil {
+		return nil, errProtocol(err)
+	}
+	outputs, err := parseAnswer(bytes.Clone(frame))
+	if err != nil && !errors.As(err, new(*model.ModelError)) && !errors.As(err, new(*model.InputError)) {
+		err = errProtocol(err)
+	}
+	return outputs, err
+}
