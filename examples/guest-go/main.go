@@ -8,7 +8,7 @@ func init() {
 		Name: "trend",
 		Inputs: []guest.Field{{
 			Name: "values", Type: "FP32", Shape: []int{-1},
-			Parameters: map[string]any{"description": "two values or more, at the same distance"},
+			Parameters: map[string]any{"description": "what was measured, at the same distance"},
 		}},
 		Outputs: []guest.Field{
 			{Name: "next", Type: "FP32", Shape: []int{1}},
@@ -21,15 +21,18 @@ func init() {
 func predict(r *guest.Request) ([]guest.Tensor, error) {
 	values := r.Inputs["values"].Floats()
 	n := float64(len(values))
-	if n < 2 {
-		return nil, &guest.InputError{Input: "values", Reason: "a line needs two values or more"}
+	if n == 0 {
+		return nil, &guest.InputError{Input: "values", Reason: "there is none"}
 	}
 	var sum, moment float64
 	for i, v := range values {
 		sum += float64(v)
 		moment += float64(v) * (float64(i) - (n-1)/2)
 	}
-	slope := moment / (n * (n*n - 1) / 12)
+	slope := 0.0 // of a single value
+	if n > 1 {
+		slope = moment / (n * (n*n - 1) / 12)
+	}
 	direction := "level"
 	if slope > 0 {
 		direction = "up"

@@ -109,7 +109,7 @@ func TestGo(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	var input *model.InputError
-	if _, err := ask([]float32{2}); !errors.As(err, &input) || input.Tensor != "values" {
+	if _, err := ask([]float32{}); !errors.As(err, &input) || input.Tensor != "values" {
 		t.Errorf("%v", err)
 	}
 	if _, err := ask(make([]float32, 3<<20)); err != nil { // more than it had room for
