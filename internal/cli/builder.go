@@ -223,6 +223,9 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 			return nil, err
 		}
 	}
+	if spec.Config.Labels[oci.LabelModel] == oci.ModelWasm {
+		process = reactor.Process(c)
+	}
 	return c.Record(ctx, runtime.RecordSpec{
 		Process: process, Snapshot: true, Guess: guess, Cases: spec.Config.Labels[packager.LabelGolden],
 	})

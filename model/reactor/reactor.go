@@ -63,6 +63,11 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 	return i, nil
 }
 
+// Process is what is run of an image to record how its reactor starts.
+func Process(c *runtime.Container) runtime.Process {
+	return runtime.Process{Args: c.Command(), Driver: driver{}}
+}
+
 // Signature says what the model takes and gives. It is not to be changed.
 func (i *Instance) Signature() *model.Signature { return i.signature }
 
