@@ -33,8 +33,7 @@ func (c *Config) bodies(next http.Handler) http.Handler {
 		}
 		rec := Of(r.Context())
 		b := &body{held: held, most: c.MaxBodies, ReadCloser: http.MaxBytesReader(innermost(w), r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
-			control: http.NewResponseController(w)}
-		b.extend()
+			control: http.NewResponseController(w), next: extendEvery}
 		r.Body = b
 		defer func() { held.Add(-rec.In - b.unpacked) }()
 		next.ServeHTTP(w, r)

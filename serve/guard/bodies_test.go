@@ -127,6 +127,45 @@ func TestBodiesUnpacked(t *testing.T) {
 	}
 }
 
+// TestSlowStranger sends a body a byte at a time, and has no key: its connection is
+// not held for longer than a body may take.
+func TestSlowStranger(t *testing.T) {
+	keys, err := guard.NewKeys("secret-key", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(nil)
+	s.Config = guard.NewServer(guard.Wrap(echo, guard.Config{Keys: keys, ReadTimeout: 200 * time.Millisecond}), nil)
+	s.Start()
+	defer s.Close()
+	began := time.Now()
+	answer, err := trickle(t, s)
+	if took := time.Since(began); took > time.Second || !strings.Contains(answer, "401") {
+		t.Errorf("a slow client without a key was bounded after %v: %q, %v", took, answer, err)
+	}
+}
+
+// trickle sends a body a byte at a time, for two seconds, and gives the answer.
+func trickle(t *testing.T, s *httptest.Server) (string, error) {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String()) //nolint:noctx
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
+	go func() {
+		for range 100 {
+			if _, err := conn.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	answer, err := io.ReadAll(conn)
+	return string(answer), err
+}
+
 // TestSlowClient sends a body a byte at a time: it is cut off, and a request whose
 // model computes longer than that is not.
 func TestSlowClient(t *testing.T) {
@@ -154,23 +193,9 @@ func TestSlowClient(t *testing.T) {
 	if err := <-long; err != nil {
 		t.Errorf("a request was ended while it was computed: %v", err)
 	}
-	conn, err := net.Dial("tcp", s.Listener.Addr().String()) //nolint:noctx
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
 	began := time.Now()
-	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
-	go func() {
-		for range 100 {
-			if _, err := conn.Write([]byte("x")); err != nil {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}()
-	answer, err := io.ReadAll(conn)
-	if took := time.Since(began); took > time.Second || !strings.Contains(string(answer), "408") {
+	answer, err := trickle(t, s)
+	if took := time.Since(began); took > time.Second || !strings.Contains(answer, "408") {
 		t.Errorf("a slow client was bounded after %v: %q, %v", took, answer, err)
 	}
 }

@@ -162,6 +162,9 @@ func (c *Config) record(next http.Handler) http.Handler {
 		w.Header()[HeaderID] = []string{rec.ID}
 		out := &answer{ResponseWriter: w, timeout: c.WriteTimeout, http2: r.ProtoMajor == 2}
 		inner := r.WithContext(With(r.Context(), rec))
+		if r.ContentLength != 0 { // of a request that is turned away, too: net/http reads a little of its body before it answers
+			_ = http.NewResponseController(w).SetReadDeadline(rec.Began.Add(c.ReadTimeout))
+		}
 		defer func() {
 			rec.Took, rec.Pattern = time.Since(rec.Began), inner.Pattern
 			cut := false
