@@ -153,6 +153,7 @@ func trickle(t *testing.T, s *httptest.Server) (string, error) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
 	go func() {
 		for range 100 {
