@@ -146,15 +146,20 @@ func rowsFirst(body []byte, shape []int64, each int) []byte {
 
 // unpad makes elements of BYTES of texts that zeros make equally long.
 func unpad(t Tensor, body []byte, wide, big bool, each int, n int64) (Tensor, error) {
-	list := make([][]byte, 0, n)
+	t.Data = []byte{}
+	add := func(e []byte) {
+		e = bytes.TrimRight(e, "\x00")
+		t.Data = append(binary.LittleEndian.AppendUint32(t.Data, uint32(len(e))), e...)
+	}
+	var text []byte
 	for range n {
 		e := body[:each]
 		body = body[each:]
 		if !wide {
-			list = append(list, bytes.TrimRight(e, "\x00"))
+			add(e)
 			continue
 		}
-		var text []byte
+		text = text[:0]
 		for c := range slices.Chunk(e, 4) {
 			r := binary.LittleEndian.Uint32(c)
 			if big {
@@ -162,9 +167,8 @@ func unpad(t Tensor, body []byte, wide, big bool, each int, n int64) (Tensor, er
 			}
 			text = utf8.AppendRune(text, rune(r))
 		}
-		list = append(list, bytes.TrimRight(text, "\x00"))
+		add(text)
 	}
-	t.Data = encodeBytes(list)
 	return t, nil
 }
 
@@ -248,8 +252,12 @@ func (t *Tensor) padded() (descr string, body []byte) {
 	return fmt.Sprintf("|S%d", most), body
 }
 
-// ParseNPZ reads the arrays of numpy.savez, with their names, in their order.
-func ParseNPZ(data []byte) ([]Tensor, error) {
+// ErrLarge is that of an archive whose arrays have more bytes than they may.
+var ErrLarge = errors.New("its arrays have more bytes than they may")
+
+// ParseNPZ reads the arrays of numpy.savez, with their names, in their order. They have
+// at most so many bytes together; 0: as many as a file of one's own may have.
+func ParseNPZ(data []byte, most int64) ([]Tensor, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, fmt.Errorf("read npz: %w", err)
@@ -258,7 +266,10 @@ func ParseNPZ(data []byte) ([]Tensor, error) {
 		return nil, fmt.Errorf("read npz: %d arrays, more than %d", len(z.File), maxNPZFiles)
 	}
 	var list []Tensor
-	left := int64(maxNPZBytes)
+	left := most
+	if left <= 0 {
+		left = maxNPZBytes
+	}
 	for _, f := range z.File {
 		name, ok := strings.CutSuffix(f.Name, ".npy")
 		if !ok {
@@ -271,7 +282,7 @@ func ParseNPZ(data []byte) ([]Tensor, error) {
 		b, err := io.ReadAll(io.LimitReader(r, left+1))
 		r.Close()
 		if left -= int64(len(b)); err == nil && left < 0 {
-			err = fmt.Errorf("its arrays have more than %d bytes", int64(maxNPZBytes))
+			err = ErrLarge
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read npz: %w", err)

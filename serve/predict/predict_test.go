@@ -1,6 +1,7 @@
 package predict_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -308,8 +309,37 @@ func TestForms(t *testing.T) {
 	}
 	if w := ask(h, "/m/list/predict", "application/x-npy", "application/x-npz", array); w.Code != 200 {
 		t.Errorf("npy: %d %s", w.Code, w.Body)
-	} else if list, err := model.ParseNPZ(w.Body.Bytes()); err != nil || len(list) != 1 {
+	} else if list, err := model.ParseNPZ(w.Body.Bytes(), 0); err != nil || len(list) != 1 {
 		t.Errorf("npz: %v %v", list, err)
+	}
+}
+
+// TestArchiveBound: an archive of a few bytes may become no more than a body may have.
+func TestArchiveBound(t *testing.T) {
+	list := models()
+	h := server(t, list...)
+	for count, want := range map[int]int{100_000: http.StatusBadRequest, 200_000: http.StatusRequestEntityTooLarge} { // or it is none of the model's
+		array, err := model.Of("", make([]float32, count)).NPY()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var packed bytes.Buffer
+		z := zip.NewWriter(&packed)
+		for _, name := range []string{"none.npy", "nothing.npy"} {
+			w, err := z.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(array); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if w := ask(h, "/m/"+list[0].signature.Name+"/predict", "application/x-npz", "", packed.Bytes()); w.Code != want {
+			t.Errorf("%d bytes of an archive of twice %d: %d %s, want %d", packed.Len(), len(array), w.Code, w.Body, want)
+		}
 	}
 }
 

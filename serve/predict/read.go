@@ -2,6 +2,7 @@ package predict
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -31,17 +32,17 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, s *model.Signatur
 	}
 	said := r.Header.Get("Content-Type")
 	if said == typeJSON { // what most clients send
-		return parse(s, said, "", content)
+		return h.parse(r, s, said, "", content)
 	}
 	kind, params, err := mime.ParseMediaType(said)
 	if err != nil {
 		kind = ""
 	}
-	return parse(s, kind, params["boundary"], content)
+	return h.parse(r, s, kind, params["boundary"], content)
 }
 
 // parse makes requests of a document.
-func parse(s *model.Signature, kind, boundary string, content []byte) (*asked, error) {
+func (h *handler) parse(r *http.Request, s *model.Signature, kind, boundary string, content []byte) (*asked, error) {
 	switch {
 	case kind == typeParts:
 		f, err := readParts(content, boundary)
@@ -62,7 +63,7 @@ func parse(s *model.Signature, kind, boundary string, content []byte) (*asked, e
 		requests, many, err := plain.CSV(s, content)
 		return &asked{requests, many}, err
 	case kind == typeNPY, kind == typeNPZ:
-		return arrays(s, kind, content)
+		return h.arrays(r, s, kind, content)
 	case kind == "", kind == typeForm, kind == typeJSON, strings.HasSuffix(kind, "+json"):
 		requests, many, err := s.ParseJSON(content)
 		return &asked{requests, many}, err
@@ -114,7 +115,7 @@ func sole(s *model.Signature) *model.Field {
 
 // arrays are inputs as NumPy has them: an array is the one input, several are inputs by
 // their names.
-func arrays(s *model.Signature, kind string, content []byte) (*asked, error) {
+func (h *handler) arrays(r *http.Request, s *model.Signature, kind string, content []byte) (*asked, error) {
 	if kind == typeNPY {
 		f := sole(s)
 		if f == nil {
@@ -123,12 +124,18 @@ func arrays(s *model.Signature, kind string, content []byte) (*asked, error) {
 		t, err := ofNPY(f, content)
 		return one(t), err
 	}
-	list, err := model.ParseNPZ(content)
+	list, err := model.ParseNPZ(content, h.options.MaxBody)
+	if errors.Is(err, model.ErrLarge) {
+		return nil, &http.MaxBytesError{Limit: h.options.MaxBody}
+	}
 	if err != nil {
 		return nil, &model.InputError{Reason: err.Error()}
 	}
 	a := one()
 	for _, t := range list {
+		if err := route.Hold(r, int64(len(t.Data))); err != nil {
+			return nil, err
+		}
 		f := s.Input(t.Name)
 		if f == nil {
 			return nil, unknown(s, t.Name)

@@ -16,6 +16,14 @@ const atOnce = 1 << 20
 // ends the request.
 type Holder interface{ Hold(bytes int64) error }
 
+// Hold counts bytes that were made of a request's body, where it is a Holder.
+func Hold(r *http.Request, bytes int64) error {
+	if h, ok := r.Body.(Holder); ok {
+		return h.Hold(bytes)
+	}
+	return nil
+}
+
 // Body reads the body of a request, at most max bytes of it, as it is without its
 // Content-Encoding: gzip and deflate are understood. The errors are a
 // *http.MaxBytesError, a *RequestError, or those of the connection.
