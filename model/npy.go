@@ -255,9 +255,12 @@ func (t *Tensor) padded() (descr string, body []byte) {
 // ErrLarge is that of an archive whose arrays have more bytes than they may.
 var ErrLarge = errors.New("its arrays have more bytes than they may")
 
-// ParseNPZ reads the arrays of numpy.savez, with their names, in their order. They have
-// at most so many bytes together; 0: as many as a file of one's own may have.
-func ParseNPZ(data []byte, most int64) ([]Tensor, error) {
+// ParseNPZ reads the arrays of numpy.savez, with their names, in their order.
+func ParseNPZ(data []byte) ([]Tensor, error) { return ParseNPZWithin(data, maxNPZBytes) }
+
+// ParseNPZWithin is ParseNPZ of arrays that have at most so many bytes together, else
+// ErrLarge: an archive of a few bytes may become many.
+func ParseNPZWithin(data []byte, most int64) ([]Tensor, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, fmt.Errorf("read npz: %w", err)
@@ -267,9 +270,6 @@ func ParseNPZ(data []byte, most int64) ([]Tensor, error) {
 	}
 	var list []Tensor
 	left := most
-	if left <= 0 {
-		left = maxNPZBytes
-	}
 	for _, f := range z.File {
 		name, ok := strings.CutSuffix(f.Name, ".npy")
 		if !ok {

@@ -93,10 +93,10 @@ func TestNPZ(t *testing.T) {
 	if err := model.NPZ(&b, want); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := model.ParseNPZ(b.Bytes(), 0); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := model.ParseNPZ(b.Bytes()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := model.ParseNPZ(b.Bytes(), 200); !errors.Is(err, model.ErrLarge) {
+	if got, err := model.ParseNPZWithin(b.Bytes(), 200); !errors.Is(err, model.ErrLarge) {
 		t.Errorf("of more than it may have: %v, %v", got, err)
 	}
 }
@@ -131,7 +131,7 @@ func FuzzParseNPZ(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		list, err := model.ParseNPZ(data, 0)
+		list, err := model.ParseNPZ(data)
 		if err != nil {
 			return
 		}

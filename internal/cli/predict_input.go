@@ -204,7 +204,7 @@ func (in *inputReader) file(f *model.Field, name string) (model.Tensor, error) {
 
 // ofArchive is the array of one name out of several.
 func (in *inputReader) ofArchive(f *model.Field, name string, content []byte) (model.Tensor, error) {
-	all, err := model.ParseNPZ(content, 0)
+	all, err := model.ParseNPZ(content)
 	if err != nil {
 		return model.Tensor{}, fmt.Errorf("%s: %w", name, err)
 	}
@@ -227,7 +227,7 @@ func (in *inputReader) ofFile(name string) ([]*model.Request, error) {
 	format := formatOf(name, content)
 	switch format {
 	case fileNPZ:
-		all, err := model.ParseNPZ(content, 0)
+		all, err := model.ParseNPZ(content)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

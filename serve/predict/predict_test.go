@@ -309,7 +309,7 @@ func TestForms(t *testing.T) {
 	}
 	if w := ask(h, "/m/list/predict", "application/x-npy", "application/x-npz", array); w.Code != 200 {
 		t.Errorf("npy: %d %s", w.Code, w.Body)
-	} else if list, err := model.ParseNPZ(w.Body.Bytes(), 0); err != nil || len(list) != 1 {
+	} else if list, err := model.ParseNPZ(w.Body.Bytes()); err != nil || len(list) != 1 {
 		t.Errorf("npz: %v %v", list, err)
 	}
 }

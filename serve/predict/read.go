@@ -124,7 +124,7 @@ func (h *handler) arrays(r *http.Request, s *model.Signature, kind string, conte
 		t, err := ofNPY(f, content)
 		return one(t), err
 	}
-	list, err := model.ParseNPZ(content, h.options.MaxBody)
+	list, err := model.ParseNPZWithin(content, h.options.MaxBody)
 	if errors.Is(err, model.ErrLarge) {
 		return nil, &http.MaxBytesError{Limit: h.options.MaxBody}
 	}
