@@ -25,12 +25,16 @@ func overGRPC(c Config) oipgrpc.Options {
 	if most <= 0 {
 		most = guard.DefaultMaxBody
 	}
+	all := g.MaxBodies
+	if all == 0 {
+		all = max(guard.DefaultMaxBodies, most)
+	}
 	longest := time.Duration(0)
 	if c.Repository.MaxTimeout > 0 { // to send it, as slowly as a client may, and to answer it
 		longest = guard.DefaultReadTimeout + time.Duration(most/guard.MinRate)*time.Second + c.Repository.MaxTimeout
 	}
 	return oipgrpc.Options{
-		Version: c.Version, MaxMessage: int(min(most, math.MaxInt32)), Settings: c.Settings,
+		Version: c.Version, MaxMessage: int(min(most, math.MaxInt32)), MaxRequests: max(all, 0), Settings: c.Settings,
 		Guard: &oipgrpc.Guard{Keys: g.Keys, Done: g.Answered, Log: g.Log, Longest: longest},
 	}
 }

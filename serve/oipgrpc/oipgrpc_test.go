@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve/guard"
@@ -95,6 +96,33 @@ func TestInfer(t *testing.T) {
 	r.Outputs = []*pb.ModelInferRequest_InferRequestedOutputTensor{{Name: "SUM", Parameters: map[string]*pb.InferParameter{"classification": number(1)}}}
 	if out, err = c.ModelInfer(t.Context(), r); err != nil || string(out.RawOutputContents[0]) != "\x0a\x00\x00\x005.000000:3" || len(out.Outputs) != 1 {
 		t.Errorf("got %v, %v", out, err)
+	}
+}
+
+// TestRequestsBound: all requests together may have no more than a bound, and give back
+// what they had.
+func TestRequestsBound(t *testing.T) {
+	size := int64(proto.Size(request()))
+	for most, want := range map[int64]codes.Code{size: codes.OK, size - 1: codes.ResourceExhausted} {
+		c := pb.NewGRPCInferenceServiceClient(dial(t, oipgrpc.Options{MaxRequests: most}))
+		for range 2 {
+			if _, err := c.ModelInfer(t.Context(), request()); status.Code(err) != want {
+				t.Errorf("%d bytes where %d may be: %v", size, most, err)
+			}
+		}
+		s, err := c.ModelStreamInfer(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := s.Send(request()); err != nil {
+				t.Fatal(err)
+			}
+			out, err := s.Recv()
+			if err != nil || (out.ErrorMessage == "") != (want == codes.OK) {
+				t.Errorf("%d bytes of a stream where %d may be: %v, %v", size, most, out, err)
+			}
+		}
 	}
 }
 

@@ -25,6 +25,9 @@ type Options struct {
 	Version string
 	// MaxMessage bounds a request, in bytes; 0 means DefaultMaxMessage.
 	MaxMessage int
+	// MaxRequests bounds the bytes that all infer requests which wait or are computed
+	// have together; 0: no bound.
+	MaxRequests int64
 	// Streams bounds the requests of one connection that are worked on at once; 0
 	// means DefaultStreams.
 	Streams int

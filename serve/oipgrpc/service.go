@@ -3,9 +3,13 @@ package oipgrpc
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve/inference"
@@ -19,7 +23,26 @@ type service struct {
 	pb.UnimplementedGRPCInferenceServiceServer
 	models  inference.Repository
 	options Options
+	held    atomic.Int64 // bytes of the infer requests under way
 }
+
+// hold counts the bytes of a request until release is called, if there may be so many.
+func (s *service) hold(in *pb.ModelInferRequest) (release func(), err error) {
+	if s.options.MaxRequests <= 0 {
+		return func() {}, nil
+	}
+	n := int64(proto.Size(in))
+	release = func() { s.held.Add(-n) }
+	if s.held.Add(n) > s.options.MaxRequests {
+		release()
+		return nil, errFull
+	}
+	return release, nil
+}
+
+const fullText = "the server has as many bytes of requests as it may: ask again"
+
+var errFull = status.Error(codes.ResourceExhausted, fullText)
 
 func (s *service) ServerLive(context.Context, *pb.ServerLiveRequest) (*pb.ServerLiveResponse, error) {
 	return &pb.ServerLiveResponse{Live: true}, nil
@@ -73,6 +96,11 @@ func (s *service) ModelConfig(ctx context.Context, in *pb.ModelConfigRequest) (*
 }
 
 func (s *service) ModelInfer(ctx context.Context, in *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
+	release, err := s.hold(in)
+	if err != nil {
+		return nil, failed(ctx, err)
+	}
+	defer release()
 	c, wants, err := readRequest(in)
 	if err != nil {
 		return nil, failed(ctx, err)

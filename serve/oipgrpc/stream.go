@@ -166,6 +166,11 @@ func (a *answering) infer() (last *pb.ModelStreamInferResponse) {
 			last = a.failure(internalText)
 		}
 	}()
+	release, err := a.service.hold(a.in)
+	if err != nil {
+		return a.failure(fullText)
+	}
+	defer release()
 	c, wants, err := readRequest(a.in)
 	if err != nil {
 		return a.failure(route.ProblemOf(err).Message)
