@@ -196,13 +196,17 @@ func (a *asked) records(s *model.Signature, value []byte) (err error) {
 	if err := plain.CheckCells(value, ":{"); err != nil {
 		return err
 	}
-	var list []map[string]json.RawMessage
+	var list []json.RawMessage // and no map of each, which would be many times as large
 	if err := json.Unmarshal(value, &list); err != nil {
 		return &route.RequestError{Message: keyRecords + ": " + err.Error()}
 	}
 	var columns []string
 	if len(list) > 0 {
 		columns = inOrder(s, list[0])
+	}
+	index := make(map[string]int, len(columns))
+	for i, name := range columns {
+		index[name] = i
 	}
 	if len(list) > plain.MaxCells/max(len(columns), 1) {
 		return &route.RequestError{
@@ -212,19 +216,24 @@ func (a *asked) records(s *model.Signature, value []byte) (err error) {
 	}
 	rows := make([][]json.RawMessage, len(list))
 	for i, record := range list {
+		if record[0] != '{' {
+			return &route.RequestError{Message: fmt.Sprintf("%s: record %d is no object", keyRecords, i+1)}
+		}
 		row := make([]json.RawMessage, len(columns))
-		found := 0
-		for c, name := range columns {
-			cell, ok := record[name]
-			if ok {
-				found++
-			} else {
-				cell = json.RawMessage("null")
+		for name, cell := range model.Members(record) {
+			c, ok := index[name]
+			if !ok {
+				return &model.InputError{Reason: fmt.Sprintf("record %d has keys that the first has not", i+1)}
 			}
 			row[c] = cell
 		}
-		if found < len(record) {
-			return &model.InputError{Reason: fmt.Sprintf("record %d has keys that the first has not", i+1)}
+		for c, name := range columns {
+			if row[c] == nil { // a name may be there twice
+				row[c] = row[index[name]]
+			}
+			if row[c] == nil {
+				row[c] = json.RawMessage("null")
+			}
 		}
 		rows[i] = row
 	}
@@ -234,7 +243,11 @@ func (a *asked) records(s *model.Signature, value []byte) (err error) {
 
 // inOrder are the keys of a record: the inputs and columns of the signature in their
 // order, then others by the alphabet.
-func inOrder(s *model.Signature, record map[string]json.RawMessage) []string {
+func inOrder(s *model.Signature, record []byte) []string {
+	has := map[string]bool{}
+	for name := range model.Members(record) {
+		has[name] = true
+	}
 	var known, others []string
 	for i := range s.Inputs {
 		known = append(known, s.Inputs[i].Name)
@@ -244,8 +257,8 @@ func inOrder(s *model.Signature, record map[string]json.RawMessage) []string {
 			}
 		}
 	}
-	columns := slices.DeleteFunc(known, func(name string) bool { _, ok := record[name]; return !ok })
-	for name := range record {
+	columns := slices.DeleteFunc(known, func(name string) bool { return !has[name] })
+	for name := range has {
 		if !slices.Contains(columns, name) {
 			others = append(others, name)
 		}

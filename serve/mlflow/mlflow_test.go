@@ -88,6 +88,8 @@ func TestInvocations(t *testing.T) {
 		{"other keys", "table", "", `{"dataframe_records":[{"a":"x","b":2},{"c":4}]}`, 400, bad(`record 2 has keys that the first has not`)},
 		{"params", "table", "", `{"dataframe_split":{"columns":["a"],"data":[["x"]]},"params":{"scale":2}}`, 200, `{"predictions": "df={\"a\":[\"x\"]} scale=2"}`},
 		{"unknown params", "table", "", `{"dataframe_split":{"columns":["a"],"data":[["x"]]},"params":{"scale":2,"size":3}}`, 400, bad(`size: the model has no such input; it takes \"df\", \"scale\"`)},
+		{"no objects", "table", "", `{"dataframe_records":[{"a":"x","b":2},null]}`, 400, bad(`dataframe_records: record 2 is no object`)},
+		{"no list", "table", "", `{"dataframe_records":[[1]]}`, 400, bad(`dataframe_records: record 1 is no object`)},
 		{"rows of scalars", "scalars", "", `{"dataframe_records":[{"a":1,"b":"x"},{"a":2,"b":null}]}`, 200, `{"predictions": ["a=1 b=x", "a=2"]}`},
 		{"one row of scalars", "scalars", "", `{"dataframe_split":{"columns":["a"],"data":[[1]]}}`, 200, `{"predictions": ["a=1"]}`},
 		{"a wrong cell", "scalars", "", `{"dataframe_records":[{"a":1},{"a":"x"}]}`, 400, bad(`a: \"x\" is no FP64: the model takes FP64 [1] (request 2)`)},
