@@ -200,6 +200,9 @@ func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
 
 // texts are what is to be embedded; none only loads the model.
 func (a *asked) texts() ([]string, error) {
+	if err := plain.CheckCells(a.Input, ","); err != nil {
+		return nil, err
+	}
 	var one string
 	var list []string
 	switch {

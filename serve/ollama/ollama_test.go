@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/serve/ollama"
+	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/task/tasktest"
 )
 
@@ -45,5 +46,16 @@ func TestOllama(t *testing.T) {
 				t.Errorf("%d %s\nwant %d %s", w.Code, got, c.status, c.want)
 			}
 		})
+	}
+}
+
+// TestManyTexts: texts of nothing take room, too, and are not read without a bound.
+func TestManyTexts(t *testing.T) {
+	h := tasktest.Handler(ollama.Routes(tasktest.Open(t, tasktest.Embedder("many")), ollama.Options{}))
+	body := `{"model":"many","input":["",` + strings.Repeat(`"",`, plain.MaxCells) + `""]}`
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("POST", "/api/embed", strings.NewReader(body)))
+	if w.Code != 413 {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
