@@ -52,7 +52,7 @@ func (s *Server) newRPC(c *tls.Config) rpc {
 	}
 	o, ending := s.grpc, make(chan struct{})
 	o.Ending = ending
-	return rpc{oipgrpc.New(s.repository, o, more...), ending}
+	return rpc{oipgrpc.New(s.models(), o, more...), ending}
 }
 
 // serve takes the connections of listeners until the server ends.

@@ -48,6 +48,9 @@ type Config struct {
 	// Settings are what clients of the Open Inference Protocol may read and change of
 	// logs and traces; nil: none.
 	Settings *inference.Settings
+	// Control lets clients of the Open Inference Protocol load and unload models and
+	// change Settings: for servers that only those reach who may.
+	Control bool
 	// Operations say what those who run the server are told.
 	Operations Operations
 	// Webhooks are the hosts, with or without a port, that clients of Cog's protocol may
@@ -87,6 +90,7 @@ type Server struct {
 	repository *repository.Repository
 	routes     []route.Route
 	handler    http.Handler
+	control    bool
 	history    *page.History
 	operations operations
 	grpc       oipgrpc.Options
@@ -98,7 +102,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{log: c.Log, history: page.NewHistory()}
+	if c.Settings != nil && !c.Control {
+		c.Settings.Locked = true
+	}
+	s := &Server{log: c.Log, control: c.Control, history: page.NewHistory()}
 	c.Repository.Observe = both(s.history.Observe, c.Repository.Observe)
 	if err := s.operate(&c); err != nil {
 		return nil, err
@@ -127,6 +134,15 @@ func both(first, second func(context.Context, repository.Event)) func(context.Co
 
 // Repository is what the server answers from.
 func (s *Server) Repository() *repository.Repository { return s.repository }
+
+// models are those of the repository, as clients of the Open Inference Protocol
+// may use them.
+func (s *Server) models() inference.Repository {
+	if s.control {
+		return s.repository
+	}
+	return inference.Locked(s.repository)
+}
 
 // Routes are those that the server answers, without those below /m/.
 func (s *Server) Routes() []route.Route { return s.routes }
@@ -285,7 +301,7 @@ func (s *Server) protocols(c Config) ([]route.Route, error) {
 		s.health(),
 		playground,
 		[]route.Route{s.document(c)},
-		oip.Routes(r, oip.Options{Version: c.Version, MaxBody: c.MaxBody, Settings: c.Settings}),
+		oip.Routes(s.models(), oip.Options{Version: c.Version, MaxBody: c.MaxBody, Settings: c.Settings}),
 		s.dialects(c),
 	), nil
 }

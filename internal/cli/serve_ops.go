@@ -33,6 +33,7 @@ type guardOptions struct {
 	readTime, sendTime time.Duration
 	access             string
 	compat             []string
+	control            bool
 	log, logSize       string
 	logSample          float64
 }
@@ -43,6 +44,7 @@ func (o *guardOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.certKey, "tls-key", "", "key of --tls-cert, PEM")
 	f.StringSliceVar(&o.hosts, "allow-host", nil, "answer to this name, too, as behind a proxy; * for all (default: on this machine's own addresses only its names)")
 	f.StringSliceVar(&o.origins, "allow-origin", nil, "let pages of this site ask, such as https://example.com; * for all")
+	f.BoolVar(&o.control, "allow-control", false, "let everybody load and unload models and change the log (default: who has a key, and this machine where no other reaches the server)")
 	f.StringVar(&o.maxBody, "max-body", "64m", "limit of what a request may send")
 	f.StringVar(&o.maxBodies, "max-bodies", "1g", "limit of what all requests under way have sent together; those beyond get 503")
 	f.IntVar(&o.connections, "max-connections", guard.DefaultConnections, "limit of connections that are open at once")
@@ -84,6 +86,7 @@ func (a *app) guarded(o guardOptions, addresses []string, c *serve.Config, l *se
 	if g.Keys, err = guard.NewKeys(a.env(keysVariable), o.keyFile, c.Log); err != nil {
 		return keysWrong(o.keyFile, err)
 	}
+	c.Control = o.control || g.Keys != nil || g.Bound != ""
 	if o.cert != "" || o.certKey != "" {
 		if l.TLS, err = guard.TLS(o.cert, o.certKey, c.Log); err != nil {
 			return &hinted{err, "give --tls-cert and --tls-key the PEM files of a certificate and its key"}

@@ -16,6 +16,8 @@ type Settings struct {
 	// Traces tells whether traces of requests are sent somewhere, and which share of
 	// them, from 0 to 1; nil: none are.
 	Traces func() float64
+	// Locked settings are read, and not changed.
+	Locked bool
 }
 
 // Log tells the settings of the log.
@@ -37,6 +39,9 @@ func (s *Settings) Log() map[string]any {
 // SetLog changes the log, and tells its settings then. Those that are not given
 // stay. What cannot be changed may be given as it is.
 func (s *Settings) SetLog(changes map[string]any) (map[string]any, error) {
+	if s.Locked && len(changes) > 0 {
+		return nil, errLocked
+	}
 	now := s.Log()
 	for key, value := range changes {
 		old, ok := now[key]

@@ -36,6 +36,7 @@ func problems(op *openapi.Operation, statuses ...string) *openapi.Operation {
 
 var problemText = map[string]string{
 	"400": "The request is none, or does not fit the model.",
+	"403": "Clients may not change this server.",
 	"404": "There is no such model.",
 	"413": "The body is too long.",
 	"415": "The body is compressed in a way that nobody reads here.",
@@ -116,7 +117,7 @@ func controlOperation(verb string) func(repository.Status) *openapi.Operation {
 		op := &openapi.Operation{Summary: "Ask the server to " + verb + " a model", Tags: []string{tagRepository},
 			Responses: map[string]*openapi.Response{"200": {Description: "It is done."}}}
 		op.Body = &openapi.Body{Content: map[string]*openapi.MediaType{typeJSON: {Schema: object(map[string]*openapi.Schema{"parameters": anybody()})}}}
-		return problems(op, "400", "404", "413", "415", "500", "503")
+		return problems(op, "400", "403", "404", "413", "415", "500", "503")
 	}
 }
 
@@ -133,7 +134,7 @@ func changing(of func(repository.Status) *openapi.Operation) func(repository.Sta
 		op := of(st)
 		op.Body = openapi.JSONBody(anybody(), nil)
 		op.Body.Required = false
-		return op
+		return problems(op, "403")
 	}
 }
 

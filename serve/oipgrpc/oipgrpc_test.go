@@ -32,11 +32,16 @@ import (
 
 func dial(t testing.TB, o oipgrpc.Options) *grpc.ClientConn {
 	t.Helper()
+	return dialTo(t, testmodels.Repository(t), o)
+}
+
+func dialTo(t testing.TB, r inference.Repository, o oipgrpc.Options) *grpc.ClientConn {
+	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := oipgrpc.New(testmodels.Repository(t), o)
+	s := oipgrpc.New(r, o)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -438,4 +443,13 @@ func BenchmarkInfer(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestLocked: who may ask models may not unload them.
+func TestLocked(t *testing.T) {
+	conn := dialTo(t, inference.Locked(testmodels.Repository(t)), oipgrpc.Options{})
+	_, err := pb.NewGRPCInferenceServiceClient(conn).RepositoryModelUnload(t.Context(), &pb.RepositoryModelUnloadRequest{ModelName: "words"})
+	if status.Code(err) != codes.PermissionDenied {
+		t.Errorf("unload: %v", err)
+	}
 }

@@ -16,6 +16,9 @@ import (
 
 // codeOf is the status of gRPC for a problem.
 func codeOf(p route.Problem) codes.Code {
+	if p.Status == http.StatusForbidden {
+		return codes.PermissionDenied
+	}
 	switch p.Reason {
 	case route.ReasonBadInput, route.ReasonModel:
 		return codes.InvalidArgument
