@@ -97,6 +97,8 @@ var bans = []ban{
 	{"oci", "os", "vocabulary and validation do no input or output"},
 	{"oci", "net/http", "vocabulary and validation do no input or output"},
 	{"wasi", wazero, "host modules are tables of functions over engine.Guest"},
+	{"internal/hostmath", Module, "kernels know bytes and numbers"},
+	{"internal/late", Module, "contexts, and nothing of ours"},
 	{"internal/prepare", wazero, "rewriting is pure bytes in, bytes out"},
 	{"internal/wasm", wazero, "the format stands alone"},
 	{"internal/rootfs", wazero, "files know no guests"},
@@ -126,6 +128,9 @@ var openParents = map[string]bool{"internal/cli": true, "packager": true, "serve
 // formats are children that know a file format and nothing above it: their parents
 // read it through them.
 var formats = map[string]bool{"model/onnx/graph": true}
+
+// protocols are children of serve that know nothing of each other.
+var protocols = []string{"serve/oip", "serve/oipgrpc", "serve/predict", "serve/openai", "serve/cog", "serve/mlflow", "serve/tei", "serve/ollama"}
 
 // Room returns the room that the package at rel (slash path below the module
 // root) belongs to, and its level; ok is false when no room claims it.
@@ -195,6 +200,11 @@ func checkOrder(from, to string) error {
 // checkFamily judges arrows inside one room: a child may import its parent, a
 // parent imports its children only where openParents says so.
 func checkFamily(room, from, to string) error {
+	for _, p := range protocols {
+		if within(to, p) && !within(from, p) && anyWithin(from, protocols) {
+			return fmt.Errorf("%s imports %s: protocols do not know each other; what they share is below them", show(from), show(to))
+		}
+	}
 	if from == to || strings.HasPrefix(from, to+"/") || openParents[room] || room == "test" || room == "cmd" || room == "examples" {
 		return nil
 	}
