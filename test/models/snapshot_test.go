@@ -53,10 +53,10 @@ func (m model) run(restored bool, stdin string, flags []string, args ...string) 
 }
 
 // whatever is answer of a run that may begin in the snapshot of the bare
-// interpreter.
+// interpreter. With --stats it runs: without arguments a model is served.
 func (m model) whatever(flags []string) map[string]any {
 	m.t.Helper()
-	return decode(m.t, m.wherry.Run(m.t, "", append(append([]string{"run"}, flags...), m.image)...))
+	return decode(m.t, m.wherry.Run(m.t, "", append(append([]string{"run", "--stats"}, flags...), m.image)...))
 }
 
 // answer runs the image and reads the line of JSON that it ends with.
