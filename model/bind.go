@@ -25,7 +25,7 @@ func NewRequest(s *Signature, value any) (*Request, error) {
 	if !v.IsValid() {
 		return r, nil
 	}
-	if f := s.sole(); v.Kind() != reflect.Struct || v.Type() == reflect.TypeFor[Tensor]() || f != nil && f.document() && !named(v.Type(), s.Inputs) {
+	if f := s.Sole(); v.Kind() != reflect.Struct || v.Type() == reflect.TypeFor[Tensor]() || f != nil && f.document() && !named(v.Type(), s.Inputs) {
 		if f == nil {
 			return nil, &InputError{"", fmt.Sprintf("%s cannot be %d inputs (%s): it must be a struct", v.Type(), len(s.Inputs), names(s.Inputs))}
 		}
@@ -64,7 +64,7 @@ func isNil(v reflect.Value) bool {
 
 // document tells whether the field is JSON to Go programs.
 func (f *Field) document() bool {
-	k := f.kind()
+	k := f.Kind()
 	return f.Type == Bytes && (k == KindJSON || k == KindTable)
 }
 
@@ -137,7 +137,7 @@ func (f *Field) bind(v reflect.Value) (Tensor, error) {
 			return f.whole(x), nil
 		}
 	case string:
-		if f.Type == Bytes && f.kind() != KindJSON {
+		if f.Type == Bytes && f.Kind() != KindJSON {
 			return f.whole([]byte(x)), nil
 		}
 	case json.RawMessage:
@@ -148,7 +148,7 @@ func (f *Field) bind(v reflect.Value) (Tensor, error) {
 		if err != nil {
 			return Tensor{}, &InputError{f.Name, err.Error()}
 		}
-		if f.kind() == KindTable && v.Kind() == reflect.Struct { // one row
+		if f.Kind() == KindTable && v.Kind() == reflect.Struct { // one row
 			text = slices.Concat([]byte("["), text, []byte("]"))
 		}
 		return f.whole(text), nil

@@ -35,7 +35,7 @@ func (s *Signature) Check(r *Request) error {
 		}
 	}
 	for i := range s.Inputs {
-		if f := &s.Inputs[i]; !seen[f.Name] && !f.optional() {
+		if f := &s.Inputs[i]; !seen[f.Name] && !f.Optional() {
 			return &InputError{f.Name, "the model needs it: " + f.Describe()}
 		}
 	}
@@ -76,15 +76,6 @@ func fits(have, want []int64) bool {
 		return true
 	}
 	return slices.EqualFunc(have, want, func(h, w int64) bool { return h == w || w < 0 })
-}
-
-func (f *Field) optional() bool { return f.Parameters != nil && f.Parameters.Optional }
-
-func (f *Field) kind() string {
-	if f.Parameters == nil {
-		return ""
-	}
-	return f.Parameters.Kind
 }
 
 // constrain holds the elements against the constraints.

@@ -217,7 +217,7 @@ func (f *Field) appendCell(b []byte, cell string) ([]byte, bool) {
 // only input or its columns are inputs of as many elements as there are rows; else
 // the columns are inputs of one element, and each row is a request.
 func (s *Signature) ParseCSV(text []byte) ([]*Request, error) {
-	if f := s.sole(); f != nil && (f.single() || f.Shape == nil || len(f.Shape) > 0) && !s.headed(f, text) {
+	if f := s.Sole(); f != nil && (f.single() || f.Shape == nil || len(f.Shape) > 0) && !s.headed(f, text) {
 		t, err := f.ParseCSV(text)
 		if err != nil {
 			return nil, err
@@ -240,7 +240,7 @@ func (s *Signature) ParseCSV(text []byte) ([]*Request, error) {
 		r := &Request{}
 		one := &sheet{head: sh.head, rows: sh.rows[n : n+1], line: sh.line + n}
 		for c, f := range fields {
-			if f == nil || sh.rows[n][c] == "" && f.optional() {
+			if f == nil || sh.rows[n][c] == "" && f.Optional() {
 				continue
 			}
 			t, err := f.pick(one, []int{c})
@@ -271,21 +271,6 @@ func (s *Signature) headed(f *Field, text []byte) bool {
 	return false
 }
 
-// sole is the one input that a model needs; nil when there are more, or none.
-func (s *Signature) sole() *Field {
-	var found *Field
-	for i := range s.Inputs {
-		if s.Inputs[i].optional() {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = &s.Inputs[i]
-	}
-	return found
-}
-
 // byColumn finds the input of each column: by the head, else in their order. A
 // column that is no input is left out.
 func (s *Signature) byColumn(sh *sheet) ([]*Field, error) {
@@ -303,7 +288,7 @@ func (s *Signature) byColumn(sh *sheet) ([]*Field, error) {
 		fields[c] = s.Input(name)
 	}
 	for i := range s.Inputs {
-		if f := &s.Inputs[i]; !f.optional() && !slices.Contains(fields, f) {
+		if f := &s.Inputs[i]; !f.Optional() && !slices.Contains(fields, f) {
 			return nil, &InputError{f.Name, "the file has no such column; it has " + listingOf(sh.head)}
 		}
 	}

@@ -125,7 +125,7 @@ const maxKeys = 1000
 // frameOfDocument is an output that is a JSON object, or a list of them: a column
 // for each key. nil is another output, or one of too many keys.
 func frameOfDocument(t *Tensor, field *Field) *Frame {
-	if field == nil || field.Parameters == nil || field.Parameters.Kind != KindJSON && field.Parameters.Kind != KindTable {
+	if field == nil || field.Kind() != KindJSON && field.Kind() != KindTable {
 		return nil
 	}
 	text, err := t.AppendValue(nil, field)

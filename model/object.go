@@ -36,7 +36,7 @@ func (s *Signature) parseObject(text []byte) (*Request, error) {
 			return nil, s.unknown(name)
 		case slices.ContainsFunc(r.Inputs, func(t Tensor) bool { return t.Name == name }):
 			return nil, &InputError{name, "it is there twice"}
-		case f.optional() && f.kind() != KindJSON && string(value) == "null":
+		case f.Optional() && f.Kind() != KindJSON && string(value) == "null":
 			continue
 		}
 		t, err := f.parse(value)
@@ -73,7 +73,7 @@ func (s *Signature) ParseJSON(text []byte) (requests []*Request, many bool, err 
 	if !json.Valid(text) {
 		return nil, false, &InputError{Reason: "it is no JSON"}
 	}
-	sole := s.sole()
+	sole := s.Sole()
 	switch {
 	case text[0] == '{' && (sole == nil || !sole.document() || s.byName(text)):
 		r, err := s.parseObject(text)
@@ -84,7 +84,7 @@ func (s *Signature) ParseJSON(text []byte) (requests []*Request, many bool, err 
 	case sole == nil:
 		return nil, false, &InputError{Reason: "it must be an object by the names of the inputs: " + names(s.Inputs)}
 	}
-	if sole.kind() == KindTable && text[0] == '{' && !listsIn(text) { // one row
+	if sole.Kind() == KindTable && text[0] == '{' && !listsIn(text) { // one row
 		text = slices.Concat([]byte("["), text, []byte("]"))
 	}
 	t, err := sole.parse(text)
@@ -138,7 +138,7 @@ func (s *Signature) byName(text []byte) bool {
 		}
 		empty = false
 	}
-	return empty && s.sole() != nil && s.sole().kind() == KindTable
+	return empty && s.Sole() != nil && s.Sole().Kind() == KindTable
 }
 
 // listsIn tells whether some value of an object is a list: a table by columns.

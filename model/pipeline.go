@@ -114,7 +114,7 @@ func (j *joiner) join(k int) error {
 		open = append(open, f)
 	}
 	if k > 0 {
-		needed := slices.DeleteFunc(slices.Clone(open), (*Field).optional)
+		needed := slices.DeleteFunc(slices.Clone(open), (*Field).Optional)
 		free := j.free(k)
 		if len(needed) > 0 && len(needed) == len(free) {
 			for i, f := range needed {
@@ -122,7 +122,7 @@ func (j *joiner) join(k int) error {
 					return err
 				}
 			}
-			open = slices.DeleteFunc(open, func(f *Field) bool { return !f.optional() })
+			open = slices.DeleteFunc(open, func(f *Field) bool { return !f.Optional() })
 		}
 	}
 	for _, f := range open {
@@ -159,7 +159,7 @@ func (j *joiner) wire(k int, to *Field, from int, f *Field) error {
 	if to.Type != f.Type || !mayFit(f.Shape, to.Shape) {
 		return fmt.Errorf("%s takes %s, and %s gives %s", j.names[k], to, j.names[from], f)
 	}
-	j.wires[k].inputs = append(j.wires[k].inputs, wire{to.Name, from, f.Name, to.optional()})
+	j.wires[k].inputs = append(j.wires[k].inputs, wire{to.Name, from, f.Name, to.Optional()})
 	if !slices.Contains(j.wires[from].outputs, f.Name) {
 		j.wires[from].outputs = append(j.wires[from].outputs, f.Name)
 	}
@@ -168,7 +168,7 @@ func (j *joiner) wire(k int, to *Field, from int, f *Field) error {
 
 // outside has an input of step k be one of the pipeline.
 func (j *joiner) outside(k int, f *Field) error {
-	j.wires[k].inputs = append(j.wires[k].inputs, wire{f.Name, -1, f.Name, f.optional()})
+	j.wires[k].inputs = append(j.wires[k].inputs, wire{f.Name, -1, f.Name, f.Optional()})
 	have := j.sig.Input(f.Name)
 	if have == nil {
 		j.sig.Inputs = append(j.sig.Inputs, *f)
@@ -177,7 +177,7 @@ func (j *joiner) outside(k int, f *Field) error {
 	if have.Type != f.Type || !mayFit(have.Shape, f.Shape) {
 		return fmt.Errorf("%s takes %s, and a step before it %s", j.names[k], f, have)
 	}
-	if have.optional() && !f.optional() {
+	if have.Optional() && !f.Optional() {
 		*have = *f
 	}
 	return nil

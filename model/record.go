@@ -10,7 +10,7 @@ import (
 func (s *Signature) Table() *Field {
 	var found *Field
 	for i := range s.Inputs {
-		if f := &s.Inputs[i]; f.kind() == KindTable {
+		if f := &s.Inputs[i]; f.Kind() == KindTable {
 			if found != nil {
 				return nil
 			}
@@ -23,7 +23,7 @@ func (s *Signature) Table() *Field {
 // Column finds a column of a table by its name. Any name is one where the model does
 // not say which there are.
 func (f *Field) Column(name string) (Column, bool) {
-	if f == nil || f.kind() != KindTable {
+	if f == nil || f.Kind() != KindTable {
 		return Column{}, false
 	}
 	if len(f.Parameters.Columns) == 0 {

@@ -26,7 +26,7 @@ func (s *Signature) ParseRows(columns []string, rows [][]json.RawMessage) (reque
 		t, err := table.ofColumns(columns, rows)
 		return []*Request{{Inputs: []Tensor{t}}}, false, err
 	}
-	if f := s.sole(); f != nil && !f.one() && (f.Type != Bytes || !f.single()) {
+	if f := s.Sole(); f != nil && !f.one() && (f.Type != Bytes || !f.single()) {
 		if t, err := f.ofMatrix(columns, rows); err == nil || len(columns) > len(s.Inputs) || width > 0 && s.Input(columns[0]) == nil {
 			return []*Request{{Inputs: []Tensor{t}}}, false, err
 		}
@@ -150,7 +150,7 @@ func (s *Signature) byCells(columns []string, rows [][]json.RawMessage) ([]*Requ
 	for i, row := range rows {
 		list[i] = &Request{}
 		for c, f := range fields {
-			if f.optional() && f.kind() != KindJSON && string(row[c]) == "null" {
+			if f.Optional() && f.Kind() != KindJSON && string(row[c]) == "null" {
 				continue
 			}
 			t, err := f.Parse(f.appendJSONCell(nil, row[c]))

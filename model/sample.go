@@ -19,7 +19,7 @@ func (s *Signature) Sample(r *rand.Rand) (*Request, error) {
 	out, left := &Request{}, int64(maxSample)
 	for i := range s.Inputs { // before anything is made
 		f := &s.Inputs[i]
-		if f.optional() {
+		if f.Optional() {
 			continue
 		}
 		shape, size, err := f.sampleShape(left)
@@ -45,7 +45,7 @@ const maxSample = 256 << 20
 
 // sampleShape is the shape that a sample of the field has, and its size in bytes.
 func (f *Field) sampleShape(most int64) (shape []int64, size int64, err error) {
-	switch k := f.kind(); k {
+	switch k := f.Kind(); k {
 	case KindFile, KindImage, KindTable, KindJSON:
 		return nil, 0, &InputError{f.Name, "a " + k + " cannot be made up"}
 	}
@@ -123,7 +123,7 @@ func (f *Field) sampleElement(b []byte, r *rand.Rand) []byte {
 // each of them has a first dimension of any length.
 func (s *Signature) Batches() bool {
 	for i := range s.Inputs {
-		if f := &s.Inputs[i]; !f.optional() && !f.batches() {
+		if f := &s.Inputs[i]; !f.Optional() && !f.batches() {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A Signature says what a model takes and gives: the metadata document of the
@@ -76,6 +77,42 @@ const (
 	KindImage = "image" // Bytes [1]: the content of an image file
 	KindText  = "text"  // Bytes: strings
 )
+
+// Optional tells whether the field, an input, may be left out.
+func (f *Field) Optional() bool { return f.Parameters != nil && f.Parameters.Optional }
+
+// Kind is what the elements are to a person, one of the constants Kind...; "" where
+// the model does not say.
+func (f *Field) Kind() string {
+	if f.Parameters == nil {
+		return ""
+	}
+	return f.Parameters.Kind
+}
+
+// IsKind tells whether the elements are Bytes of one of these kinds.
+func (f *Field) IsKind(kinds ...string) bool {
+	return f.Type == Bytes && slices.Contains(kinds, f.Kind())
+}
+
+// IsText tells whether the elements are texts: Bytes that are of no other kind.
+func (f *Field) IsText() bool { return f.IsKind(KindText, "") }
+
+// Sole is the one input that the model needs, whatever else it takes; nil when it
+// needs several, or none.
+func (s *Signature) Sole() *Field {
+	var found *Field
+	for i := range s.Inputs {
+		if s.Inputs[i].Optional() {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = &s.Inputs[i]
+	}
+	return found
+}
 
 // Input finds an input by its name; nil when there is none.
 func (s *Signature) Input(name string) *Field { return find(s.Inputs, name) }

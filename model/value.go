@@ -30,7 +30,7 @@ func (f *Field) parse(value []byte) (Tensor, error) {
 	if !utf8.Valid(value) {
 		return t, t.wrong("it is no JSON")
 	}
-	switch k := f.kind(); {
+	switch k := f.Kind(); {
 	case f.Type != Bytes:
 	case k == KindJSON, k == KindTable && value[0] != '"':
 		var b bytes.Buffer
@@ -88,7 +88,7 @@ func (f *Field) ParseText(word string) (Tensor, error) {
 // parseString is ParseText for BYTES.
 func (f *Field) parseString(word string) (Tensor, error) {
 	trimmed := strings.TrimSpace(word)
-	switch f.kind() {
+	switch f.Kind() {
 	case KindJSON:
 		if json.Valid([]byte(trimmed)) {
 			return f.Parse([]byte(trimmed))
@@ -275,7 +275,7 @@ func hollow(shape []int64) bool {
 
 // single tells whether the field is one file, image or table in a list.
 func (f *Field) single() bool {
-	switch f.kind() {
+	switch f.Kind() {
 	case KindFile, KindImage, KindTable, KindJSON:
 		return true
 	}
@@ -287,11 +287,11 @@ func (t *Tensor) document(f *Field) ([]byte, bool) {
 	if f == nil || t.Type != Bytes || countOf(t.Shape) != 1 {
 		return nil, false
 	}
-	if k := f.kind(); k != KindJSON && k != KindTable {
+	if k := f.Kind(); k != KindJSON && k != KindTable {
 		return nil, false
 	}
 	doc := t.Data[4:]
-	return doc, json.Valid(doc) && utf8.Valid(doc) && (f.kind() == KindJSON || doc[0] == '[' || doc[0] == '{')
+	return doc, json.Valid(doc) && utf8.Valid(doc) && (f.Kind() == KindJSON || doc[0] == '[' || doc[0] == '{')
 }
 
 // appendBinary is a list of objects with base64.

@@ -220,11 +220,8 @@ func (g *generator) rowType(f *model.Field) string {
 // goType is the Go type of a field. An input that may be left out is a pointer, or
 // what has a nil of its own.
 func (g *generator) goType(f *model.Field, input bool) string {
-	kind, optional := "", false
-	if f.Parameters != nil {
-		kind, optional = f.Parameters.Kind, input && f.Parameters.Optional
-	}
-	switch kind {
+	optional := input && f.Optional()
+	switch f.Kind() {
 	case model.KindFile, model.KindImage:
 		return "[]byte"
 	case model.KindJSON, model.KindTable:

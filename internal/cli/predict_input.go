@@ -82,7 +82,7 @@ func (in *inputReader) word(r *model.Request, word string) (model.Tensor, error)
 	f := in.signature.Input(name)
 	if !named || f == nil {
 		next := in.next(r)
-		if named && (next == nil || !isText(next)) {
+		if named && (next == nil || !next.IsText()) {
 			return model.Tensor{}, &model.InputError{Tensor: name, Reason: "the model has no such input" + in.nearest(name)}
 		}
 		f, value = next, word
@@ -97,11 +97,6 @@ func (in *inputReader) word(r *model.Request, word string) (model.Tensor, error)
 		value = value[1:]
 	}
 	return f.ParseText(value)
-}
-
-// isText tells whether any text can be the value of an input.
-func isText(f *model.Field) bool {
-	return f.Type == model.Bytes && (f.Parameters == nil || f.Parameters.Kind == "" || f.Parameters.Kind == model.KindText)
 }
 
 // next is the first input that the request does not have.
@@ -175,10 +170,7 @@ func (in *inputReader) file(f *model.Field, name string) (model.Tensor, error) {
 	if err != nil {
 		return model.Tensor{}, err
 	}
-	kind := ""
-	if f.Parameters != nil {
-		kind = f.Parameters.Kind
-	}
+	kind := f.Kind()
 	if kind == model.KindFile || kind == model.KindImage {
 		return f.File(content), nil
 	}
@@ -239,7 +231,7 @@ func (in *inputReader) ofFile(name string) ([]*model.Request, error) {
 			return requests, err
 		}
 	}
-	f := in.only()
+	f := in.signature.Sole()
 	if f == nil {
 		if format == fileRaw {
 			return in.signature.ParseCSV(content)
@@ -248,22 +240,6 @@ func (in *inputReader) ofFile(name string) ([]*model.Request, error) {
 	}
 	t, err := in.file(f, name)
 	return []*model.Request{{Inputs: []model.Tensor{t}}}, err
-}
-
-// only is the one input that the model needs; nil when there are more.
-func (in *inputReader) only() *model.Field {
-	var found *model.Field
-	for i := range in.signature.Inputs {
-		f := &in.signature.Inputs[i]
-		if f.Parameters != nil && f.Parameters.Optional {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = f
-	}
-	return found
 }
 
 func (in *inputReader) ofArrays(all []model.Tensor) ([]*model.Request, error) {

@@ -51,7 +51,7 @@ func fit(s *model.Signature, r *model.Request) ([]input, error) {
 	rest := model.Request{Outputs: r.Outputs}
 	for n := range s.Inputs {
 		f := &s.Inputs[n]
-		if !have[f.Name] && (f.Parameters == nil || !f.Parameters.Optional) {
+		if !have[f.Name] && !f.Optional() {
 			return nil, &model.InputError{Tensor: f.Name, Reason: "the model needs it: " + f.Describe()}
 		}
 	}
@@ -67,11 +67,7 @@ func suit(f *model.Field, t *model.Tensor) (*model.Tensor, error) {
 	if t.Check() != nil {
 		return nil, err
 	}
-	kind := ""
-	if f.Parameters != nil {
-		kind = f.Parameters.Kind
-	}
-	if kind == model.KindJSON && t.Type != model.Bytes {
+	if f.Kind() == model.KindJSON && t.Type != model.Bytes {
 		doc, err := t.AppendValue(nil, nil)
 		if err != nil {
 			return nil, err
@@ -92,7 +88,7 @@ func columnsOf(s *model.Signature, r *model.Request) *model.Field {
 	var table *model.Field
 	for n := range s.Inputs {
 		f := &s.Inputs[n]
-		if f.Parameters == nil || f.Parameters.Kind != model.KindTable {
+		if f.Kind() != model.KindTable {
 			continue
 		}
 		if table != nil {

@@ -37,10 +37,7 @@ func likeOf(s *model.Signature) ([]byte, error) {
 		Type  model.DataType `json:"datatype"`
 		Kind  string         `json:"kind,omitempty"`
 		Shape []int64        `json:"shape"`
-	}{Type: f.Type, Shape: f.Shape}
-	if f.Parameters != nil {
-		like.Kind = f.Parameters.Kind
-	}
+	}{Type: f.Type, Kind: f.Kind(), Shape: f.Shape}
 	return json.Marshal(like)
 }
 

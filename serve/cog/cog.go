@@ -171,7 +171,7 @@ func parse(s *model.Signature, input json.RawMessage) (*model.Request, error) {
 	}
 	for name, value := range model.Members(input) {
 		f := s.Input(name)
-		if f == nil || f.Type != model.Bytes || f.Parameters == nil || f.Parameters.Kind != model.KindFile && f.Parameters.Kind != model.KindImage {
+		if f == nil || !f.IsKind(model.KindFile, model.KindImage) {
 			continue
 		}
 		var url string

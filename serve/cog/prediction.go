@@ -119,7 +119,7 @@ func output(a *model.Response, s *model.Signature) (json.RawMessage, error) {
 // value appends the value of an output.
 func value(b []byte, t *model.Tensor, s *model.Signature) ([]byte, error) {
 	f := s.Output(t.Name)
-	if f == nil || f.Parameters == nil || t.Type != model.Bytes || f.Parameters.Kind != model.KindFile && f.Parameters.Kind != model.KindImage {
+	if f == nil || t.Type != model.Bytes || !f.IsKind(model.KindFile, model.KindImage) {
 		return t.AppendValue(b, f)
 	}
 	if err := t.Check(); err != nil {

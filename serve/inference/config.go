@@ -93,7 +93,7 @@ func ConfigOf(st repository.Status) Config {
 	for i := range s.Inputs {
 		f := &s.Inputs[i]
 		c.Input = append(c.Input, ConfigInput{Name: f.Name, DataType: configType(f.Type), Format: "FORMAT_NONE",
-			Dims: dims(f.Shape, c.MaxBatchSize), Optional: f.Parameters != nil && f.Parameters.Optional})
+			Dims: dims(f.Shape, c.MaxBatchSize), Optional: f.Optional()})
 	}
 	for i := range s.Outputs {
 		f := &s.Outputs[i]

@@ -122,7 +122,7 @@ func textOf(fields []model.Field) *model.Field {
 	for i := range fields {
 		f := &fields[i]
 		switch {
-		case f.Type != model.Bytes || f.Parameters != nil && f.Parameters.Kind != "" && f.Parameters.Kind != model.KindText:
+		case !f.IsText():
 			continue
 		case f.Name == textInput || f.Name == textOutput:
 			return f

@@ -87,7 +87,7 @@ func appendPrediction(b []byte, outputs []model.Tensor, s *model.Signature) ([]b
 // tensor: a list of as many, also where it is one.
 func appendPredictions(b []byte, outputs []model.Tensor, s *model.Signature) ([]byte, error) {
 	if len(outputs) == 1 {
-		if f := s.Output(outputs[0].Name); f == nil || f.Parameters == nil || f.Parameters.Kind == "" || f.Parameters.Kind == model.KindText {
+		if f := s.Output(outputs[0].Name); f == nil || f.Kind() == "" || f.Kind() == model.KindText {
 			return outputs[0].AppendValue(b, nil)
 		}
 	}

@@ -19,11 +19,11 @@ func operation(st repository.Status) *openapi.Operation {
 		typeCSV:   {Schema: &openapi.Schema{Type: "string", Description: "rows, with the names of the inputs in the head line"}},
 	}
 	binary := &openapi.MediaType{Schema: &openapi.Schema{Type: "string", ContentEncoding: "binary"}}
-	if f := sole(s); f != nil {
+	if f := s.Sole(); f != nil {
 		switch {
-		case isKind(f, model.KindImage):
+		case f.IsKind(model.KindImage):
 			content["image/png"], content["image/jpeg"] = binary, binary
-		case isKind(f, model.KindFile):
+		case f.IsKind(model.KindFile):
 			content[typeBytes] = binary
 		default:
 			content[typeNPY] = binary
@@ -57,7 +57,7 @@ func operation(st repository.Status) *openapi.Operation {
 // value of the only input.
 func bodySchema(s *model.Signature, request *openapi.Schema) *openapi.Schema {
 	forms := []*openapi.Schema{request}
-	if f := sole(s); f != nil {
+	if f := s.Sole(); f != nil {
 		forms = append(forms, openapi.SchemaOf(f))
 	} else {
 		forms = append(forms, &openapi.Schema{Type: "array", Items: request})
@@ -72,13 +72,13 @@ func formSchema(s *model.Signature) *openapi.Schema {
 		f := &s.Inputs[i]
 		p := &openapi.Schema{Type: "string", Description: f.Describe()}
 		switch {
-		case isKind(f, model.KindImage):
+		case f.IsKind(model.KindImage):
 			p.ContentMediaType = "image/*"
-		case isKind(f, model.KindFile):
+		case f.IsKind(model.KindFile):
 			p.ContentMediaType = typeBytes
 		}
 		form.Properties[f.Name] = p
-		if !optional(f) {
+		if !f.Optional() {
 			form.Required = append(form.Required, f.Name)
 		}
 	}

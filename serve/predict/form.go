@@ -100,7 +100,7 @@ func (f form) ask(s *model.Signature) (*asked, error) {
 			}
 			continue
 		}
-		if optional(field) && len(same) == 1 && len(p.content) == 0 {
+		if field.Optional() && len(same) == 1 && len(p.content) == 0 {
 			continue
 		}
 		t, err := ofParts(field, same)
@@ -129,8 +129,6 @@ func (f form) named(name string) []part {
 	return list
 }
 
-func optional(f *model.Field) bool { return f.Parameters != nil && f.Parameters.Optional }
-
 // ofParts is the tensor of what a form has for an input.
 func ofParts(f *model.Field, parts []part) (model.Tensor, error) {
 	if len(parts) == 1 {
@@ -140,7 +138,7 @@ func ofParts(f *model.Field, parts []part) (model.Tensor, error) {
 	for i, p := range parts {
 		var err error
 		switch {
-		case p.isFile && !isKind(f, model.KindText):
+		case p.isFile && !f.IsKind(model.KindText):
 			list[i], err = json.Marshal(map[string][]byte{"base64": p.content})
 		case f.Type == model.Bytes:
 			list[i], err = json.Marshal(string(p.content))
@@ -164,11 +162,11 @@ func ofParts(f *model.Field, parts []part) (model.Tensor, error) {
 
 // tensor is the tensor of one part.
 func (p *part) tensor(f *model.Field) (model.Tensor, error) {
-	if isKind(f, model.KindFile, model.KindImage) {
+	if f.IsKind(model.KindFile, model.KindImage) {
 		return f.File(p.content), nil
 	}
 	if !p.isFile {
-		if isKind(f, model.KindTable) && looksJSON(p.content) {
+		if f.IsKind(model.KindTable) && looksJSON(p.content) {
 			return f.Parse(p.content)
 		}
 		return f.ParseText(string(p.content))
@@ -181,7 +179,7 @@ func (p *part) tensor(f *model.Field) (model.Tensor, error) {
 	case typeCSV:
 		return plain.FieldCSV(f, p.content)
 	}
-	if f.Type != model.Bytes || isKind(f, model.KindTable) {
+	if f.Type != model.Bytes || f.IsKind(model.KindTable) {
 		return plain.FieldCSV(f, p.content)
 	}
 	return f.File(p.content), nil

@@ -165,9 +165,5 @@ func wantsImage(s *model.Signature, outputs []string) bool {
 			found = append(found, &s.Outputs[i])
 		}
 	}
-	return len(found) == 1 && isKind(found[0], model.KindImage, model.KindFile)
-}
-
-func isKind(f *model.Field, kinds ...string) bool {
-	return f.Type == model.Bytes && f.Parameters != nil && slices.Contains(kinds, f.Parameters.Kind)
+	return len(found) == 1 && found[0].IsKind(model.KindImage, model.KindFile)
 }

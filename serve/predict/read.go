@@ -80,12 +80,12 @@ func looksJSON(content []byte) bool {
 
 // ofSole is a body that is the content of the one input that the model needs.
 func ofSole(s *model.Signature, kind string, content []byte) (*asked, error) {
-	f := sole(s)
+	f := s.Sole()
 	main, _, _ := strings.Cut(kind, "/")
 	switch {
 	case f == nil:
-	case isKind(f, model.KindFile),
-		isKind(f, model.KindImage) && (main == "image" || kind == typeBytes):
+	case f.IsKind(model.KindFile),
+		f.IsKind(model.KindImage) && (main == "image" || kind == typeBytes):
 		return one(f.File(content)), nil
 	case kind == typeText && f.Type == model.Bytes:
 		t, err := f.ParseText(string(content))
@@ -97,27 +97,11 @@ func ofSole(s *model.Signature, kind string, content []byte) (*asked, error) {
 	}
 }
 
-// sole is the one input that the model needs; nil when there are more, or none.
-func sole(s *model.Signature) *model.Field {
-	var found *model.Field
-	for i := range s.Inputs {
-		f := &s.Inputs[i]
-		if f.Parameters != nil && f.Parameters.Optional {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = f
-	}
-	return found
-}
-
 // arrays are inputs as NumPy has them: an array is the one input, several are inputs by
 // their names.
 func (h *handler) arrays(r *http.Request, s *model.Signature, kind string, content []byte) (*asked, error) {
 	if kind == typeNPY {
-		f := sole(s)
+		f := s.Sole()
 		if f == nil {
 			return nil, &model.InputError{Reason: "one array cannot be the inputs of this model; send " + typeNPZ + " or " + typeJSON}
 		}

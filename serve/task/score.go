@@ -93,7 +93,7 @@ func single(f *model.Field) bool {
 func (c *Classifier) Pairs() bool { return c.pair != nil }
 
 // NeedsPair tells whether it takes pairs alone.
-func (c *Classifier) NeedsPair() bool { return c.pair != nil && !optional(c.pair.field) }
+func (c *Classifier) NeedsPair() bool { return c.pair != nil && !c.pair.field.Optional() }
 
 // Labels are the names of the classes; nil when only the best is named.
 func (c *Classifier) Labels() []string { return c.names }

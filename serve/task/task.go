@@ -58,10 +58,7 @@ type text struct {
 
 // textOf takes a field as one of texts; nil when it is none.
 func textOf(f *model.Field) *text {
-	if f.Type != model.Bytes {
-		return nil
-	}
-	if p := f.Parameters; p != nil && (p.Kind != "" && p.Kind != model.KindText || len(p.Choices) > 0) {
+	if !f.IsText() || f.Parameters != nil && len(f.Parameters.Choices) > 0 {
 		return nil
 	}
 	switch {
@@ -73,8 +70,6 @@ func textOf(f *model.Field) *text {
 	return nil
 }
 
-func optional(f *model.Field) bool { return f.Parameters != nil && f.Parameters.Optional }
-
 // texts are the inputs of texts that a model takes, the needed ones first; ok is false
 // when it needs anything else.
 func texts(s *model.Signature) (needed, more []*text, ok bool) {
@@ -82,10 +77,10 @@ func texts(s *model.Signature) (needed, more []*text, ok bool) {
 		f := &s.Inputs[i]
 		t := textOf(f)
 		switch {
-		case t == nil && !optional(f):
+		case t == nil && !f.Optional():
 			return nil, nil, false
 		case t == nil:
-		case optional(f):
+		case f.Optional():
 			more = append(more, t)
 		default:
 			needed = append(needed, t)
