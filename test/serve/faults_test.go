@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,14 +41,7 @@ def predict(what: str) -> str:
 // fails by itself, as does a client that sends slowly or leaves. Others are answered
 // meanwhile, right.
 func TestFaults(t *testing.T) {
-	const image = "localhost/test-serve:faulty"
-	dir := t.TempDir()
-	for name, text := range map[string]string{"predict.py": faulty, "Wasmfile": "FROM python\nWORKDIR /app\nCOPY predict.py .\nENTRYPOINT [\"predict\", \"/app/predict.py\"]\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wherry(t, "build", "-q", "-t", image, dir)
+	image := faultyImage(t)
 	s := Start(t, image, "--instances", "2", "--timeout", "3s", "-m", "256m", "--read-timeout", "1s")
 	stop := make(chan struct{})
 	var good atomic.Int64
