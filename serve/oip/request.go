@@ -26,22 +26,8 @@ func readRequest(body []byte, json int) (*request, error) {
 	q := &request{}
 	s := &scanner{text: body[:json]}
 	rest := body[json:]
-	if err := s.take('{'); err != nil {
-		return nil, err
-	}
-	for first := true; ; first = false {
-		ok, err := s.more('}', first)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		key, err := s.key()
-		if err != nil {
-			return nil, err
-		}
-		switch string(key) {
+	err := s.object(func(name []byte) (err error) {
+		switch string(name) {
 		case "id":
 			err = q.readID(s)
 		case "parameters":
@@ -53,9 +39,10 @@ func readRequest(body []byte, json int) (*request, error) {
 		default:
 			_, err = s.raw()
 		}
-		if err != nil {
-			return nil, err
-		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if s.peek() != 0 || s.at < len(s.text) {
 		return nil, s.wrong()
@@ -89,53 +76,30 @@ func (q *request) readID(s *scanner) error {
 }
 
 func (q *request) readInputs(s *scanner, rest []byte) ([]byte, error) {
-	if err := s.take('['); err != nil {
-		return nil, err
-	}
 	q.Inputs = make([]model.Tensor, 0, 4)
-	for first := true; ; first = false {
-		ok, err := s.more(']', first)
-		if err != nil || !ok {
-			return rest, err
-		}
+	err := s.list(func() (err error) {
 		if len(q.Inputs) == maxTensors {
-			return nil, wrong("the request has more than %d inputs", maxTensors)
+			return wrong("the request has more than %d inputs", maxTensors)
 		}
 		q.Inputs = append(q.Inputs, model.Tensor{})
-		if rest, err = readInput(s, &q.Inputs[len(q.Inputs)-1], rest); err != nil {
-			return nil, err
-		}
-	}
+		rest, err = readInput(s, &q.Inputs[len(q.Inputs)-1], rest)
+		return err
+	})
+	return rest, err
 }
 
 // readInput reads an input, and takes its elements from rest when they are there.
 func readInput(s *scanner, t *model.Tensor, rest []byte) ([]byte, error) {
-	if err := s.take('{'); err != nil {
-		return nil, err
-	}
 	var data []byte // what was put off
 	done := false
-	for first := true; ; first = false {
-		ok, err := s.more('}', first)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		key, err := s.key()
-		if err != nil {
-			return nil, err
-		}
-		switch string(key) {
+	err := s.object(func(name []byte) (err error) {
+		switch string(name) {
 		case "name":
-			var name []byte
 			name, err = s.string()
 			t.Name = string(name)
 		case "datatype":
-			var kind []byte
-			kind, err = s.string()
-			t.Type = dataType(kind)
+			name, err = s.string()
+			t.Type = dataType(name)
 		case "shape":
 			t.Shape, err = readShape(s)
 		case "parameters":
@@ -156,9 +120,10 @@ func readInput(s *scanner, t *model.Tensor, rest []byte) ([]byte, error) {
 		default:
 			_, err = s.raw()
 		}
-		if err != nil {
-			return nil, err
-		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return finish(t, data, done, rest)
 }
@@ -215,24 +180,16 @@ func dataType(name []byte) model.DataType {
 }
 
 func readShape(s *scanner) ([]int64, error) {
-	if err := s.take('['); err != nil {
-		return nil, err
-	}
 	shape := make([]int64, 0, 4)
-	for first := true; ; first = false {
-		ok, err := s.more(']', first)
-		if err != nil || !ok {
-			return shape, err
-		}
+	err := s.list(func() error {
 		if len(shape) == model.MaxDims {
-			return nil, wrong("a tensor has at most %d dimensions", model.MaxDims)
+			return wrong("a tensor has at most %d dimensions", model.MaxDims)
 		}
 		n, err := s.integer()
-		if err != nil {
-			return nil, err
-		}
 		shape = append(shape, n)
-	}
+		return err
+	})
+	return shape, err
 }
 
 func (q *request) readOutputs(s *scanner) error {
@@ -240,54 +197,31 @@ func (q *request) readOutputs(s *scanner) error {
 		_, err := s.raw()
 		return err
 	}
-	if err := s.take('['); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		ok, err := s.more(']', first)
-		if err != nil || !ok {
-			return err
-		}
+	return s.list(func() error {
 		if len(q.wants) == maxTensors {
 			return wrong("the request asks for more than %d outputs", maxTensors)
 		}
-		if err := q.readOutput(s); err != nil {
-			return err
-		}
-	}
+		return q.readOutput(s)
+	})
 }
 
 func (q *request) readOutput(s *scanner) error {
-	if err := s.take('{'); err != nil {
-		return err
-	}
 	var name string
 	var parameters map[string]any
-	for first := true; ; first = false {
-		ok, err := s.more('}', first)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
-		key, err := s.key()
-		if err != nil {
-			return err
-		}
+	err := s.object(func(key []byte) (err error) {
 		switch string(key) {
 		case "name":
-			var text []byte
-			text, err = s.string()
-			name = string(text)
+			key, err = s.string()
+			name = string(key)
 		case "parameters":
 			parameters, err = s.parameters()
 		default:
 			_, err = s.raw()
 		}
-		if err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	want, err := inference.WantOf(name, parameters)
 	if err != nil {

@@ -63,13 +63,43 @@ func (s *scanner) more(end byte, first bool) (bool, error) {
 	return false, s.wrong()
 }
 
-// key reads the name of a member of an object, up to its value.
-func (s *scanner) key() ([]byte, error) {
-	key, err := s.string()
-	if err != nil {
-		return nil, err
+// list reads a list: element reads each of its elements.
+func (s *scanner) list(element func() error) error {
+	if err := s.take('['); err != nil {
+		return err
 	}
-	return key, s.take(':')
+	for first := true; ; first = false {
+		ok, err := s.more(']', first)
+		if err != nil || !ok {
+			return err
+		}
+		if err := element(); err != nil {
+			return err
+		}
+	}
+}
+
+// object reads an object: member reads the value of each of its names.
+func (s *scanner) object(member func(name []byte) error) error {
+	if err := s.take('{'); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		ok, err := s.more('}', first)
+		if err != nil || !ok {
+			return err
+		}
+		name, err := s.string()
+		if err != nil {
+			return err
+		}
+		if err := s.take(':'); err != nil {
+			return err
+		}
+		if err := member(name); err != nil {
+			return err
+		}
+	}
 }
 
 // string reads a string. It may be a part of the text: who keeps it copies it.
@@ -194,27 +224,16 @@ func (s *scanner) parameters() (map[string]any, error) {
 		}
 		return nil, err
 	}
-	if err := s.take('{'); err != nil {
-		return nil, err
-	}
 	out := map[string]any{}
-	for first := true; ; first = false {
-		ok, err := s.more('}', first)
-		if err != nil || !ok {
-			return out, err
-		}
-		key, err := s.key()
-		if err != nil {
-			return nil, err
-		}
+	err := s.object(func(key []byte) (err error) {
 		name := string(key)
 		if _, again := out[name]; !again && len(out) == inference.MaxParameters+1 { // of which one may be the transport's
-			return nil, wrong("there are more than %d parameters", inference.MaxParameters)
+			return wrong("there are more than %d parameters", inference.MaxParameters)
 		}
-		if out[name], err = s.parameter(); err != nil {
-			return nil, err
-		}
-	}
+		out[name], err = s.parameter()
+		return err
+	})
+	return out, err
 }
 
 // parameter reads a value of a parameter.
