@@ -25,11 +25,8 @@ type Options struct {
 	Started time.Time
 }
 
-// Bounds.
-const (
-	DefaultMaxBody = 16 << 20
-	maxInputs      = 2048
-)
+// DefaultMaxBody is Options.MaxBody unless it says otherwise.
+const DefaultMaxBody = 16 << 20
 
 // Routes are those of the protocol. That at / is for its own clients alone.
 func Routes(m plain.Models, o Options) []route.Route {
@@ -200,22 +197,17 @@ func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
 
 // texts are what is to be embedded; none only loads the model.
 func (a *asked) texts() ([]string, error) {
-	if err := plain.CheckCells(a.Input, ","); err != nil {
-		return nil, err
-	}
-	var one string
-	var list []string
+	texts, tokens, err := task.Inputs(a.Input)
+	var many *task.CountError
 	switch {
-	case len(a.Input) == 0 || string(a.Input) == "null":
-	case json.Unmarshal(a.Input, &one) == nil:
-		list = []string{one}
-	case json.Unmarshal(a.Input, &list) != nil:
+	case errors.Is(err, task.ErrNoInputs):
+		return nil, nil
+	case errors.As(err, &many):
+		return nil, &route.RequestError{Status: http.StatusRequestEntityTooLarge, Message: many.Error()}
+	case errors.Is(err, task.ErrNotInputs), tokens != nil:
 		return nil, &route.RequestError{Message: "input is neither a text nor a list of texts"}
 	}
-	if len(list) > maxInputs {
-		return nil, &route.RequestError{Message: "there are too many texts"}
-	}
-	return list, nil
+	return texts, err
 }
 
 // embedOne is the older way, for one text.

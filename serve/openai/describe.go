@@ -82,7 +82,7 @@ func describeEmbeddings(st repository.Status) *openapi.Operation {
 	if !task.NewEmbedder(st.Signature).Texts() {
 		element = &openapi.Schema{Type: "array", Items: integer(0), MinItems: &one}
 	}
-	many := &openapi.Schema{Type: "array", Items: element, MinItems: &one, Description: fmt.Sprintf("at most %d", maxInputs)}
+	many := &openapi.Schema{Type: "array", Items: element, MinItems: &one, Description: fmt.Sprintf("at most %d", task.MaxTexts)}
 	asked := object([]string{"input"}, map[string]*openapi.Schema{
 		"input":           {AnyOf: []*openapi.Schema{element, many}},
 		"model":           {Const: st.Name},
@@ -112,7 +112,7 @@ func describeRerank(st repository.Status) *openapi.Operation {
 	document := &openapi.Schema{AnyOf: []*openapi.Schema{kind("string"), object([]string{"text"}, map[string]*openapi.Schema{"text": kind("string")})}}
 	asked := object([]string{"query", "documents"}, map[string]*openapi.Schema{
 		"model": {Const: st.Name}, "query": {Type: "string", MinLength: &one},
-		"documents": {Type: "array", Items: document, MinItems: &one, Description: fmt.Sprintf("at most %d", maxInputs)},
+		"documents": {Type: "array", Items: document, MinItems: &one, Description: fmt.Sprintf("at most %d", task.MaxTexts)},
 		"top_n":     integer(1), "return_documents": kind("boolean"),
 	})
 	said := object([]string{"object", "model", "results", "usage"}, map[string]*openapi.Schema{

@@ -29,11 +29,8 @@ type Options struct {
 	Started time.Time
 }
 
-// Bounds.
-const (
-	DefaultMaxBody = 16 << 20
-	maxInputs      = 2048
-)
+// DefaultMaxBody is Options.MaxBody unless it says otherwise.
+const DefaultMaxBody = 16 << 20
 
 // Routes are those of the protocol.
 func Routes(m plain.Models, o Options) []route.Route {
@@ -215,26 +212,17 @@ func (q *embeddingsRequest) check() error {
 // inputs reads what is to be embedded: a text, several, the tokens of one, or of
 // several.
 func inputs(value json.RawMessage) (texts []string, tokens [][]int64, err error) {
-	if err := plain.CheckCells(value, ","); err != nil {
-		return nil, nil, err
-	}
-	var one string
-	var ids []int64
+	texts, tokens, err = task.Inputs(value)
+	var many *task.CountError
 	switch {
-	case len(value) == 0 || string(value) == "null":
+	case errors.Is(err, task.ErrNoInputs):
 		return nil, nil, wrong("input", "it is missing: a text, or a list of texts")
-	case json.Unmarshal(value, &one) == nil:
-		texts = []string{one}
-	case json.Unmarshal(value, &texts) == nil && len(texts) > 0:
-	case json.Unmarshal(value, &ids) == nil && len(ids) > 0:
-		texts, tokens = nil, [][]int64{ids}
-	case json.Unmarshal(value, &tokens) == nil && len(tokens) > 0:
-		texts = nil
-	default:
+	case errors.As(err, &many):
+		return nil, nil, wrong("input", "it has %d texts, more than %d", many.N, many.Most)
+	case errors.Is(err, task.ErrNotInputs), err == nil && len(texts)+len(tokens) == 0:
 		return nil, nil, wrong("input", "it must be a text, a list of texts, or lists of the numbers of tokens, and not empty")
-	}
-	if n := max(len(texts), len(tokens)); n > maxInputs {
-		return nil, nil, wrong("input", "it has %d texts, more than %d", n, maxInputs)
+	case err != nil:
+		return nil, nil, err
 	}
 	for i, t := range texts {
 		if t == "" {

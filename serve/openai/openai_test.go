@@ -2,6 +2,7 @@ package openai_test
 
 import (
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -123,4 +124,25 @@ func FuzzOpenAI(f *testing.F) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
+}
+
+// TestCounted: documents and texts are counted before they are read, and then refused
+// in the protocol's words.
+func TestCounted(t *testing.T) {
+	h := tasktest.Handler(openai.Routes(tasktest.Open(t, fakes()...), openai.Options{}))
+	const n = 1 << 20
+	for path, body := range map[string]string{
+		"/m/rank/v1/rerank":     `{"query":"a","documents":[0` + strings.Repeat(",0", n) + `]}`,
+		"/m/many/v1/embeddings": `{"input":[""` + strings.Repeat(`,""`, n) + `]}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(body)))
+		runtime.ReadMemStats(&after)
+		took := int(after.TotalAlloc - before.TotalAlloc)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), "more than 2048") || took > 8*len(body) {
+			t.Errorf("%s: %d %s, %d bytes for %d", path, w.Code, w.Body, took, len(body))
+		}
+	}
 }

@@ -39,6 +39,9 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, into any) error {
 		if errors.As(err, &kind) {
 			return wrong(kind.Field, "it cannot be a %s", kind.Value)
 		}
+		if errors.As(err, new(*task.CountError)) {
+			return err
+		}
 		return &route.RequestError{Message: "the body is no JSON"}
 	}
 	return nil

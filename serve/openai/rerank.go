@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/wherry-run/wherry/serve/plain"
@@ -12,11 +13,11 @@ import (
 
 // rerankRequest is the body of POST /v1/rerank.
 type rerankRequest struct {
-	Model     string            `json:"model"`
-	Query     string            `json:"query"`
-	Documents []json.RawMessage `json:"documents"`
-	Top       *int              `json:"top_n"`
-	Return    bool              `json:"return_documents"`
+	Model     string                     `json:"model"`
+	Query     string                     `json:"query"`
+	Documents task.List[json.RawMessage] `json:"documents"`
+	Top       *int                       `json:"top_n"`
+	Return    bool                       `json:"return_documents"`
 }
 
 type ranked struct {
@@ -33,6 +34,10 @@ func (h *handler) rerank(w http.ResponseWriter, r *http.Request) {
 	var asked rerankRequest
 	err := h.read(w, r, &asked)
 	var texts []string
+	var many *task.CountError
+	if errors.As(err, &many) {
+		err = wrong("documents", "there are %d, more than %d", many.N, many.Most)
+	}
 	if err == nil {
 		texts, err = asked.texts()
 	}
@@ -82,8 +87,6 @@ func (q *rerankRequest) texts() ([]string, error) {
 		return nil, wrong("query", "it is missing")
 	case len(q.Documents) == 0:
 		return nil, wrong("documents", "there are none")
-	case len(q.Documents) > maxInputs:
-		return nil, wrong("documents", "there are %d, more than %d", len(q.Documents), maxInputs)
 	case q.Top != nil && *q.Top < 1:
 		return nil, wrong("top_n", "it is %d, and must be at least 1", *q.Top)
 	}

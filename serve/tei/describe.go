@@ -21,7 +21,7 @@ func list(of *openapi.Schema) *openapi.Schema { return &openapi.Schema{Type: "ar
 // some is a list that is not empty.
 func some(of *openapi.Schema) *openapi.Schema {
 	one := int64(1)
-	return &openapi.Schema{Type: "array", Items: of, MinItems: &one, Description: fmt.Sprintf("at most %d", maxInputs)}
+	return &openapi.Schema{Type: "array", Items: of, MinItems: &one, Description: fmt.Sprintf("at most %d", task.MaxTexts)}
 }
 
 func responses(description string, ok *openapi.Schema) map[string]*openapi.Response {

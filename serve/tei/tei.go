@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/wherry-run/wherry/model"
 	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
@@ -27,11 +29,8 @@ type Options struct {
 	Version string
 }
 
-// Bounds.
-const (
-	DefaultMaxBody = 16 << 20
-	maxInputs      = 2048
-)
+// DefaultMaxBody is Options.MaxBody unless it says otherwise.
+const DefaultMaxBody = 16 << 20
 
 // Routes are those of the protocol. POST /predict, and what stands at /, are there for
 // models of their kind alone: elsewhere other protocols have them, so these routes go
@@ -86,15 +85,32 @@ func (h *handler) asksInputs(r *http.Request) bool {
 		return false
 	}
 	begin, err := io.ReadAll(io.LimitReader(r.Body, h.options.MaxBody))
-	rest := r.Body
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(begin), rest), rest}
-	var asked struct {
-		Inputs json.RawMessage `json:"inputs"`
+	r.Body = &replayed{io.MultiReader(bytes.NewReader(begin), r.Body), r.Body}
+	if err != nil || !json.Valid(begin) {
+		return false
 	}
-	return err == nil && json.Unmarshal(begin, &asked) == nil && len(asked.Inputs) > 0
+	for name := range model.Members(begin) {
+		if name == "inputs" {
+			return true
+		}
+	}
+	return false
+}
+
+// replayed is a body that was read, and is read again.
+type replayed struct {
+	io.Reader
+	body io.ReadCloser
+}
+
+func (r *replayed) Close() error { return r.body.Close() }
+
+// Hold implements route.Holder, for the body that it was.
+func (r *replayed) Hold(bytes int64) error {
+	if h, ok := r.body.(route.Holder); ok {
+		return h.Hold(bytes)
+	}
+	return nil
 }
 
 // asked is a request, whatever for.
@@ -162,7 +178,11 @@ func headers(h http.Header, s *said, total time.Duration) {
 
 // read reads the body into a document.
 func (a *asked) read(into any) error {
-	if err := json.Unmarshal(a.body, into); err != nil {
+	err := json.Unmarshal(a.body, into)
+	if errors.As(err, new(*task.CountError)) {
+		return inputError(err, "")
+	}
+	if err != nil {
 		return &problem{http.StatusUnprocessableEntity, "Validation", "the body cannot be read: " + err.Error()}
 	}
 	return nil
@@ -176,15 +196,22 @@ func characters(texts ...string) int {
 	return n
 }
 
-// bound tells of no texts, or too many.
-func bound(n int) error {
+// errEmpty is a request without texts.
+var errEmpty = &problem{http.StatusBadRequest, "Empty", "there are no texts"}
+
+// inputError is what is said of inputs that cannot be read; other is for those that are
+// something else.
+func inputError(err error, other string) error {
+	var many *task.CountError
 	switch {
-	case n == 0:
-		return &problem{http.StatusBadRequest, "Empty", "there are no texts"}
-	case n > maxInputs:
-		return &problem{http.StatusRequestEntityTooLarge, "Validation", "there are " + strconv.Itoa(n) + " texts, more than " + strconv.Itoa(maxInputs)}
+	case errors.As(err, &many):
+		return &problem{http.StatusRequestEntityTooLarge, "Validation", many.Error()}
+	case errors.Is(err, task.ErrNoInputs):
+		return &problem{http.StatusUnprocessableEntity, "Validation", "inputs are missing"}
+	case errors.Is(err, task.ErrNotInputs):
+		return &problem{http.StatusUnprocessableEntity, "Validation", other}
 	}
-	return nil
+	return err
 }
 
 func (h *handler) embed(ctx context.Context, a *asked) (*said, error) {
@@ -196,12 +223,12 @@ func (h *handler) embed(ctx context.Context, a *asked) (*said, error) {
 	if err := a.read(&q); err != nil {
 		return nil, err
 	}
-	texts, tokens, err := inputs(q.Inputs)
-	if err == nil {
-		err = bound(max(len(texts), len(tokens)))
+	texts, tokens, err := task.Inputs(q.Inputs)
+	if err == nil && len(texts)+len(tokens) == 0 {
+		err = errEmpty
 	}
 	if err != nil {
-		return nil, err
+		return nil, inputError(err, "inputs are neither a text nor a list of texts")
 	}
 	vectors, result, err := task.Embed(ctx, h.models, &a.model, a.call, texts, tokens)
 	if err != nil {
@@ -223,28 +250,6 @@ func (h *handler) embed(ctx context.Context, a *asked) (*said, error) {
 	return &said{vectors, result, characters(texts...)}, nil
 }
 
-// inputs reads texts, or tokens.
-func inputs(value json.RawMessage) (texts []string, tokens [][]int64, err error) {
-	if err := plain.CheckCells(value, ","); err != nil {
-		return nil, nil, err
-	}
-	var one string
-	var ids []int64
-	switch {
-	case len(value) == 0 || string(value) == "null":
-		return nil, nil, &problem{http.StatusUnprocessableEntity, "Validation", "inputs are missing"}
-	case json.Unmarshal(value, &one) == nil:
-		return []string{one}, nil, nil
-	case json.Unmarshal(value, &texts) == nil:
-		return texts, nil, nil
-	case json.Unmarshal(value, &ids) == nil:
-		return nil, [][]int64{ids}, nil
-	case json.Unmarshal(value, &tokens) == nil:
-		return nil, tokens, nil
-	}
-	return nil, nil, &problem{http.StatusUnprocessableEntity, "Validation", "inputs are neither a text nor a list of texts"}
-}
-
 // ranked is a text in the order of an answer.
 type ranked struct {
 	Index int     `json:"index"`
@@ -254,14 +259,14 @@ type ranked struct {
 
 func (h *handler) rerank(ctx context.Context, a *asked) (*said, error) {
 	var q struct {
-		Query  string   `json:"query"`
-		Texts  []string `json:"texts"`
-		Raw    bool     `json:"raw_scores"`
-		Return bool     `json:"return_text"`
+		Query  string            `json:"query"`
+		Texts  task.List[string] `json:"texts"`
+		Raw    bool              `json:"raw_scores"`
+		Return bool              `json:"return_text"`
 	}
 	err := a.read(&q)
-	if err == nil {
-		err = bound(len(q.Texts))
+	if err == nil && len(q.Texts) == 0 {
+		err = errEmpty
 	}
 	if err != nil {
 		return nil, err
@@ -288,12 +293,9 @@ func (h *handler) predict(ctx context.Context, a *asked) (*said, error) {
 	if err := a.read(&q); err != nil {
 		return nil, err
 	}
-	texts, pairs, many, err := sequences(q.Inputs)
-	if err == nil {
-		err = bound(len(texts))
-	}
+	texts, pairs, many, err := task.Sequences(q.Inputs)
 	if err != nil {
-		return nil, err
+		return nil, inputError(err, "inputs are a text, two of them in a list, or lists of such lists")
 	}
 	if c := task.NewClassifier(a.model.Signature); c != nil {
 		switch {
@@ -314,49 +316,16 @@ func (h *handler) predict(ctx context.Context, a *asked) (*said, error) {
 	return s, nil
 }
 
-// sequences reads a text, a list of one, a pair of texts, or a list of such lists.
-func sequences(value json.RawMessage) (texts, pairs []string, many bool, err error) {
-	var one string
-	var list []string
-	var lists [][]string
-	if err := plain.CheckCells(value, ","); err != nil {
-		return nil, nil, false, err
-	}
-	wrong := &problem{http.StatusUnprocessableEntity, "Validation", "inputs are a text, two of them in a list, or lists of such lists"}
-	switch {
-	case len(value) == 0 || string(value) == "null":
-		return nil, nil, false, &problem{http.StatusUnprocessableEntity, "Validation", "inputs are missing"}
-	case json.Unmarshal(value, &one) == nil:
-		return []string{one}, nil, false, nil
-	case json.Unmarshal(value, &list) == nil:
-		lists = [][]string{list}
-	case json.Unmarshal(value, &lists) == nil:
-		many = true
-	default:
-		return nil, nil, false, wrong
-	}
-	for _, l := range lists {
-		if len(l) == 0 || len(l) > 2 || len(l) != len(lists[0]) {
-			return nil, nil, false, wrong
-		}
-		texts = append(texts, l[0])
-		if len(l) == 2 {
-			pairs = append(pairs, l[1])
-		}
-	}
-	return texts, pairs, many, nil
-}
-
 func (h *handler) similarity(ctx context.Context, a *asked) (*said, error) {
 	var q struct {
 		Inputs struct {
-			Source    string   `json:"source_sentence"`
-			Sentences []string `json:"sentences"`
+			Source    string            `json:"source_sentence"`
+			Sentences task.List[string] `json:"sentences"`
 		} `json:"inputs"`
 	}
 	err := a.read(&q)
-	if err == nil {
-		err = bound(len(q.Inputs.Sentences))
+	if err == nil && len(q.Inputs.Sentences) == 0 {
+		err = errEmpty
 	}
 	if err != nil {
 		return nil, err
@@ -413,7 +382,7 @@ func (h *handler) info(_ context.Context, a *asked) (*said, error) {
 	}
 	return &said{document: map[string]any{
 		"model_id": st.Name, "model_sha": st.Digest, "model_dtype": "float32", "model_type": kind,
-		"max_concurrent_requests": max(st.Instances, 1), "max_client_batch_size": maxInputs, "max_batch_requests": max(st.Batch.Max, 1),
+		"max_concurrent_requests": max(st.Instances, 1), "max_client_batch_size": task.MaxTexts, "max_batch_requests": max(st.Batch.Max, 1),
 		"auto_truncate": true, "tokenization_workers": max(st.Instances, 1), "version": h.options.Version,
 	}}, nil
 }

@@ -2,6 +2,7 @@ package tei_test
 
 import (
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -126,4 +127,25 @@ func FuzzTEI(f *testing.F) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
+}
+
+// TestCounted: texts are counted before they are read.
+func TestCounted(t *testing.T) {
+	m := tasktest.Open(t, fakes()...)
+	h := tasktest.Handler(tei.Routes(m, tei.Options{}))
+	list := `[""` + strings.Repeat(`,""`, 1<<20) + `]`
+	for path, body := range map[string]string{
+		"/m/rank/rerank":     `{"query":"a","texts":` + list + `}`,
+		"/m/many/similarity": `{"inputs":{"source_sentence":"a","sentences":` + list + `}}`,
+		"/m/many/embed":      `{"inputs":` + list + `}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := ask(h, "POST", path, body)
+		runtime.ReadMemStats(&after)
+		took := int(after.TotalAlloc - before.TotalAlloc)
+		if w.Code != 413 || took > 8*len(body) {
+			t.Errorf("%s: %d %s, %d bytes for %d", path, w.Code, w.Body, took, len(body))
+		}
+	}
 }
