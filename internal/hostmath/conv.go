@@ -79,22 +79,29 @@ func convolutionAt(mem, p []byte) (v convolution, ok bool) {
 		(v.beta == 0 || v.beta == 1)
 }
 
+// convolving is a function of MLAS of so many arguments, of which the first is the
+// parameters of a convolution: they are in order and ours when do is called, in w.
+func convolving(arguments int, do func(env Env, w *work, stack []uint64) (bool, error)) Func {
+	return func(env Env, stack []uint64) (bool, error) {
+		if len(stack) < arguments {
+			return false, nil
+		}
+		w := newWork()
+		defer w.free()
+		if !w.conv.at(env.Memory(), uint32(stack[0])) {
+			return false, nil
+		}
+		return do(env, w, stack)
+	}
+}
+
 // conv is MLAS' convolution of one picture and one group,
 //
 //	MlasConvOperation(parameters, input, filter, bias, scratch, output, start, count)
 //
 // for count points of the output from start on. The guest's scratch is not used.
-func (s *Set) conv(env Env, stack []uint64) (bool, error) {
-	if len(stack) < 8 {
-		return false, nil
-	}
+func (s *Set) conv(env Env, w *work, stack []uint64) (bool, error) {
 	u := func(i int) uint32 { return uint32(stack[i]) }
-	w := newWork()
-	defer w.free()
-	mem := env.Memory()
-	if !w.conv.at(mem, u(0)) {
-		return false, nil
-	}
 	v, start, count := &w.conv.conv, u(6), u(7)
 	if count == 0 || uint64(start)+uint64(count) > uint64(v.outputSize) {
 		return false, nil
@@ -104,6 +111,7 @@ func (s *Set) conv(env Env, stack []uint64) (bool, error) {
 	filter := area[float32]{u(2), uint64(v.filters) * uint64(v.k)}
 	bias := area[float32]{u(3), uint64(v.filters)}
 	out := area[float32]{u(5), uint64(v.filters) * uint64(v.outputSize)}
+	mem := env.Memory()
 	if !in.in(mem) || !filter.in(mem) || !out.in(mem) || bias.address != 0 && !bias.in(mem) {
 		return false, nil
 	}
@@ -193,17 +201,8 @@ func (p pictures) seeRow(to, row []float32, at int) {
 //	MlasConvIm2Col(parameters, input, columns, k, countK, n, countN)
 //
 // a row for each element.
-func (s *Set) im2col(env Env, stack []uint64) (bool, error) {
-	if len(stack) < 7 {
-		return false, nil
-	}
+func (s *Set) im2col(env Env, w *work, stack []uint64) (bool, error) {
 	u := func(i int) uint32 { return uint32(stack[i]) }
-	w := newWork()
-	defer w.free()
-	mem := env.Memory()
-	if !w.conv.at(mem, u(0)) {
-		return false, nil
-	}
 	v, k, rows, n, columns := &w.conv.conv, u(3), u(4), u(5), u(6)
 	if rows == 0 || columns == 0 || uint64(k)+uint64(rows) > uint64(v.k) || uint64(n)+uint64(columns) > uint64(v.outputSize) {
 		return false, nil
@@ -211,7 +210,7 @@ func (s *Set) im2col(env Env, stack []uint64) (bool, error) {
 	taps := v.kernel[0] * v.kernel[1]
 	in := pictures{area[float32]{u(1), uint64((int(k)+int(rows)-1)/taps+1) * uint64(v.inputSize)}, v, int(n)}
 	out := area[float32]{u(2), uint64(rows) * uint64(columns)}
-	if !in.in(mem) || !out.in(mem) {
+	if mem := env.Memory(); !in.in(mem) || !out.in(mem) {
 		return false, nil
 	}
 	const step = 1 << 16

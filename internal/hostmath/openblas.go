@@ -43,13 +43,13 @@ func scalar[T number](mem []byte, address uint32, without T) (T, bool) {
 	return at.view(mem)[0], true
 }
 
-// blasGemm is OpenBLAS' driver of a product by columns,
+// driver is one of OpenBLAS' drivers,
 //
-//	int gemm(args, range_m, range_n, sa, sb, position)
+//	int driver(args, range_m, range_n, sa, sb, position)
 //
-// C = alpha op(A) op(B) + beta C for the whole of C. By rows, which is how our
-// products go, that is C' = alpha op(B)' op(A)' + beta C'.
-func blasGemm[T number](g *gemm[T], exchangeA, exchangeB bool) Func {
+// where it is asked for the whole of C: for a range, which is what a thread does,
+// and for numbers that are not there, the guest's own is used.
+func driver[T number](do func(env Env, a blasArgs, alpha, beta T) (bool, error)) Func {
 	return func(env Env, stack []uint64) (bool, error) {
 		if len(stack) < 6 || uint32(stack[1]) != 0 || uint32(stack[2]) != 0 {
 			return false, nil
@@ -61,23 +61,34 @@ func blasGemm[T number](g *gemm[T], exchangeA, exchangeB bool) Func {
 		}
 		alpha, ok1 := scalar[T](mem, a.at(16), 0)
 		beta, ok2 := scalar[T](mem, a.at(20), 1)
-		m, n, k := a.at(24), a.at(28), a.at(32)
-		if !ok1 || !ok2 || alpha == 0 || m == 0 || n == 0 || k == 0 || a.most(24, 28, 32, 36, 40, 44) > maxSide {
+		if !ok1 || !ok2 || alpha == 0 {
 			return false, nil
 		}
-		w := newWork()
-		defer w.free()
-		done, err := multiply(g, env, w, &task[T]{
-			m: int(n), n: int(m), k: int(k), alpha: alpha, beta: beta,
-			a: columnsOf[T](a.at(4), k, n, a.at(40), exchangeB), lda: int(a.at(40)), lift: lifting[T](exchangeB, int(a.at(40))),
-			b: rightOf[T](a.at(0), m, k, a.at(36), exchangeA),
-			c: matrix[T](a.at(8), n, m, a.at(44)), ldc: int(a.at(44)),
-		})
+		done, err := do(env, a, alpha, beta)
 		if done {
 			stack[0] = 0
 		}
 		return done, err
 	}
+}
+
+// blasGemm is the driver of a product by columns: C = alpha op(A) op(B) + beta C. By
+// rows, which is how our products go, that is C' = alpha op(B)' op(A)' + beta C'.
+func blasGemm[T number](g *gemm[T], exchangeA, exchangeB bool) Func {
+	return driver(func(env Env, a blasArgs, alpha, beta T) (bool, error) {
+		m, n, k := a.at(24), a.at(28), a.at(32)
+		if m == 0 || n == 0 || k == 0 || a.most(24, 28, 32, 36, 40, 44) > maxSide {
+			return false, nil
+		}
+		w := newWork()
+		defer w.free()
+		return multiply(g, env, w, &task[T]{
+			m: int(n), n: int(m), k: int(k), alpha: alpha, beta: beta,
+			a: columnsOf[T](a.at(4), k, n, a.at(40), exchangeB), lda: int(a.at(40)), lift: lifting[T](exchangeB, int(a.at(40))),
+			b: rightOf[T](a.at(0), m, k, a.at(36), exchangeA),
+			c: matrix[T](a.at(8), n, m, a.at(44)), ldc: int(a.at(44)),
+		})
+	})
 }
 
 // columnsOf is the area of a matrix by columns, which may be meant exchanged.

@@ -12,26 +12,12 @@ const blockSide = 64
 // guest does leads there: its memory does not shrink, and scratch is held before.
 var errTorn = errors.New("a product of a triangle was left half done")
 
-// blasSyrk is OpenBLAS' driver of a matrix times itself, of which a triangle is
-// wanted,
-//
-//	int syrk(args, range_m, range_n, sa, sb, position)
-//
+// blasSyrk is the driver of a matrix times itself, of which a triangle is wanted:
 // C = alpha A A' + beta C, or exchanged C = alpha A' A + beta C.
 func blasSyrk[T number](g *gemm[T], lower, exchanged bool) Func {
-	return func(env Env, stack []uint64) (bool, error) {
-		if len(stack) < 6 || uint32(stack[1]) != 0 || uint32(stack[2]) != 0 {
-			return false, nil
-		}
-		mem := env.Memory()
-		a, ok := blasArgsAt(mem, uint32(stack[0]))
-		if !ok {
-			return false, nil
-		}
-		alpha, ok1 := scalar[T](mem, a.at(16), 0)
-		beta, ok2 := scalar[T](mem, a.at(20), 1)
+	return driver(func(env Env, a blasArgs, alpha, beta T) (bool, error) {
 		n, k := a.at(28), a.at(32)
-		if !ok1 || !ok2 || alpha == 0 || n == 0 || k == 0 || a.most(28, 32, 36, 44) > maxSide {
+		if n == 0 || k == 0 || a.most(28, 32, 36, 44) > maxSide {
 			return false, nil
 		}
 		t := triangle[T]{
@@ -44,16 +30,13 @@ func blasSyrk[T number](g *gemm[T], lower, exchanged bool) Func {
 		} else {
 			t.a = matrix[T](a.at(0), k, n, a.at(36))
 		}
+		mem := env.Memory()
 		if !t.a.in(mem) || !t.c.in(mem) || hold[T](t.w, env, packed+depth*(partRows+panelOf[T]())) == nil {
 			return false, nil
 		}
 		defer t.w.release(env)
-		if err := t.do(); err != nil {
-			return true, err
-		}
-		stack[0] = 0
-		return true, nil
-	}
+		return true, t.do()
+	})
 }
 
 // A triangle is such a product that is being done. By rows, C' is the other

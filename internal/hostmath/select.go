@@ -69,8 +69,8 @@ func newSet(name string) *Set {
 		mlasKernelAdd:  func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
 		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
 		mlasSgemm:      s.sgemm,
-		mlasConv:       s.conv,
-		mlasIm2Col:     s.im2col,
+		mlasConv:       convolving(8, s.conv),
+		mlasIm2Col:     convolving(7, s.im2col),
 		mlasActivation: s.activation,
 	}
 	addBLAS(s.funcs, "openblas.s", &s.gemm.gemm)
