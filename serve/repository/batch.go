@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -60,11 +61,10 @@ func (s *serving) length(c *Call) int {
 // hold tells whether those that wait should wait for others, and sees to it that it
 // is not forever. The caller holds mu.
 func (s *serving) hold() bool {
-	first := s.queue.list[0]
-	if s.batch.Delay <= 0 || s.closing || first.rows == 0 || s.queue.rows >= s.batch.Max {
+	if s.batch.Delay <= 0 || s.closing || s.queue.list[0].rows == 0 || s.queue.rows >= s.batch.Max {
 		return false
 	}
-	left := s.batch.Delay - time.Since(first.since)
+	left := s.batch.Delay - time.Since(s.queue.oldest())
 	if left <= 0 {
 		return false
 	}
@@ -100,7 +100,9 @@ func (s *serving) take() []*ticket {
 	}
 	b := &batch{group: group, rows: rows}
 	b.waiting.Store(int32(len(group)))
-	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(t.ctx))
+	// One that never ends is not to take the time of the others.
+	patience := s.pace.patience(len(group), time.Until(earliest(group)))
+	b.ctx, b.cancel = context.WithTimeout(context.WithoutCancel(t.ctx), patience)
 	for _, t := range group {
 		t.batch = b
 	}
@@ -157,17 +159,72 @@ func (s *serving) together(group []*ticket) {
 		}
 		return
 	}
-	for _, t := range group {
-		d := delivery{queue: time.Since(t.since), batch: t.rows}
-		if d.err = context.Cause(t.ctx); d.err == nil {
-			began := time.Now()
-			d.response, d.err = s.predict(t.ctx, t.call)
-			d.compute = time.Since(began)
-			s.entry.counts.executed(t.rows, d.compute)
+	s.apart(group)
+	s.release(0, 0, false)
+}
+
+// apart answers each request of a batch that failed, one after the other. One that
+// takes much longer than others do is put off until these are answered, and has then
+// all of its time.
+func (s *serving) apart(group []*ticket) {
+	var late []*ticket
+	for i, t := range group {
+		if rest := group[i:]; !s.one(t, s.share(rest)) {
+			late = append(late, t)
 		}
-		t.done <- d
 	}
-	s.release(time.Since(began), len(group), b.ctx.Err() == nil)
+	for _, t := range late {
+		s.one(t, 0)
+	}
+}
+
+// share is how long the first of some requests may take while the others wait for it;
+// 0: as long as it likes.
+func (s *serving) share(rest []*ticket) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pace.patience(1, time.Until(earliest(rest))/time.Duration(len(rest)))
+}
+
+// one answers a request of a batch alone. It is false when that took longer than its
+// share, and is to be done again.
+func (s *serving) one(t *ticket, share time.Duration) bool {
+	ctx := t.ctx
+	if share > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, share, errShare)
+		defer cancel()
+		ctx = limited
+	}
+	began := time.Now()
+	d := delivery{queue: began.Sub(t.since), batch: t.rows}
+	if d.err = context.Cause(ctx); d.err == nil {
+		d.response, d.err = s.predict(ctx, t.call)
+		d.compute = time.Since(began)
+		s.entry.counts.executed(t.rows, d.compute)
+	}
+	if d.err != nil && t.ctx.Err() == nil && context.Cause(ctx) == errShare {
+		return false
+	}
+	s.mu.Lock()
+	s.pace.note(d.compute, 1, d.err == nil)
+	s.mu.Unlock()
+	t.done <- d
+	return true
+}
+
+// errShare is why a request was put off.
+var errShare = errors.New("it takes longer than others may wait for it")
+
+// earliest is when the first of some requests has to be answered; far away when none
+// has to.
+func earliest(group []*ticket) time.Time {
+	first := time.Now().Add(2 * mostPatience)
+	for _, t := range group {
+		if at, ok := t.ctx.Deadline(); ok && at.Before(first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // joined asks the model once for all, and gives each its part.
@@ -185,14 +242,14 @@ func (s *serving) joined(b *batch) (parts []*model.Response, err error) {
 		return nil, errNothing
 	}
 	if parts, err = split(response, b.group, b.rows); err != nil {
-		s.apart()
+		s.disjoin()
 	}
 	return parts, err
 }
 
-// apart has requests go alone from now on: the model says that it gives a row for
+// disjoin has requests go alone from now on: the model says that it gives a row for
 // each, and does not.
-func (s *serving) apart() {
+func (s *serving) disjoin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.batch = Batching{}

@@ -69,6 +69,17 @@ func (q *queue) ahead(priority int) int {
 	return n
 }
 
+// oldest is since when the one waits that came before all others.
+func (q *queue) oldest() time.Time {
+	first := q.list[0]
+	for _, t := range q.list {
+		if t.number < first.number {
+			first = t
+		}
+	}
+	return first.since
+}
+
 func (q *queue) push(t *ticket) {
 	q.numbers++
 	t.number, t.at = q.numbers, len(q.list)
@@ -137,7 +148,8 @@ func (q *queue) down(i int) {
 // enqueue lets a request wait, or turns it away. The caller holds mu.
 func (s *serving) enqueue(ctx context.Context, c *Call) (*ticket, error) {
 	p := priority(c)
-	if s.queue.len() >= s.bound && s.running >= s.limit {
+	// Where an instance is free they wait for others to join them, a batch at most.
+	if n := s.queue.len(); n >= s.bound && (s.running >= s.limit || n >= s.batch.Max) {
 		return nil, &OverloadedError{Model: s.entry.name, Full: true, RetryAfter: s.pace.wait(s.queue.len(), s.limit)}
 	}
 	if deadline, ok := ctx.Deadline(); ok && s.running >= s.limit { // else it does not wait for others to end
@@ -195,20 +207,49 @@ func (s *serving) late(ctx context.Context) error {
 }
 
 // pace is how long a request takes of a slot, as measured.
-type pace struct{ each time.Duration }
+type pace struct {
+	each time.Duration
+	// guessed: nobody waited for the end yet.
+	guessed bool
+}
+
+// outlier is how many times the pace a measurement counts at most: one request that
+// never ends does not make all others look as if they could not be answered.
+const outlier = 8
 
 // note takes up that calls were answered together in so long. Those that were cut
 // short would have taken longer.
 func (p *pace) note(took time.Duration, calls int, whole bool) {
-	each := took / time.Duration(max(calls, 1))
+	if calls == 0 {
+		return
+	}
+	each := took / time.Duration(calls)
 	switch {
 	case !whole && each <= p.each:
 		return
-	case p.each == 0:
-		p.each = each
+	case p.each == 0 || p.guessed && whole:
+		p.each, p.guessed = each, !whole
 		return
 	}
-	p.each += (each - p.each) / 8
+	p.each += (min(each, outlier*p.each+time.Millisecond) - p.each) / 8
+}
+
+// How long requests may take while others of their batch wait for them.
+const (
+	manyTimes     = 4 // the pace, at least
+	leastPatience = 250 * time.Millisecond
+	mostPatience  = 30 * time.Second // where there is no pace yet
+)
+
+// patience is how long n requests may take together before one of them is taken for
+// endless: a few times what they usually take, or half of the time that is left, when
+// that is more and not long.
+func (p *pace) patience(n int, left time.Duration) time.Duration {
+	long := mostPatience
+	if p.each > 0 {
+		long = leastPatience
+	}
+	return max(manyTimes*time.Duration(n)*p.each, min(long, left/2), 1)
 }
 
 // wait estimates how long n requests take.
