@@ -87,3 +87,14 @@ func linear(features int) Model {
 	g.Output("p", Float, 1, 3)
 	return Model{"linear-row", g.Model(), []model.Tensor{uniform("x", 1, features)}, nil}
 }
+
+// Perceptron has one hidden layer, and is asked about one row.
+func Perceptron(features, hidden, classes int) Model {
+	g := NewGraph()
+	g.Input("x", Float, 1, features)
+	x := g.Node("Relu", []string{g.Node("Gemm", []string{"x", g.Weights(0.2, features, hidden), g.Filled(0.1, hidden)})})
+	x = g.Node("Gemm", []string{x, g.Weights(0.2, hidden, classes), g.Filled(0, classes)})
+	g.NodeAs("Softmax", "", []string{x}, []string{"p"})
+	g.Output("p", Float, 1, classes)
+	return Model{"perceptron", g.Model(), []model.Tensor{uniform("x", 1, features)}, nil}
+}
