@@ -49,10 +49,17 @@ func cpuFeatures() string {
 	return strings.Join(names, "+")
 }
 
+// linkedWazero is for tests alone, whose builds record no version: test/run has the linker write it here and into
+// wazero, so that all tests of a run take what one of them, or the program, has compiled.
+var linkedWazero string
+
 // wazeroVersion gives the version of the wazero that is linked in. Where the build does not record it - in tests, or
 // with a replaced module - wazero calls itself "dev" whatever it is, and code of one such build must not be run by
 // another: the hash of the executable keeps them apart.
 func wazeroVersion() string {
+	if linkedWazero != "" {
+		return linkedWazero
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
 			if d.Path == wazeroPath && d.Replace == nil && d.Version != "" && d.Version != "(devel)" {

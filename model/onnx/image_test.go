@@ -41,7 +41,7 @@ func newImage(t testing.TB, files map[string][]byte) image {
 // newRuntime is a runtime whose cache lives on: ONNX Runtime takes a while to compile.
 func newRuntime(t testing.TB, options ...runtime.Option) *runtime.Runtime {
 	t.Helper()
-	cache := runtime.WithCacheDir(places.In(dock.Home(t)).Cache)
+	cache := runtime.WithCacheDir(places.In(dock.Home(t)).Modules())
 	rt, err := runtime.New(t.Context(), append([]runtime.Option{cache}, options...)...)
 	if err != nil {
 		t.Fatal(err)

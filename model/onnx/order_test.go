@@ -34,7 +34,7 @@ type many struct {
 func newMany(t *testing.T) *many {
 	t.Helper()
 	ctx := t.Context()
-	rt, err := runtime.New(ctx, runtime.WithCacheDir(places.In(dock.Home(t)).Cache))
+	rt, err := runtime.New(ctx, runtime.WithCacheDir(places.In(dock.Home(t)).Modules()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ type engine struct {
 func newEngine(t *testing.T) *engine {
 	t.Helper()
 	module := suite.Module(t)
-	rt, err := runtime.New(t.Context(), runtime.WithCacheDir(places.In(dock.Home(t)).Cache), runtime.WithKernels(os.Getenv("WHERRY_KERNELS")))
+	rt, err := runtime.New(t.Context(), runtime.WithCacheDir(places.In(dock.Home(t)).Modules()), runtime.WithKernels(os.Getenv("WHERRY_KERNELS")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func newSandbox(t *testing.T) *sandbox {
 	if s.guest, err = os.ReadFile(out); err != nil {
 		t.Fatal(err)
 	}
-	if s.rt, err = runtime.New(t.Context(), runtime.WithCacheDir(places.In(dock.Home(t)).Cache)); err != nil {
+	if s.rt, err = runtime.New(t.Context(), runtime.WithCacheDir(places.In(dock.Home(t)).Modules())); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.rt.Close(context.WithoutCancel(t.Context())) })

@@ -58,7 +58,7 @@ func TestFiles(t *testing.T) {
 		"app/model.onnx": sum(ones, ""), "app/beside.onnx": sum(nil, "w.bin"), "app/w.bin": bench.Floats(ones), "app/young.onnx": young(ones),
 	})
 	base := newImage(map[string][]byte{ort.Module[1:]: parcel.ORT(t)})
-	rt, err := runtime.New(t.Context(), runtime.WithCacheDir(places.In(dock.Home(t)).Cache))
+	rt, err := runtime.New(t.Context(), runtime.WithCacheDir(places.In(dock.Home(t)).Modules()))
 	if err != nil {
 		t.Fatal(err)
 	}
