@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -18,17 +17,14 @@ func (s *Server) document(c Config) route.Route {
 	return route.Route{
 		Pattern:  "GET /openapi.json",
 		PerModel: true,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Handler: route.Handler(func(w http.ResponseWriter, r *http.Request) error {
 			text, err := s.describe(r, c)
 			if err != nil {
-				p := route.ProblemOf(err)
-				p.SetRetryAfter(w.Header())
-				said, _ := json.Marshal(map[string]string{"error": p.Message}) // of words
-				plain.WriteJSON(w, p.Status, said)
-				return
+				return err
 			}
-			plain.WriteJSON(w, http.StatusOK, text)
-		}),
+			route.WriteJSON(w, http.StatusOK, text)
+			return nil
+		}, route.Fail),
 		Operation: func(repository.Status) *openapi.Operation {
 			return &openapi.Operation{
 				ID: "openapi", Summary: "This document", Tags: []string{"server"},

@@ -11,7 +11,6 @@ package serve
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -241,7 +240,7 @@ func (g group) handler() http.Handler {
 			one.Handler.ServeHTTP(w, r)
 			return
 		}
-		refuse(w, http.StatusNotFound, "there is nothing here for this request")
+		route.Refuse(w, http.StatusNotFound, "there is nothing here for this request")
 	})
 }
 
@@ -257,11 +256,11 @@ func nothing(mux *http.ServeMux) http.Handler {
 			}
 		}
 		if allowed == nil {
-			refuse(w, http.StatusNotFound, "there is nothing at "+shorten(r.URL.Path))
+			route.Refuse(w, http.StatusNotFound, "there is nothing at "+shorten(r.URL.Path))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		refuse(w, http.StatusMethodNotAllowed, shorten(r.URL.Path)+" takes "+strings.Join(allowed, ", "))
+		route.Refuse(w, http.StatusMethodNotAllowed, shorten(r.URL.Path)+" takes "+strings.Join(allowed, ", "))
 	})
 }
 
@@ -271,14 +270,6 @@ func shorten(path string) string {
 		return path
 	}
 	return strings.ToValidUTF8(path[:80], "") + "..."
-}
-
-// refuse answers as the Open Inference Protocol does.
-func refuse(w http.ResponseWriter, status int, message string) {
-	text, _ := json.Marshal(map[string]string{"error": message}) // of a text: it cannot fail
-	w.Header()["Content-Type"] = []string{"application/json"}
-	w.WriteHeader(status)
-	_, _ = w.Write(text)
 }
 
 // below puts the path of a pattern below another.

@@ -43,16 +43,14 @@ func Routes(m plain.Models, o Options) []route.Route {
 		o.Started = time.Now()
 	}
 	h := &handler{models: m, options: o, kept: newKept(), hooks: newHooks(o.Webhooks)}
-	infer := func(pattern string, serve http.HandlerFunc) route.Route {
-		return route.Route{Pattern: pattern, PerModel: true, Protocol: repository.ProtocolCog, Handler: serve}
+	infer := func(pattern string, named bool) route.Route {
+		return route.Route{Pattern: pattern, PerModel: true, Protocol: repository.ProtocolCog, Handler: route.Handler(h.create, fail), Operation: describeCreate(named)}
 	}
-	create, replace := infer("POST /predictions", h.create), infer("PUT /predictions/{id}", h.create)
-	create.Operation, replace.Operation = describeCreate(false), describeCreate(true)
 	return []route.Route{
 		{Pattern: "GET /{$}", PerModel: true, Open: true, Handler: http.HandlerFunc(h.discover)},
 		{Pattern: "GET /health-check", PerModel: true, Open: true, Handler: http.HandlerFunc(h.health), Operation: describeHealth},
-		create,
-		replace,
+		infer("POST /predictions", false),
+		infer("PUT /predictions/{id}", true),
 		{Pattern: "GET /predictions/{id}", PerModel: true, Handler: http.HandlerFunc(h.get), Operation: describeGet},
 		{Pattern: "POST /predictions/{id}/cancel", PerModel: true, Handler: http.HandlerFunc(h.cancel), Operation: describeCancel},
 	}
@@ -78,7 +76,7 @@ func (h *handler) discover(w http.ResponseWriter, r *http.Request) {
 		"predictions_cancel_url":     base + "/predictions/{prediction_id}/cancel",
 		"status":                     "alive", // to clients of KServe's first protocol
 	})
-	plain.WriteJSON(w, http.StatusOK, doc)
+	route.WriteJSON(w, http.StatusOK, doc)
 }
 
 // health answers 200 in any case: what it says is in the body.
@@ -101,7 +99,7 @@ func (h *handler) health(w http.ResponseWriter, r *http.Request) {
 		"setup":   map[string]any{"started_at": at, "completed_at": at, "status": setup, "logs": ""},
 		"version": map[string]string{"coglet": h.options.Version, "cog": h.options.Version},
 	})
-	plain.WriteJSON(w, http.StatusOK, doc)
+	route.WriteJSON(w, http.StatusOK, doc)
 }
 
 // asked is the body of a request for a prediction.
@@ -188,11 +186,10 @@ func parse(s *model.Signature, input json.RawMessage) (*model.Request, error) {
 
 // create makes a prediction: at once, in the background, or as a stream. One that has
 // a name, and is there already, is told about instead.
-func (h *handler) create(w http.ResponseWriter, r *http.Request) {
+func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	p, err := h.read(w, r)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	named := r.PathValue("id") != ""
 	background := prefersAsync(r)
@@ -206,8 +203,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		cancel(nil)
-		fail(w, err)
-		return
+		return err
 	case there != nil && named:
 		cancel(nil)
 		now := there.now()
@@ -216,11 +212,10 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusOK
 		}
 		write(w, status, &now)
-		return
+		return nil
 	case there != nil:
 		cancel(nil)
-		fail(w, &route.RequestError{Status: http.StatusConflict, Message: "there is such a prediction already"})
-		return
+		return &route.RequestError{Status: http.StatusConflict, Message: "there is such a prediction already"}
 	}
 	if background {
 		now := p.now()
@@ -229,22 +224,21 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 			_ = h.run(ctx, p, nil) // what comes of it is in the prediction
 		}()
 		write(w, http.StatusAccepted, &now)
-		return
+		return nil
 	}
 	defer cancel(nil)
 	if streams {
-		h.stream(ctx, w, p)
-		return
+		return h.stream(ctx, w, p)
 	}
 	if err := h.run(ctx, p, nil); err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	now := p.now()
 	if p.receipt != nil {
 		route.SetReceipt(w.Header(), p.receipt)
 	}
 	write(w, http.StatusOK, &now)
+	return nil
 }
 
 // prefersAsync tells whether the client does not want to wait.
@@ -260,7 +254,7 @@ func prefersAsync(r *http.Request) bool {
 }
 
 // stream tells about a prediction while it is made.
-func (h *handler) stream(ctx context.Context, w http.ResponseWriter, p *prediction) {
+func (h *handler) stream(ctx context.Context, w http.ResponseWriter, p *prediction) error {
 	events := plain.NewStream(w)
 	index := 0
 	err := h.run(ctx, p, func(name string, chunk json.RawMessage) error {
@@ -276,11 +270,11 @@ func (h *handler) stream(ctx context.Context, w http.ResponseWriter, p *predicti
 		return events.Event(name, doc)
 	})
 	if err != nil && !events.Began() {
-		fail(w, err)
-		return
+		return err
 	}
 	now := p.now()
 	_ = events.Event("completed", document(&now))
+	return nil
 }
 
 // run makes a prediction. tell, if any, hears that it begins, and of each part of its
@@ -294,7 +288,7 @@ func (h *handler) run(ctx context.Context, p *prediction, tell func(name string,
 	call := p.call
 	var parts []json.RawMessage
 	if tell != nil {
-		began := false
+		began, ofParts := false, p.signature.OfParts()
 		call.Emit = func(part *model.Response) error {
 			if !began {
 				began = true
@@ -302,7 +296,7 @@ func (h *handler) run(ctx context.Context, p *prediction, tell func(name string,
 					return err
 				}
 			}
-			value, err := output(part, p.signature)
+			value, err := output(part, ofParts)
 			if err != nil {
 				return err
 			}
@@ -316,7 +310,7 @@ func (h *handler) run(ctx context.Context, p *prediction, tell func(name string,
 	case err != nil:
 	case tell == nil:
 		value, err = output(a.Response, p.signature)
-	case len(parts) == 1:
+	case len(parts) == 1 && !p.signature.Streams:
 		value = parts[0]
 	default:
 		value, err = json.Marshal(parts)
@@ -345,7 +339,7 @@ func (h *handler) run(ctx context.Context, p *prediction, tell func(name string,
 func (h *handler) get(w http.ResponseWriter, r *http.Request) {
 	p := h.kept.find(route.Model(r), r.PathValue("id"))
 	if p == nil {
-		plain.WriteJSON(w, http.StatusNotFound, []byte("{}"))
+		route.WriteJSON(w, http.StatusNotFound, []byte("{}"))
 		return
 	}
 	now := p.now()
@@ -359,9 +353,9 @@ var errCanceled = errors.New("the prediction was canceled")
 func (h *handler) cancel(w http.ResponseWriter, r *http.Request) {
 	p := h.kept.find(route.Model(r), r.PathValue("id"))
 	if p == nil {
-		plain.WriteJSON(w, http.StatusNotFound, []byte("{}"))
+		route.WriteJSON(w, http.StatusNotFound, []byte("{}"))
 		return
 	}
 	p.cancel(errCanceled)
-	plain.WriteJSON(w, http.StatusOK, []byte("{}"))
+	route.WriteJSON(w, http.StatusOK, []byte("{}"))
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/wherry-run/wherry/model"
-	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/route"
 )
 
@@ -51,7 +50,7 @@ func fail(w http.ResponseWriter, err error) {
 	if merr != nil {
 		doc = []byte("{}")
 	}
-	plain.WriteJSON(w, p.Status, doc)
+	route.WriteJSON(w, p.Status, doc)
 }
 
 // document is what is told of a prediction.
@@ -69,4 +68,4 @@ func document(s *said) []byte {
 	return doc
 }
 
-func write(w http.ResponseWriter, status int, s *said) { plain.WriteJSON(w, status, document(s)) }
+func write(w http.ResponseWriter, status int, s *said) { route.WriteJSON(w, status, document(s)) }

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // Config says what is checked. The zero value checks nothing but puts a request id
@@ -88,9 +90,6 @@ func Wrap(h http.Handler, c Config) http.Handler {
 
 // refuse answers as the Open Inference Protocol does.
 func refuse(w http.ResponseWriter, _ *http.Request, status int, message string) {
-	h := w.Header()
-	h["Content-Type"] = []string{"application/json"}
-	h["Cache-Control"] = []string{"no-store"}
-	w.WriteHeader(status)
-	_, _ = w.Write(errorObject(message))
+	w.Header()["Cache-Control"] = []string{"no-store"}
+	route.Refuse(w, status, message)
 }

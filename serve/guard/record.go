@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -285,15 +284,4 @@ func (a *answer) relax() {
 		a.until = time.Time{}
 		_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(a.until)
 	}
-}
-
-// errorObject is the JSON of an error.
-func errorObject(message string) []byte {
-	b, err := json.Marshal(struct {
-		Error string `json:"error"`
-	}{message})
-	if err != nil { // a string always has a JSON
-		return []byte(`{"error":"internal error"}`)
-	}
-	return append(b, '\n')
 }

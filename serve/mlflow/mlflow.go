@@ -39,7 +39,7 @@ func Routes(m plain.Models, o Options) []route.Route {
 	h := &handler{m, o}
 	alive := http.HandlerFunc(h.alive)
 	return []route.Route{
-		{Pattern: "POST /invocations", PerModel: true, Protocol: repository.ProtocolMLflow, Handler: http.HandlerFunc(h.invoke), Operation: describeInvocations},
+		{Pattern: "POST /invocations", PerModel: true, Protocol: repository.ProtocolMLflow, Handler: route.Handler(h.invoke, fail), Operation: describeInvocations},
 		{Pattern: "GET /ping", PerModel: true, Open: true, Handler: alive, Operation: describeAlive("ping")},
 		{Pattern: "GET /health", PerModel: true, Open: true, Handler: alive, Operation: describeAlive("health")},
 		{Pattern: "GET /version", Open: true, Handler: http.HandlerFunc(h.version), Operation: describeVersion},
@@ -65,41 +65,36 @@ func (h *handler) version(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte(h.options.Version)) // who does not read it has left
 }
 
-func (h *handler) invoke(w http.ResponseWriter, r *http.Request) {
+func (h *handler) invoke(w http.ResponseWriter, r *http.Request) error {
 	st, err := plain.Find(h.models, route.Model(r))
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	body, err := route.Body(w, r, h.options.MaxBody)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	a, err := parse(st.Signature, r.Header.Get("Content-Type"), body)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	call, err := plain.Call(r, repository.ProtocolMLflow)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	call.Model = st.Name
 	answers, err := plain.Each(r.Context(), h.models, call, a.requests)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	doc, err := a.predictions(st.Signature, answers)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	total := plain.Total(answers)
 	route.SetReceipt(w.Header(), &total)
-	plain.WriteJSON(w, http.StatusOK, doc)
+	route.WriteJSON(w, http.StatusOK, doc)
+	return nil
 }
 
 // asked is what a body asks.
@@ -347,7 +342,7 @@ func fail(w http.ResponseWriter, err error) {
 		p.Status = http.StatusBadRequest // so does the scoring server of a model that raises
 	}
 	doc, _ := json.Marshal(map[string]string{"error_code": code, "message": p.Message}) // of words
-	plain.WriteJSON(w, p.Status, doc)
+	route.WriteJSON(w, p.Status, doc)
 }
 
 const tag = "MLflow"

@@ -191,8 +191,7 @@ func (h *handler) generateStream(w http.ResponseWriter, r *http.Request) error {
 		return events.Event("", g.append(nil, &receipt, part.Outputs))
 	}
 	if _, err = h.models.Infer(r.Context(), &g.call); err != nil && events.Began() {
-		text, _ := json.Marshal(map[string]string{"error": route.ProblemOf(err).Message})
-		_ = events.Event("", text) // who does not read it has left
+		_ = events.Event("", route.ErrorJSON(route.ProblemOf(err).Message)) // who does not read it has left
 		return nil
 	}
 	return err

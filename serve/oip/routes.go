@@ -77,28 +77,15 @@ func Routes(m inference.Repository, o Options) []route.Route {
 }
 
 // call is a handler whose errors become answers.
-type call func(w http.ResponseWriter, r *http.Request) error
-
-func (c call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := c(w, r); err != nil {
-		fail(w, err)
-	}
-}
-
-// fail answers with an error.
-func fail(w http.ResponseWriter, err error) {
-	p := route.ProblemOf(err)
-	p.SetRetryAfter(w.Header())
-	answer(w, p.Status, map[string]string{"error": p.Message})
+func call(do func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+	return route.Handler(do, route.Fail)
 }
 
 // answer answers with a JSON document.
 func answer(w http.ResponseWriter, status int, document any) {
 	text, err := json.Marshal(document)
 	if err != nil {
-		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
+		status, text = http.StatusInternalServerError, route.ErrorJSON("the answer cannot be written as JSON")
 	}
-	w.Header().Set("Content-Type", typeJSON)
-	w.WriteHeader(status)
-	_, _ = w.Write(text) // who does not read it has left
+	route.WriteJSON(w, status, text)
 }

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // The history has this many seconds, of this many models at most.
@@ -176,5 +178,5 @@ func (p *page) history(w http.ResponseWriter, r *http.Request) {
 		sendJSON(w, http.StatusOK, answer)
 		return
 	}
-	sendJSON(w, http.StatusNotFound, map[string]string{"error": (&repository.NotFoundError{Model: name}).Error()})
+	sendJSON(w, http.StatusNotFound, json.RawMessage(route.ErrorJSON((&repository.NotFoundError{Model: name}).Error())))
 }

@@ -194,8 +194,6 @@ func sendJSON(w http.ResponseWriter, status int, v any) {
 	}
 	h := w.Header()
 	secure(h)
-	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // a client that left needs no answer
+	route.WriteJSON(w, status, b)
 }

@@ -48,7 +48,7 @@ func Routes(m plain.Models, o Options) []route.Route {
 		Pattern:   "POST /predict",
 		PerModel:  true,
 		Protocol:  repository.ProtocolPredict,
-		Handler:   h,
+		Handler:   route.Handler(h.predict, fail),
 		Operation: operation,
 	}}
 }
@@ -58,16 +58,14 @@ type handler struct {
 	options Options
 }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *handler) predict(w http.ResponseWriter, r *http.Request) error {
 	st, err := plain.Find(h.models, route.Model(r))
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	body, err := h.read(w, r, st.Signature)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	outputs := outputsOf(r)
 	for _, q := range body.requests {
@@ -75,24 +73,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	call, err := plain.Call(r, repository.ProtocolPredict)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	call.Model = st.Name
 	if !body.many && plain.Accepts(r, typeJSON, typeEvents) == typeEvents {
 		call.Request = body.requests[0]
-		h.stream(r.Context(), w, &call, st.Signature)
-		return
+		return h.stream(r.Context(), w, &call, st.Signature)
 	}
 	answers, err := plain.Each(r.Context(), h.models, call, body.requests)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	a := answer{signature: st.Signature, answers: answers, many: body.many, outputs: outputs}
-	if err := a.write(w, r); err != nil {
-		fail(w, err)
-	}
+	return a.write(w, r)
 }
 
 // outputsOf are those that the query of a request wants.
@@ -105,10 +98,10 @@ func outputsOf(r *http.Request) []string {
 
 // stream sends every part of an answer as an event, and at the end the receipt. An
 // answer that comes at once is one part.
-func (h *handler) stream(ctx context.Context, w http.ResponseWriter, call *repository.Call, s *model.Signature) {
-	events := plain.NewStream(w)
+func (h *handler) stream(ctx context.Context, w http.ResponseWriter, call *repository.Call, s *model.Signature) error {
+	events, parts := plain.NewStream(w), s.OfParts()
 	call.Emit = func(part *model.Response) error {
-		doc, err := part.AppendObject(nil, s)
+		doc, err := part.AppendObject(nil, parts)
 		if err != nil {
 			return err
 		}
@@ -120,10 +113,11 @@ func (h *handler) stream(ctx context.Context, w http.ResponseWriter, call *repos
 		doc, _ := json.Marshal(receipt(&a.Receipt)) // of numbers and words
 		_ = events.Event("end", doc)
 	case !events.Began():
-		fail(w, err)
+		return err
 	default:
 		_ = events.Event("error", problem(route.ProblemOf(err)))
 	}
+	return nil
 }
 
 // receipt is what the last event of a stream says.
@@ -154,7 +148,7 @@ func problem(p route.Problem) []byte {
 func fail(w http.ResponseWriter, err error) {
 	p := route.ProblemOf(err)
 	p.SetRetryAfter(w.Header())
-	plain.WriteJSON(w, p.Status, problem(p))
+	route.WriteJSON(w, p.Status, problem(p))
 }
 
 // wantsImage tells whether the only output of a model is an image.
