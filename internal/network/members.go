@@ -1,0 +1,254 @@
+package network
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const (
+	maxMembers = 1 << 16
+	maxAliases = 64
+)
+
+// A Member is a container in a network.
+type Member struct {
+	// ID is the container's, Name what people call it.
+	ID   string `json:"Id"`
+	Name string `json:"Name"`
+	// Aliases are its other names in this network.
+	Aliases []string `json:"Aliases,omitempty"`
+	// Address is the container's in this network.
+	Address netip.Addr `json:"Address"`
+	// Socket is where its process takes connections for it.
+	Socket string `json:"Socket"`
+}
+
+// answers tells whether a container is meant by a name, which is in lower case.
+func (m Member) answers(name string) bool {
+	if strings.EqualFold(m.Name, name) || len(name) >= 12 && strings.HasPrefix(m.ID, name) {
+		return true
+	}
+	return slices.ContainsFunc(m.Aliases, func(a string) bool { return strings.EqualFold(a, name) })
+}
+
+// decode reads one JSON document, and nothing after it.
+func decode(r io.Reader, v any) error {
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxFile {
+		return fmt.Errorf("a file of more than %d bytes", maxFile)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the document")
+	}
+	return nil
+}
+
+// check holds what was read of a member against what is written.
+func (m Member) check(n Network, id string) error {
+	if m.ID != id || !n.Subnet.Contains(m.Address) || len(m.Aliases) > maxAliases || m.Socket == "" || len(m.Name) > maxName {
+		return fmt.Errorf("network %s: the file of member %.12s is damaged", n.Name, id)
+	}
+	return nil
+}
+
+func (s *Store) memberFile(networkID, id string) string {
+	return filepath.Join(s.dir, networkID, membersDir, id+".json")
+}
+
+// member reads one member.
+func (s *Store) member(n Network, id string) (Member, error) {
+	var m Member
+	if err := readFile(s.memberFile(n.ID, id), &m); err != nil {
+		return m, err
+	}
+	return m, m.check(n, id)
+}
+
+// listed gives the members of a network, those as well whose process has died.
+func (s *Store) listed(n Network) ([]Member, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, n.ID, membersDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list members of network %s: %w", n.Name, err)
+	}
+	if len(entries) > maxMembers {
+		return nil, fmt.Errorf("list members of network %s: more than %d", n.Name, maxMembers)
+	}
+	var list []Member
+	for _, e := range entries {
+		id, ok := strings.CutSuffix(e.Name(), ".json")
+		if !ok || !isID(id) {
+			continue
+		}
+		m, err := s.member(n, id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// Members gives the containers of a network that run.
+func (s *Store) Members(ctx context.Context, n Network) ([]Member, error) {
+	list, err := s.listed(n)
+	return slices.DeleteFunc(list, func(m Member) bool { return !s.alive(ctx, m) }), err
+}
+
+// sweep is Members, and forgets those whose process has died. The store is locked.
+func (s *Store) sweep(ctx context.Context, n Network) ([]Member, error) {
+	list, err := s.listed(n)
+	return slices.DeleteFunc(list, func(m Member) bool {
+		if s.alive(ctx, m) {
+			return false
+		}
+		_ = os.Remove(s.memberFile(n.ID, m.ID))
+		return true
+	}), err
+}
+
+// alive tells whether a member's process takes connections.
+func (s *Store) alive(ctx context.Context, m Member) bool {
+	if s.endpoint(m.ID) != nil {
+		return true
+	}
+	c, err := dialLocal(ctx, filepath.Join(s.run, m.Socket))
+	if err != nil {
+		return ctx.Err() != nil // nobody was asked
+	}
+	_ = c.Close()
+	return true
+}
+
+// socketName is the name of a container's socket: the same whenever it runs, and
+// short, since paths of sockets are.
+func (s *Store) socketName(id string) string {
+	sum := sha256.Sum256([]byte(s.dir + "\x00" + id))
+	return "n-" + hex.EncodeToString(sum[:8])
+}
+
+// join writes a container into a network. The store is locked.
+func (s *Store) join(ctx context.Context, n Network, m Member) (Member, error) {
+	list, err := s.sweep(ctx, n)
+	if err != nil {
+		return m, err
+	}
+	taken := map[netip.Addr]bool{}
+	for _, other := range list {
+		if other.ID != m.ID {
+			taken[other.Address] = true
+		}
+	}
+	a := n.Subnet.Addr().Next().Next() // the first is the network, the second its host's
+	for ; taken[a]; a = a.Next() {
+	}
+	if !n.Subnet.Contains(a) || !n.Subnet.Contains(a.Next()) {
+		return m, fmt.Errorf("network %s has no address left: %d containers run in it", n.Name, len(list))
+	}
+	m.Address, m.Socket = a, s.socketName(m.ID)
+	return m, writeFile(s.memberFile(n.ID, m.ID), m)
+}
+
+// checkAliases bounds the names of a container.
+func checkAliases(list []string) error {
+	if len(list) > maxAliases {
+		return fmt.Errorf("a container with %d other names, more than %d", len(list), maxAliases)
+	}
+	for _, a := range list {
+		if err := checkName(strings.ToLower(a)); err != nil {
+			return fmt.Errorf("alias %.60q: %w", a, err)
+		}
+	}
+	return nil
+}
+
+// Connect puts a container that runs into one more network. It takes effect with
+// the next connection.
+func (s *Store) Connect(ctx context.Context, name string, m Member) (Member, error) {
+	if !isID(m.ID) {
+		return m, fmt.Errorf("connect to network %s: %.80q is no container's ID", name, m.ID)
+	}
+	if err := checkAliases(m.Aliases); err != nil {
+		return m, fmt.Errorf("connect to network %s: %w", name, err)
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return m, err
+	}
+	defer unlock()
+	n, err := s.Get(name)
+	if err != nil {
+		return m, err
+	}
+	if _, err := s.member(n, m.ID); err == nil {
+		return m, fmt.Errorf("container %s is in network %s already", m.Name, n.Name)
+	}
+	m, err = s.join(ctx, n, m)
+	if err != nil {
+		return m, fmt.Errorf("connect to network %s: %w", n.Name, err)
+	}
+	return m, nil
+}
+
+// Disconnect takes a container out of a network. Connections that are open go on.
+func (s *Store) Disconnect(ctx context.Context, name, id string) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	n, err := s.Get(name)
+	if err != nil {
+		return err
+	}
+	if !isID(id) {
+		return fmt.Errorf("disconnect from network %s: %.80q is no container's ID", n.Name, id)
+	}
+	err = os.Remove(s.memberFile(n.ID, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("container %.12s is not in network %s", id, n.Name)
+	}
+	return err
+}
+
+// FindMember finds a container in a network by a name or the beginning of its ID.
+func (s *Store) FindMember(ctx context.Context, network, name string) (Member, error) {
+	n, err := s.Get(network)
+	if err != nil {
+		return Member{}, err
+	}
+	list, err := s.Members(ctx, n)
+	if err != nil {
+		return Member{}, err
+	}
+	for _, m := range list {
+		if m.Name == name || m.ID == name || len(name) > 0 && strings.HasPrefix(m.ID, name) {
+			return m, nil
+		}
+	}
+	return Member{}, fmt.Errorf("container %.80s is not in network %s", name, n.Name)
+}
