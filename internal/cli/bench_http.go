@@ -3,11 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"mime"
 	"net/http"
 	"net/url"
@@ -270,35 +268,11 @@ func readSignature(ctx context.Context, base string, header http.Header) (*model
 	return &s, nil
 }
 
-// benchBody is an infer request in JSON: what was typed, the first example, or what
-// the signature makes up.
-func (a *app) benchBody(s *model.Signature, examples []model.Case, words []string) (body []byte, from string, err error) {
-	var r *model.Request
-	switch {
-	case len(words) > 0:
-		in := inputReader{signature: s, stdin: a.In}
-		list, err := in.requests(words, "")
-		var wrong *model.InputError
-		if errors.As(err, &wrong) {
-			return nil, "", badInput(s, err, wrong.Tensor)
-		}
-		if err == nil && len(list) == 0 {
-			err = &ux.UsageError{Text: "there are no rows to ask"}
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		r, from = list[0], "as typed"
-	case len(examples) > 0:
-		if r, err = examples[0].Request(s); err != nil {
-			return nil, "", fmt.Errorf("golden case %s: %w", examples[0].Name, err)
-		}
-		from = "of the golden case " + examples[0].Name
-	default:
-		if r, err = s.Sample(rand.New(rand.NewPCG(1, 2))); err != nil {
-			return nil, "", &hinted{err, "say what to ask: INPUT..."}
-		}
-		from = "made up from the signature"
+// benchBody is the same as an infer request in JSON, for all outputs.
+func (a *app) benchBody(s *model.Signature, cases []model.Case, words []string) (body []byte, from string, err error) {
+	r, from, err := a.benchRequest(s, cases, words)
+	if err != nil {
+		return nil, "", err
 	}
 	r.Outputs = nil
 	body, err = json.Marshal(r)

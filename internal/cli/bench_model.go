@@ -62,7 +62,17 @@ func (a *app) benchModel(ctx context.Context, what string, words []string, o ben
 		return err
 	}
 	defer m.close()
-	request, from, err := a.benchRequest(ctx, m, words)
+	var cases []model.Case
+	if len(words) == 0 {
+		golden, err := m.Golden(ctx)
+		if err != nil {
+			return err
+		}
+		if golden != nil {
+			cases = golden.Cases
+		}
+	}
+	request, from, err := a.benchRequest(m.Signature(), cases, words)
 	if err != nil {
 		return err
 	}
@@ -101,9 +111,8 @@ func (a *app) benchModel(ctx context.Context, what string, words []string, o ben
 }
 
 // benchRequest is what is asked: what was typed, the first golden case, or what the
-// signature makes up.
-func (a *app) benchRequest(ctx context.Context, m *askable, words []string) (*model.Request, string, error) {
-	s := m.Signature()
+// signature makes up; and which of them it is.
+func (a *app) benchRequest(s *model.Signature, cases []model.Case, words []string) (*model.Request, string, error) {
 	if len(words) > 0 {
 		in := inputReader{signature: s, stdin: a.In}
 		list, err := in.requests(words, "")
@@ -119,12 +128,8 @@ func (a *app) benchRequest(ctx context.Context, m *askable, words []string) (*mo
 		}
 		return list[0], "as typed", nil
 	}
-	golden, err := m.Golden(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	if golden != nil && len(golden.Cases) > 0 {
-		r, err := golden.Cases[0].Request(s)
+	if golden := (model.Golden{Cases: cases}); len(cases) > 0 {
+		r, err := cases[0].Request(s)
 		if err != nil {
 			return nil, "", fmt.Errorf("golden case %s: %w", golden.Name(0), err)
 		}
@@ -133,7 +138,7 @@ func (a *app) benchRequest(ctx context.Context, m *askable, words []string) (*mo
 	}
 	r, err := s.Sample(rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
-		return nil, "", &hinted{err, "say what to ask: wherry bench " + m.name + " INPUT..."}
+		return nil, "", &hinted{err, "say what to ask: add NAME=VALUE for each input"}
 	}
 	return r, "made up from the signature", nil
 }
