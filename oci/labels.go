@@ -27,6 +27,35 @@ const (
 	LabelBatch = "run.wherry.batch"
 )
 
+// Labels of an image that answers HTTP by itself, without a socket: serve/web reads
+// them.
+const (
+	// LabelWeb is one of the constants Web....
+	LabelWeb = "run.wherry.web"
+	// LabelWebRoot is the folder of a static site; DefaultWebRoot without.
+	LabelWebRoot = "run.wherry.web.root"
+	// LabelWebFallback is the file of a static site that answers for every page that is
+	// not there, such as /index.html: an application that has its routes in the browser.
+	LabelWebFallback = "run.wherry.web.fallback"
+)
+
+// DefaultWebRoot is the folder of a static site.
+const DefaultWebRoot = "/srv/http"
+
+// What LabelWeb says.
+const (
+	// WebStatic is a folder of files.
+	WebStatic = "static"
+	// WebCGI is a program that is run for each request: CGI/1.1, RFC 3875.
+	WebCGI = "cgi"
+	// WebHandler is a reactor of WASI preview 1 that answers requests by its exports.
+	WebHandler = "handler"
+	// WebWSGI and WebASGI are Python applications, which the image's command names as it
+	// would for a server of theirs.
+	WebWSGI = "wsgi"
+	WebASGI = "asgi"
+)
+
 // What LabelModel says.
 const (
 	ModelONNX   = "onnx"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -151,6 +152,10 @@ func (c *Container) Open(name string) (*File, error) {
 	return &File{file: f, size: st.Size}, nil
 }
 
+// FS shows the container's files for reading, as they are now. It follows symbolic
+// links, and has Lstat and ReadLink.
+func (c *Container) FS() fs.FS { return c.tree.FS() }
+
 // Identity names what the container has in a folder and below: containers with the
 // same there have the same name for it. It is not known of a folder that has been
 // written to, or may have, or that has symbolic links.
@@ -217,6 +222,16 @@ func (f *File) Identity() (string, error) {
 		return contentName(ref), nil
 	}
 	return f.Digest()
+}
+
+// Stored names the content of a file that is as its image has it, without reading it.
+// Different contents have different names; nothing changes what it names.
+func (f *File) Stored() (string, bool) {
+	ref, _, ok := f.file.Content()
+	if !ok {
+		return "", false
+	}
+	return contentName(ref), true
 }
 
 // Digest is the digest of the file's content.

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/wherry-run/wherry/serve/guard"
 )
 
 // ListenConfig says how a server takes connections and ends.
@@ -34,24 +32,9 @@ var ErrGrace = errors.New("requests were not answered before the time to end was
 // answers the requests that it has, no longer than the grace of c, and returns nil.
 // It closes the listeners, and not the models.
 func (s *Server) Serve(ctx context.Context, c ListenConfig, listeners ...net.Listener) error {
-	h := guard.NewServer(s, s.log)
-	h.TLSConfig = c.TLS
-	if c.TLS == nil {
-		h.Protocols = new(http.Protocols)
-		h.Protocols.SetHTTP1(true)
-		h.Protocols.SetUnencryptedHTTP2(true)
-	}
+	h := c.server(s, s.log)
 	failed := make(chan error, len(listeners)+len(c.GRPC))
-	for _, l := range listeners {
-		l = guard.Limit(l, c.Connections)
-		go func() {
-			if c.TLS != nil {
-				failed <- h.ServeTLS(l, "", "")
-				return
-			}
-			failed <- h.Serve(l)
-		}()
-	}
+	c.take(h, listeners, failed)
 	rpc := s.newRPC(c.TLS)
 	rpc.serve(c, failed)
 	var broken error

@@ -145,6 +145,9 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		done()
 		return a.serve(ctx, []string{servedWord(what)}, o.served())
 	}
+	if kind := webKind(image, spec, o); kind != "" {
+		return a.serveWeb(ctx, what, image, spec, kind, o.served())
+	}
 	if len(o.serving.publish) > 0 {
 		return notServed(what, image, args)
 	}

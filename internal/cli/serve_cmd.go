@@ -69,6 +69,9 @@ Ctrl-C answer what was asked already; a second one ends at once.`,
 		Args:              atLeast(1, "an image or a folder"),
 		ValidArgsFunction: a.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if done, err := a.serveOneWeb(cmd.Context(), args, o); done {
+				return err
+			}
 			return a.serve(cmd.Context(), args, o)
 		},
 	}

@@ -36,7 +36,7 @@ func serves(image runtime.Image, args []string, o runOptions) bool {
 // notServed says why -p is not for what is to be run.
 func notServed(what string, image runtime.Image, args []string) error {
 	if wherry.Kind(image) == "" {
-		return &hinted{&ux.UsageError{Text: what + " is a program, and -p is for models"}, "leave -p away"}
+		return notWeb(what)
 	}
 	if len(args) > 0 {
 		return &hinted{&ux.UsageError{Text: "with -p the model is served, and takes no inputs here"}, "leave them away, or -p"}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-//go:embed python.Wasmfile all:python onnx.Wasmfile
+//go:embed python.Wasmfile all:python onnx.Wasmfile static.Wasmfile
 var files embed.FS
 
 // Base is one embedded recipe.
@@ -32,6 +32,7 @@ func table() []known {
 	return []known{
 		{"onnx", "1.18", []string{"1", "1.18.0", "latest", ""}, "", "ONNX Runtime 1.18 for WebAssembly"},
 		{"python", "3.15", []string{"3", "3.15.0", "latest", ""}, "python", "Python 3.15 with numpy, pandas and scikit-learn"},
+		{"static", "1", []string{"latest", ""}, "", "a web server for the files in /srv/http"},
 	}
 }
 

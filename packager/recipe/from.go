@@ -50,11 +50,11 @@ func (e *BaseError) Error() string {
 var ourBases = map[string]string{
 	"onnx":   "1.18",
 	"python": "3.15",
+	"static": "1",
 }
 
 // plannedBases are short names that are ours, but not in this version.
 var plannedBases = map[string]string{
-	"static":   "use FROM scratch and COPY the files",
 	"postgres": "to use the native one elsewhere, write its full name: FROM docker.io/library/postgres:TAG",
 }
 
@@ -90,8 +90,9 @@ var nativeBases = map[string]string{
 	"php":                               "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
 	"r-base":                            "FROM python",
 	"rocker/r-ver":                      "FROM python",
-	"nginx":                             "FROM scratch and COPY the files",
-	"httpd":                             "FROM scratch and COPY the files",
+	"nginx":                             "FROM static and COPY the files to /srv/http/",
+	"httpd":                             "FROM static and COPY the files to /srv/http/",
+	"caddy":                             "FROM static and COPY the files to /srv/http/",
 	"redis":                             "run it beside the container",
 	"mysql":                             "run it beside the container",
 	"mongo":                             "run it beside the container",

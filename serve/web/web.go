@@ -1,0 +1,124 @@
+// Package web makes an http.Handler of a container that answers HTTP without a
+// socket: a static site, a program by CGI, a reactor, a Python application by WSGI or
+// ASGI. It knows what an image says of itself; each kind has a room below.
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/wherry-run/wherry/oci"
+	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/serve/web/static"
+)
+
+// Kind says how an image answers HTTP, one of the constants oci.Web...; "" when it does
+// not. command is what would run: the image's own, or what replaces it.
+func Kind(c ispec.ImageConfig, command []string) string {
+	switch kind := c.Labels[oci.LabelWeb]; kind {
+	case oci.WebStatic:
+		if len(command) == 0 {
+			return kind
+		}
+	}
+	return ""
+}
+
+// Options say how a container is served.
+type Options struct {
+	// Env overrides labels: FallbackVariable and RootVariable. nil is an empty one.
+	Env func(name string) string
+	// Instances is how many requests are answered at once by programs; 0 is one for each
+	// processor.
+	Instances int
+	// Timeout bounds how long a program may work on a request before it begins to
+	// answer; 0 is DefaultTimeout.
+	Timeout time.Duration
+	// Limits bound each program.
+	Limits runtime.Limits
+	// Output gets what programs print; nil discards it.
+	Output io.Writer
+	// Log gets what goes wrong; nil: none.
+	Log *slog.Logger
+}
+
+// DefaultTimeout bounds the work on a request.
+const DefaultTimeout = 60 * time.Second
+
+// Variables of the environment that say what labels of the image do not.
+const (
+	FallbackVariable = "WHERRY_WEB_FALLBACK"
+	RootVariable     = "WHERRY_WEB_ROOT"
+)
+
+// A Handler answers requests out of a container of its own. Close it when no request is
+// under way any more.
+type Handler struct {
+	http.Handler
+	// Kind is how.
+	Kind string
+
+	close []func(context.Context) error // in reverse
+}
+
+// Close ends its programs and frees the container.
+func (h *Handler) Close(ctx context.Context) error {
+	var first error
+	for i := len(h.close) - 1; i >= 0; i-- {
+		first = cmp.Or(first, h.close[i](ctx))
+	}
+	h.close = nil
+	return first
+}
+
+// Open makes a handler of an image, of which Kind has said what it is.
+func Open(ctx context.Context, rt *runtime.Runtime, image runtime.Image, spec runtime.Spec, kind string, o Options) (_ *Handler, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Env == nil {
+		o.Env = func(string) string { return "" }
+	}
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	if kind == oci.WebStatic {
+		spec.ReadOnly = true // nothing runs that could write
+	}
+	c, err := rt.Create(ctx, image, spec)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{Kind: kind, close: []func(context.Context) error{c.Close}}
+	defer func() {
+		if err != nil {
+			_ = h.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	switch kind {
+	case oci.WebStatic:
+		return h, h.static(c, image.Config(), spec, o)
+	}
+	return nil, fmt.Errorf("an image of kind %q cannot be served", kind)
+}
+
+// static has files answer.
+func (h *Handler) static(c *runtime.Container, config ispec.ImageConfig, spec runtime.Spec, o Options) error {
+	s, err := static.New(static.Config{
+		Files:    c,
+		Root:     cmp.Or(o.Env(RootVariable), config.Labels[oci.LabelWebRoot], oci.DefaultWebRoot),
+		Fallback: cmp.Or(o.Env(FallbackVariable), config.Labels[oci.LabelWebFallback]),
+		Frozen:   len(spec.Mounts) == 0 && spec.Dir == "",
+	})
+	if err != nil {
+		return err
+	}
+	h.Handler = s
+	h.close = append(h.close, func(context.Context) error { return s.Close() })
+	return nil
+}
