@@ -16,7 +16,8 @@ type Signature struct {
 	Platform string  `json:"platform"`
 	Inputs   []Field `json:"inputs"`
 	Outputs  []Field `json:"outputs"`
-	// Streams: it can give its answer in parts; see Streamer. It is ours.
+	// Streams: it gives its answer in parts; see Streamer. Outputs are then those of the
+	// parts one after the other, along their first dimension. It is ours.
 	Streams bool `json:"streams,omitempty"`
 }
 
@@ -61,6 +62,9 @@ type FieldParameters struct {
 	Labels []string `json:"labels,omitempty"`
 	// Columns are those of a table, in their order.
 	Columns []Column `json:"columns,omitempty"`
+	// Part is the shape that an output has in one part of an answer, where that is
+	// another than in all of them together; see Signature.AsStream.
+	Part []int64 `json:"part,omitempty"`
 }
 
 // A Column is one of a table.
@@ -164,7 +168,7 @@ func (s *Signature) Validate() error {
 				return fmt.Errorf("%q is there twice", f.Name)
 			case !f.Type.Valid():
 				return fmt.Errorf("%q: %q is no type of elements", f.Name, string(f.Type))
-			case len(f.Shape) > MaxDims:
+			case len(f.Shape) > MaxDims || len(f.Part()) > MaxDims:
 				return fmt.Errorf("%q has more than %d dimensions", f.Name, MaxDims)
 			}
 			seen[f.Name] = true

@@ -37,6 +37,13 @@ func (f *Field) parse(value []byte) (Tensor, error) {
 		if err := json.Compact(&b, value); err != nil {
 			return t, t.wrong("it is no JSON: %v", err)
 		}
+		if f.Part() != nil && value[0] == '[' { // of several parts of an answer
+			list := [][]byte{}
+			for one := range elements(b.Bytes()) {
+				list = append(list, one)
+			}
+			return Of(f.Name, list), nil
+		}
 		return f.whole(b.Bytes()), nil
 	case k == KindFile || k == KindImage:
 		if b, ok := dataURL(value); ok {
@@ -234,7 +241,11 @@ func (t *Tensor) AppendValue(b []byte, f *Field) ([]byte, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
-	if doc, ok := t.document(f); ok {
+	if f != nil && f.Part() != nil && f.document() && len(t.Shape) == 1 {
+		if list, ok := t.appendDocuments(b); ok {
+			return list, nil
+		}
+	} else if doc, ok := t.document(f); ok {
 		var c bytes.Buffer
 		if err := json.Compact(&c, doc); err != nil {
 			return nil, err
@@ -242,7 +253,7 @@ func (t *Tensor) AppendValue(b []byte, f *Field) ([]byte, error) {
 		return append(b, c.Bytes()...), nil
 	}
 	shape := t.Shape
-	if f != nil && (f.single() || slices.Equal(f.Shape, []int64{1})) && countOf(shape) == 1 {
+	if f != nil && (f.single() && f.Part() == nil || slices.Equal(f.Shape, []int64{1})) && countOf(shape) == 1 {
 		shape = nil
 	}
 	if countOf(shape) == 0 && hollow(shape) {
@@ -292,6 +303,23 @@ func (t *Tensor) document(f *Field) ([]byte, bool) {
 	}
 	doc := t.Data[4:]
 	return doc, json.Valid(doc) && utf8.Valid(doc) && (f.Kind() == KindJSON || doc[0] == '[' || doc[0] == '{')
+}
+
+// appendDocuments appends a list of JSON documents, those of several parts of an answer;
+// false when one is none.
+func (t *Tensor) appendDocuments(b []byte) ([]byte, bool) {
+	w := writer{tensor: t}
+	c := bytes.NewBuffer(append(b, '['))
+	for i := range t.Shape[0] {
+		if i > 0 {
+			c.WriteByte(',')
+		}
+		if doc := w.raw(); !utf8.Valid(doc) || json.Compact(c, doc) != nil {
+			return b, false
+		}
+	}
+	c.WriteByte(']')
+	return c.Bytes(), true
 }
 
 // appendBinary is a list of objects with base64.

@@ -96,7 +96,7 @@ func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err e
 	if len(request) > MaxRequest {
 		return nil, fmt.Errorf("a request of %d bytes, more than %d", len(request), MaxRequest)
 	}
-	answer, _, err = w.ask(ctx, appendFrame(frameRequest, request), false)
+	answer, _, err = w.ask(ctx, appendFrame(frameRequest, request), false, nil)
 	return answer, err
 }
 
@@ -104,22 +104,43 @@ func (w *Worker) Turn(ctx context.Context, request []byte) (answer []byte, err e
 // what they are, and the pieces they are in. The answer is JSON as well, and bytes,
 // which are the caller's. Everything else is as of Turn.
 func (w *Worker) Exchange(ctx context.Context, head []byte, pieces ...[]byte) (answer, data []byte, err error) {
+	if err := checkMessage(head, pieces); err != nil {
+		return nil, nil, err
+	}
+	return w.ask(ctx, appendMessage(head, pieces), true, nil)
+}
+
+// Converse is Exchange for a request that the program may answer in parts: part gets
+// each of them, in order, before the answer is there. The program waits while part
+// does, and its limits are those of one request, the timeout with all waiting. After an
+// error of part the program hears that nobody wants more of it. Once it has come to its
+// end Converse returns that error, as it is; when it had to be ended, wrapped, and it is
+// broken.
+func (w *Worker) Converse(ctx context.Context, part func(answer, data []byte) error, head []byte, pieces ...[]byte) (answer, data []byte, err error) {
+	if err := checkMessage(head, pieces); err != nil {
+		return nil, nil, err
+	}
+	return w.ask(ctx, appendMessage(head, pieces), true, part)
+}
+
+func checkMessage(head []byte, pieces [][]byte) error {
 	size := 0
 	for _, p := range pieces {
 		size += len(p)
 	}
 	if size > MaxData || len(head) > maxHead || len(pieces) > maxPieces {
-		return nil, nil, fmt.Errorf("a request of %d bytes in %d pieces, %d bytes to describe them: more than %d, %d or %d",
+		return fmt.Errorf("a request of %d bytes in %d pieces, %d bytes to describe them: more than %d, %d or %d",
 			size, len(pieces), len(head), MaxData, maxPieces, maxHead)
 	}
-	return w.ask(ctx, appendMessage(head, pieces), true)
+	return nil
 }
 
 // maxPieces bounds the pieces of a request.
 const maxPieces = 1 << 14
 
-// ask has the program answer a frame: with a message, or with JSON alone.
-func (w *Worker) ask(ctx context.Context, request []byte, message bool) (answer, data []byte, err error) {
+// ask has the program answer a frame: with a message, or with JSON alone, and with parts
+// before it where there is something that takes them.
+func (w *Worker) ask(ctx context.Context, request []byte, message bool, part func(answer, data []byte) error) (answer, data []byte, err error) {
 	leave, err := w.enter(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -132,9 +153,17 @@ func (w *Worker) ask(ctx context.Context, request []byte, message bool) (answer,
 	if w.owed {
 		steps = []step{w.greet, steps[0]}
 	}
+	w.part, w.unwanted = part, nil
 	err = w.call(ctx, steps...)
+	unwanted := w.unwanted
+	w.part, w.unwanted = nil, nil
 	switch {
+	case err != nil && unwanted != nil:
+		w.broken = err
+		return nil, nil, fmt.Errorf("%w (and then: %w)", unwanted, err)
 	case err != nil:
+	case unwanted != nil:
+		return nil, nil, unwanted
 	case w.told.exception != nil:
 		return nil, nil, w.told.exception
 	case w.told.answer == nil || w.told.message != message:

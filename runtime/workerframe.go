@@ -17,7 +17,7 @@ import (
 //	1 byte    the kind
 //	4 bytes   the length of the JSON, little-endian
 //	n bytes   JSON, in UTF-8
-//	the rest  bytes that the JSON speaks of: only a frameMessage has any
+//	the rest  bytes that the JSON speaks of: only a frameMessage and a framePart have any
 //
 // The host calls the guest's export turn when there is something to do, with
 // source text that says no more than whether to begin or to work. The guest sends
@@ -30,8 +30,10 @@ import (
 //
 //	{"type": "ValueError", "message": "...", "traceback": "...", "misuse": false}
 //
-// To answers and errors the host says nothing. Every other message is for the
-// Spec's Door.
+// To answers and errors the host says nothing. Before the answer to a request of
+// Converse it may send any number of frameParts, in the shape of answers: the host says
+// nothing when there may be more, and something when nobody wants any. Every other
+// message is for the Spec's Door.
 const (
 	frameHead = "\x00wherry\x01"
 
@@ -40,6 +42,7 @@ const (
 	frameAnswer  = 'a'
 	frameError   = 'e'
 	frameMessage = 'm'
+	framePart    = 'p'
 
 	frameRoom = len(frameHead) + 1 + 4
 )
@@ -138,15 +141,16 @@ func parseFrame(message []byte) (f frame, err error) {
 	if f.kind == frameNext && len(rest) == 0 {
 		return f, nil
 	}
-	if f.kind != frameAnswer && f.kind != frameError && f.kind != frameMessage || len(rest) < 4 {
+	carries := f.kind == frameMessage || f.kind == framePart
+	if f.kind != frameAnswer && f.kind != frameError && !carries || len(rest) < 4 {
 		return frame{}, errFrame
 	}
 	n, rest := uint64(binary.LittleEndian.Uint32(rest)), rest[4:]
-	if n > uint64(len(rest)) || n != uint64(len(rest)) && f.kind != frameMessage {
+	if n > uint64(len(rest)) || n != uint64(len(rest)) && !carries {
 		return frame{}, errFrame
 	}
 	f.text, f.data = rest[:n:n], rest[n:]
-	if f.kind == frameMessage && (n > maxHead || len(f.data) > MaxData) {
+	if carries && (n > maxHead || len(f.data) > MaxData) {
 		return frame{}, fmt.Errorf("more than %d bytes of JSON, or %d behind it", maxHead, MaxData)
 	}
 	if n > MaxRequest {

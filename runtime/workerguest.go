@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,10 @@ type sitting struct {
 		message      bool // the answer is one of frameMessage
 		exception    *ExceptionError
 	}
+
+	// Of the request under way.
+	part     func(answer, data []byte) error // takes parts of the answer; nil: nobody does
+	unwanted error                           // why nobody takes more of them
 }
 
 // step is something that the program does.
@@ -352,6 +357,8 @@ func (w *Worker) answer(ctx context.Context, message []byte) ([]byte, error) {
 		return nil, err
 	case f.kind == frameError:
 		w.told.exception = parseException(f.text)
+	case f.kind == framePart:
+		return w.takePart(f)
 	case f.kind != frameNext:
 		w.told.answer, w.told.data, w.told.message = f.text, f.data, f.kind == frameMessage
 	case w.request == nil:
@@ -360,6 +367,23 @@ func (w *Worker) answer(ctx context.Context, message []byte) ([]byte, error) {
 		request := w.request
 		w.request = nil
 		return request, nil
+	}
+	return nil, nil
+}
+
+// noMore is what a program hears when nobody wants more parts.
+var noMore = []byte{1}
+
+// takePart hands on a part of an answer.
+func (w *Worker) takePart(f frame) ([]byte, error) {
+	if w.part == nil {
+		return nil, errors.New("nobody takes parts of this answer")
+	}
+	if w.unwanted == nil {
+		w.unwanted = w.part(f.text, f.data)
+	}
+	if w.unwanted != nil {
+		return bytes.Clone(noMore), nil
 	}
 	return nil, nil
 }

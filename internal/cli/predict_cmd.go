@@ -23,6 +23,7 @@ type predictOptions struct {
 	name    string
 	format  string
 	outputs []string
+	parts   bool // no format was asked for in which an answer is whole
 }
 
 func (a *app) predictCommand() *cobra.Command {
@@ -40,7 +41,8 @@ file itself. Without a NAME, a file holds all inputs: columns of CSV, keys of
 JSON, arrays of npz. A text that begins with @ is written with two.
 
 "wherry inspect IMAGE" shows what a model takes. What it answers is printed as a
-table on a terminal, else as JSON.`,
+table on a terminal, else as JSON. A model that gives its answer in parts has each
+printed as it comes, a line for each; any other --format has the whole answer.`,
 		Example: `  wherry predict iris:1 5.1 3.5 1.4 0.2
   wherry predict iris:1 petal_length=1.4 petal_width=0.2 sepal_length=5.1 sepal_width=3.5
   wherry predict iris:1 @flowers.csv --format csv
@@ -78,6 +80,7 @@ func (a *app) predict(ctx context.Context, what string, words []string, o predic
 
 // checkFormat says what answers look like.
 func (a *app) checkFormat(o *predictOptions) error {
+	o.parts = (o.format == "" || o.format == "json") && o.record == ""
 	switch o.format {
 	case "":
 		o.format = "json"
@@ -110,9 +113,16 @@ func (a *app) predictAll(ctx context.Context, m *askable, words []string, o pred
 		return &ux.UsageError{Text: "there are no rows, so there is nothing to ask"}
 	}
 	var answers []*model.Response
+	partly := o.parts && m.Streams()
 	for i, r := range requests {
 		r.Outputs = o.outputs
-		response, err := m.Predict(ctx, r)
+		var response *model.Response
+		var err error
+		if partly {
+			_, err = m.Stream(ctx, r, func(part *model.Response) error { return a.printPart(m.Signature(), part, o.format) })
+		} else {
+			response, err = m.Predict(ctx, r)
+		}
 		if err != nil {
 			if len(requests) > 1 && ctx.Err() == nil {
 				err = fmt.Errorf("request %d: %w", i+1, err)
@@ -123,6 +133,9 @@ func (a *app) predictAll(ctx context.Context, m *askable, words []string, o pred
 	}
 	a.compiling.hush()
 	a.talk().Clear()
+	if partly {
+		return nil
+	}
 	if o.record != "" {
 		if err := a.record(m, requests, answers, o); err != nil {
 			return err

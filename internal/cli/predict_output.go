@@ -59,6 +59,23 @@ func (a *app) printLine(v any) error {
 	return enc.Encode(v)
 }
 
+// printPart prints one part of an answer: JSON, and for people a text as it is.
+func (a *app) printPart(s *model.Signature, part *model.Response, format string) error {
+	a.compiling.hush()
+	a.talk().Clear()
+	s = s.OfParts()
+	if f := s.Outputs[0]; format == "table" && len(part.Outputs) == 1 && len(s.Outputs) == 1 && f.IsText() {
+		lines, err := part.Outputs[0].Strings()
+		for _, line := range lines {
+			if _, err := fmt.Fprintln(a.Out, line); err != nil {
+				return err
+			}
+		}
+		return err
+	}
+	return a.printJSON(s, []*model.Response{part})
+}
+
 // printJSON prints an object of each answer, one a line.
 func (a *app) printJSON(s *model.Signature, answers []*model.Response) error {
 	for _, r := range answers {

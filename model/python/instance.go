@@ -37,7 +37,7 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 	}
 	i := &Instance{container: c, worker: w, signature: o.Signature}
 	if i.signature == nil {
-		if i.signature, err = ask(ctx, w); err != nil {
+		if i.signature, err = describe(ctx, w); err != nil {
 			w.Close(context.WithoutCancel(ctx))
 			return nil, fmt.Errorf("ask the model for its signature: %w", err)
 		}
@@ -49,8 +49,8 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 	return i, nil
 }
 
-// ask has the guest say what predict takes and gives.
-func ask(ctx context.Context, w *runtime.Worker) (*model.Signature, error) {
+// describe has the guest say what predict takes and gives.
+func describe(ctx context.Context, w *runtime.Worker) (*model.Signature, error) {
 	answer, _, err := w.Exchange(ctx, []byte(`{"describe":true}`))
 	if err != nil {
 		return nil, translate(err)
@@ -65,19 +65,70 @@ func (i *Instance) Signature() *model.Signature { return i.signature }
 // is taken where nothing is lost by it: numbers of a smaller type, a scalar for
 // one element, the columns of a table as a tensor each.
 func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
+	if i.signature.Streams {
+		return model.Gather(ctx, i, i.signature, r)
+	}
+	var response *model.Response
+	usage, err := i.ask(r, func(head []byte, pieces [][]byte) error {
+		answer, data, err := i.worker.Exchange(ctx, head, pieces...)
+		if err != nil {
+			return translate(err)
+		}
+		response, err = i.read(answer, data, r)
+		return err
+	})
+	if err != nil {
+		return &model.Response{Usage: usage}, err
+	}
+	response.Usage = usage
+	return response, nil
+}
+
+// Stream answers one request in parts, each what predict gave next; see model.Streamer.
+// Of a model that does not say that it streams the answer is one part.
+func (i *Instance) Stream(ctx context.Context, r *model.Request, emit func(*model.Response) error) (model.Usage, error) {
+	if !i.signature.Streams {
+		response, err := i.Predict(ctx, r)
+		if err == nil {
+			err = emit(response)
+		}
+		return response.Usage, err
+	}
+	return i.ask(r, func(head []byte, pieces [][]byte) error {
+		_, _, err := i.worker.Converse(ctx, func(answer, data []byte) error {
+			part, err := i.read(answer, data, r)
+			if err != nil {
+				return err
+			}
+			return emit(part)
+		}, head, pieces...)
+		return translate(err)
+	})
+}
+
+// ask makes the message of a request, and tells what it takes to have it answered, or
+// not.
+func (i *Instance) ask(r *model.Request, do func(head []byte, pieces [][]byte) error) (model.Usage, error) {
 	inputs, err := i.fit(r)
 	if err != nil {
-		return nil, err
+		return model.Usage{}, err
 	}
 	head, pieces, err := i.request(inputs, r.Outputs)
 	if err != nil {
-		return nil, err
+		return model.Usage{}, err
 	}
 	began, before := time.Now(), i.container.Stats()
-	answer, data, err := i.worker.Exchange(ctx, head, pieces...)
-	if err != nil {
-		return nil, translate(err)
+	err = do(head, pieces)
+	used := i.container.Stats()
+	usage := model.Usage{Fuel: used.Fuel - before.Fuel, Memory: used.Memory, Compute: time.Since(began)}
+	if usage.Accelerated = calls(used) - calls(before); usage.Accelerated > 0 {
+		usage.Kernels = used.Accelerated[0].Set
 	}
+	return usage, err
+}
+
+// read makes a response of what the guest said.
+func (i *Instance) read(answer, data []byte, r *model.Request) (*model.Response, error) {
 	outputs, err := parseAnswer(answer, data)
 	if err == nil {
 		outputs, err = i.order(outputs, r.Outputs)
@@ -85,12 +136,7 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	if err != nil {
 		return nil, &model.ModelError{Type: "protocol", Message: "the answer of the model cannot be read: " + err.Error()}
 	}
-	used := i.container.Stats()
-	usage := model.Usage{Fuel: used.Fuel - before.Fuel, Memory: used.Memory, Compute: time.Since(began)}
-	if usage.Accelerated = calls(used) - calls(before); usage.Accelerated > 0 {
-		usage.Kernels = used.Accelerated[0].Set
-	}
-	return &model.Response{Outputs: outputs, Usage: usage}, nil
+	return &model.Response{Outputs: outputs}, nil
 }
 
 // calls counts what kernels of the host have done.

@@ -24,6 +24,8 @@ type head struct {
 	Outputs []string `json:"outputs,omitempty"`
 	// Like says what the one output is, to a function that does not.
 	Like json.RawMessage `json:"like,omitempty"`
+	// Stream: the function gives one value after the other, and each is a part.
+	Stream bool `json:"stream,omitempty"`
 }
 
 // likeOf is what a request says of the output of a function without a hint: what
@@ -32,7 +34,7 @@ func likeOf(s *model.Signature) ([]byte, error) {
 	if len(s.Outputs) != 1 {
 		return nil, nil
 	}
-	f := s.Outputs[0]
+	f := s.OfParts().Outputs[0]
 	like := struct {
 		Type  model.DataType `json:"datatype"`
 		Kind  string         `json:"kind,omitempty"`
@@ -43,7 +45,7 @@ func likeOf(s *model.Signature) ([]byte, error) {
 
 // request makes the message of a request.
 func (i *Instance) request(inputs []input, outputs []string) ([]byte, [][]byte, error) {
-	h := head{Inputs: make([]piece, len(inputs)), Outputs: outputs, Like: i.like}
+	h := head{Inputs: make([]piece, len(inputs)), Outputs: outputs, Like: i.like, Stream: i.signature.Streams}
 	pieces := make([][]byte, len(inputs))
 	for n, in := range inputs {
 		shape := in.tensor.Shape

@@ -20,6 +20,7 @@ class Model(Program):
         self.words, self.line = [], []  # sys.argv and sys.orig_argv
         self.kept = None  # the sys.argv that the program made for itself
         self.cases = []
+        self.endless = False  # it may give values for ever
 
     def load(self, argv):
         """Import the file, and call it with the cases beside it."""
@@ -147,14 +148,37 @@ class Model(Program):
 
     def _call(self, case):
         """One case."""
+        from . import predict
+
         form = self.predictor.form
         if isinstance(case, dict):
             positional, named = form.arguments(form.parse(case), {})
         else:
             positional, named = self.predictor.bind([str(w) for w in case])
         result = self.predictor.called(positional, named)
+        if not form.hinted and predict.is_generator(result):
+            form.streams = True
+        if form.streams:
+            return self._several(result)
         form.observe(result)
         return result
+
+    def _several(self, result):
+        """The first values of what gives one after the other."""
+        from . import predict
+
+        found = []
+        values = predict.values(result)
+        try:
+            for value in values:
+                self.predictor.form.observe(value)
+                found.append(value)
+                if len(found) == _VALUES:
+                    self.endless = True
+                    break
+        finally:
+            values.close()
+        return found
 
     def go(self, argv):
         """One run."""
@@ -175,7 +199,7 @@ class Model(Program):
             pass  # words are no tensors
         for frame in frames:
             _host.call(work.HEAD + work.NEXT)
-            work.serve(self, lambda _, frame=frame: frame)
+            work.serve(self, _Host(frame))
 
     def rehearse(self, argv):
         """Every case twice, and what the program did not expect."""
@@ -189,7 +213,7 @@ class Model(Program):
 
     def runs(self):
         """Every case, help, and words that nobody can take."""
-        cases = [_words(case) for case in (self.cases or self._guess())[:_SHOWN]]
+        cases = [_words(case) for case in (self.cases or self._guess())[:_SHOWN] if not self.endless]
         strange = [[_nan(word) for word in words] for words in cases[:1]]
         words = [*cases, *strange, ["--help"], ["nonsense"] * 40, ["--nothing", "1"]]
         return [(w, "", False) for w in words] + [(w, "", False, ["REHEARSAL=1"], "/") for w in cases[:1]]
@@ -207,6 +231,20 @@ def _read(path):
 
 
 _SHOWN = 20  # cases that are run at build time
+_VALUES = 100  # that are taken of a case which gives one after the other
+
+
+class _Host:
+    """A host that has one request, and takes as many parts of its answer as a case has."""
+
+    def __init__(self, request):
+        self.request, self.calls = request, 0
+
+    def __call__(self, message):
+        self.calls += 1
+        if self.calls == 1:
+            return self.request
+        return b"" if self.calls <= _VALUES else b"\1"
 
 
 def _broken():

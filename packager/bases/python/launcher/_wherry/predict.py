@@ -42,13 +42,17 @@ class Predictor:
         """The signature, as JSON has it."""
         return self.form.document(self.module.__name__)
 
-    def answer(self, given, tables, wanted=None, like=None):
-        """Call with tensors, and with tables of which there are columns; returns name and tensor of each output."""
+    def asked(self, given, tables):
+        """Call with tensors, and with tables of which there are columns; returns what predict returns."""
         try:
             positional, named = self.form.arguments(given, tables)
         except signature.Unfit as e:
             raise Misuse(e.reason, e.name) from None
-        return self.form.answers(self.called(positional, named), wanted, like)
+        return self.called(positional, named)
+
+    def whole(self, result):
+        """What predict returned, or a list of what it gives one after the other."""
+        return list(values(result)) if self.form.streams or hasattr(result, "__aiter__") else result
 
     def called(self, positional, named):
         """Call, and tell arguments that it cannot take from what goes wrong in it."""
@@ -237,7 +241,9 @@ def one(predictor, words):
     except Misuse as e:
         print("predict: %s\n%s" % (e, predictor.usage()), file=sys.stderr)
         raise SystemExit(2) from None
-    print(convert.line(awaited(predictor.function(*positional, **named))))
+    result = awaited(predictor.function(*positional, **named))
+    for value in values(result) if predictor.form.streams else [predictor.whole(result)]:
+        print(convert.line(value), flush=predictor.form.streams)
 
 
 def awaited(result):
@@ -247,3 +253,52 @@ def awaited(result):
 
         return asyncio.run(result)
     return result
+
+
+def values(result):
+    """The values of an iterator, one after the other; who closes it closes that."""
+    if hasattr(result, "__aiter__"):
+        return _awaited_each(result)
+    if not hasattr(result, "__iter__") or isinstance(result, (str, bytes, dict)):
+        raise TypeError("predict returned %s, and its signature says that it gives one value after the other: "
+                        "yield them, or return an iterator" % type(result).__name__)
+    return _each(result)
+
+
+def _each(result):
+    yield from result
+
+
+def _awaited_each(result):
+    """The values of an asynchronous iterator, in a loop of its own."""
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        iterator = aiter(result)
+        try:
+            while True:
+                there, value = runner.run(_next(iterator))
+                if not there:
+                    return
+                yield value
+        finally:
+            if hasattr(iterator, "aclose"):
+                runner.run(_close(iterator))
+
+
+async def _next(iterator):
+    try:
+        return True, await anext(iterator)
+    except StopAsyncIteration:
+        return False, None
+
+
+async def _close(iterator):
+    await iterator.aclose()
+
+
+def is_generator(result):
+    """Whether a result is one value after the other, whatever its function says."""
+    import types
+
+    return isinstance(result, (types.GeneratorType, types.AsyncGeneratorType))

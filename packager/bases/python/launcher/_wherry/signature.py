@@ -33,9 +33,10 @@ class Signature:
             if p.kind is p.POSITIONAL_ONLY:
                 self.positional.append(p.name)
         self.parts = None  # how the outputs are taken from the result: None is the result itself
-        self.hinted = "return" in hints and hints["return"] is not typing.Any
+        self.streams, hint = _streamed(function, hints.get("return"))  # it gives one value after the other
+        self.hinted = hint is not None and hint is not typing.Any
         self.result = []  # the fields of the outputs
-        self._outputs(hints.get("return"))
+        self._outputs(hint)
         self.quoted = {name: json.dumps(name) for name in self.outputs}  # as in JSON
 
     def observe(self, value):
@@ -45,7 +46,10 @@ class Signature:
 
     def document(self, name):
         """All of it as what JSON has."""
-        return {"name": name, "platform": "python", "inputs": self.documents, "outputs": self.result}
+        made = {"name": name, "platform": "python", "inputs": self.documents, "outputs": self.result}
+        if self.streams:
+            made.update(outputs=[_of_parts(field) for field in self.result], streams=True)
+        return made
 
     def _outputs(self, hint):
         hint, notes = forms.bare(hint)
@@ -119,6 +123,29 @@ class Signature:
                 raise TypeError("predict returned %s, which is no %s of shape %s as its signature says: %s"
                                 % (_kind(value), form.datatype, form.shape, e)) from e
         return found
+
+
+def _streamed(function, hint):
+    """Whether a function gives one value after the other, and the hint of its result, or of one value."""
+    import collections.abc as abc
+
+    plain, notes = forms.bare(hint)
+    origin, args = typing.get_origin(plain) or plain, typing.get_args(plain)
+    makes = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    streams = (abc.Iterator, abc.Generator, abc.AsyncIterator, abc.AsyncGenerator, abc.AsyncIterable)
+    if origin not in streams and not (makes and origin is abc.Iterable):
+        return makes, hint
+    if not args or isinstance(args[0], typing.TypeVar):
+        return True, None
+    return True, typing.Annotated[(args[0], *notes)] if notes else args[0]
+
+
+def _of_parts(field):
+    """The field of all parts of an answer, one after the other, of the field of one."""
+    shape = field["shape"]
+    if not shape or shape[0] < 0:
+        return field
+    return {**field, "shape": [-1, *shape[1:]], "parameters": {**field.get("parameters", {}), "part": shape}}
 
 
 class Unfit(Exception):

@@ -7,7 +7,7 @@ import json
 from . import convert, predict, run, tensors
 
 HEAD = b"\0wherry\1"  # of a message of ours, with its version
-NEXT, REQUEST, ANSWER, ERROR, MESSAGE = b"n", b"r", b"a", b"e", b"m"
+NEXT, REQUEST, ANSWER, ERROR, MESSAGE, PART = b"n", b"r", b"a", b"e", b"m", b"p"
 _last = [b"", None]  # the JSON of the last request, as text and as what it says
 TRACEBACK = 16 << 10  # characters of a traceback that are told
 
@@ -18,7 +18,7 @@ def serve(state, call):
     try:
         kind, request, memory = received(call)
         if kind == MESSAGE:
-            text, data = reply(state.predictor, request, memory)
+            text, data = reply(state.predictor, request, memory, call)
         else:
             kind, text = ANSWER, answer(state.predictor, request)
     except BaseException as e:
@@ -46,8 +46,8 @@ def received(call):
         raise predict.Misuse("the request is no JSON: %s" % e) from None
 
 
-def reply(p, request, memory):
-    """The answer to a request of tensors, as JSON and the pieces of what is behind it."""
+def reply(p, request, memory, call):
+    """The answer to a request of tensors, as JSON and the pieces of what is behind it; its parts are told at once."""
     if "describe" in request:
         return json.dumps(p.document(), separators=(",", ":")).encode(), ()
     given, tables = {}, {}
@@ -56,10 +56,27 @@ def reply(p, request, memory):
             tables.setdefault(spec["name"], {})[spec["column"]] = t
         else:
             given[spec["name"]] = t
-    answers = p.answer(given, tables, request.get("outputs"), request.get("like"))
-    told = ",".join(['{"name":%s,"datatype":"%s","shape":[%s],"size":%d}' % (
+    result = p.asked(given, tables)
+    wanted, like = request.get("outputs"), request.get("like")
+    if "stream" not in request:
+        return told(p, p.form.answers(result, wanted, like))
+    values = predict.values(result)
+    try:
+        for value in values:
+            part = told(p, p.form.answers(value, wanted, like))
+            run._flush()
+            if call(frame(PART, *part)):  # nobody wants more
+                break
+    finally:
+        values.close()
+    return b'{"outputs":[]}', ()
+
+
+def told(p, answers):
+    """Outputs as JSON and the pieces of what is behind it."""
+    text = ",".join(['{"name":%s,"datatype":"%s","shape":[%s],"size":%d}' % (
         p.form.quoted[name], t.type, ",".join(map(str, t.shape)), tensors.size(t.data)) for name, t in answers])
-    return ('{"outputs":[%s]}' % told).encode(), [t.data for _, t in answers]
+    return ('{"outputs":[%s]}' % text).encode(), [t.data for _, t in answers]
 
 
 def message(p, case):
@@ -69,7 +86,7 @@ def message(p, case):
         data = bytes(t.data)
         specs.append({"name": name, "datatype": t.type, "shape": t.shape, "size": len(data)})
         pieces += [data, bytes(-len(data) % tensors.ALIGN)]
-    head = json.dumps({"inputs": specs}).encode()
+    head = json.dumps({"inputs": specs, "stream": True} if p.form.streams else {"inputs": specs}).encode()
     return frame(MESSAGE, head + b" " * (-(len(HEAD) + 5 + len(head)) % tensors.ALIGN), pieces)
 
 
@@ -81,7 +98,7 @@ def answer(p, request):
         positional, named = (), request
     else:
         raise predict.Misuse("a list of words is wanted, or an object of values")
-    return convert.line(p.called(positional, named)).encode()
+    return convert.line(p.whole(p.called(positional, named))).encode()
 
 
 def refuse(e, call):
