@@ -117,7 +117,8 @@ func describe(ctx context.Context, m *runtime.Machine) (*model.Signature, error)
 
 // predict has the guest answer.
 func predict(ctx context.Context, m *runtime.Machine, r *model.Request) ([]model.Tensor, error) {
-	front, size, err := request(r)
+	var short [512]byte
+	front, size, err := request(short[:], r)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/wherry-run/wherry/model"
 )
@@ -13,13 +15,6 @@ const (
 	maxHead = 4 << 20 // bytes of the JSON of an answer
 	align   = 16      // where the tensors of a request begin
 )
-
-// head is the JSON of a frame.
-type head struct {
-	ID      string              `json:"id,omitempty"`
-	Inputs  []piece             `json:"inputs"`
-	Outputs []map[string]string `json:"outputs,omitempty"`
-}
 
 // piece is a tensor whose elements are behind the JSON.
 type piece struct {
@@ -31,35 +26,75 @@ type piece struct {
 
 const binarySize = "binary_data_size"
 
-// request is a frame: what comes before the tensors, and its length with them.
-func request(r *model.Request) (front []byte, size uint64, err error) {
-	h := head{ID: r.ID, Inputs: make([]piece, len(r.Inputs))}
+// request is a frame: what comes before the tensors, and its length with them. It is
+// written into room.
+func request(room []byte, r *model.Request) (front []byte, size uint64, err error) {
+	b := append(room[:0], 0, 0, 0, 0, '{')
+	if r.ID != "" {
+		b = append(appendText(append(b, `"id":`...), r.ID), ',')
+	}
+	b = append(b, `"inputs":[`...)
 	for i := range r.Inputs {
 		t := &r.Inputs[i]
-		p := piece{t.Name, t.Type, t.Shape, make(map[string]any, 1+len(t.Parameters))}
-		if p.Shape == nil {
-			p.Shape = []int64{}
+		if i > 0 {
+			b = append(b, ',')
 		}
-		for k, v := range t.Parameters {
-			p.Parameters[k] = v
+		if b, err = appendInput(b, t); err != nil {
+			return nil, 0, err
 		}
-		p.Parameters[binarySize] = len(t.Data)
-		h.Inputs[i] = p
 		size += uint64(len(t.Data))
 	}
-	for _, name := range r.Outputs {
-		h.Outputs = append(h.Outputs, map[string]string{"name": name})
+	b = append(b, ']')
+	for i, name := range r.Outputs {
+		b = append(b, [2]string{`,"outputs":[{"name":`, `,{"name":`}[min(i, 1)]...)
+		b = append(appendText(b, name), '}')
 	}
-	text, err := json.Marshal(h)
-	if err != nil {
-		return nil, 0, err
+	if len(r.Outputs) > 0 {
+		b = append(b, ']')
 	}
-	front = append(make([]byte, 4, 4+len(text)+align), text...)
-	for len(front)%align != 0 {
-		front = append(front, ' ')
+	b = append(b, '}')
+	for len(b)%align != 0 {
+		b = append(b, ' ')
 	}
-	binary.LittleEndian.PutUint32(front, uint32(len(front)-4))
-	return front, size + uint64(len(front)), nil
+	binary.LittleEndian.PutUint32(b, uint32(len(b)-4))
+	return b, size + uint64(len(b)), nil
+}
+
+// appendInput writes what is said of a tensor.
+func appendInput(b []byte, t *model.Tensor) ([]byte, error) {
+	b = appendText(append(b, `{"name":`...), t.Name)
+	b = appendText(append(b, `,"datatype":`...), string(t.Type))
+	b = append(b, `,"shape":[`...)
+	for i, n := range t.Shape {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	b = append(b, `],"parameters":{`...)
+	for name, v := range t.Parameters {
+		if name == binarySize {
+			continue
+		}
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s of %s: %w", name, t.Name, err)
+		}
+		b = append(append(append(appendText(b, name), ':'), text...), ',')
+	}
+	b = append(b, `"`+binarySize+`":`...)
+	return append(strconv.AppendInt(b, int64(len(t.Data)), 10), '}', '}'), nil
+}
+
+// appendText writes a string of JSON.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			text, _ := json.Marshal(s) // of a string: it cannot fail
+			return append(b, text...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // answer is the JSON of what a guest answers. An output has its elements behind the JSON,
@@ -85,6 +120,9 @@ func parseAnswer(frame []byte) ([]model.Tensor, error) {
 		return nil, fmt.Errorf("its JSON has %d bytes, and there are %d: %d are the most", n, len(text), maxHead)
 	}
 	text, rest = text[:n], text[n:]
+	if outputs, ok := parseUsual(text, rest); ok {
+		return outputs, nil
+	}
 	var a answer
 	if err := json.Unmarshal(text, &a); err != nil {
 		return nil, fmt.Errorf("its JSON: %w", err)
@@ -141,31 +179,41 @@ func parseOutput(text, rest []byte, t *model.Tensor) ([]byte, error) {
 // order puts outputs in the order that was asked for, else in the signature's. Each is as
 // the signature says.
 func order(s *model.Signature, outputs []model.Tensor, wanted []string) ([]model.Tensor, error) {
+	if err := unique(outputs); err != nil {
+		return nil, err
+	}
 	if len(wanted) == 0 {
+		wanted = make([]string, 0, len(s.Outputs))
 		for i := range s.Outputs {
 			wanted = append(wanted, s.Outputs[i].Name)
 		}
 	}
-	have := make(map[string]*model.Tensor, len(outputs))
-	for i := range outputs {
-		if have[outputs[i].Name] != nil {
-			return nil, fmt.Errorf("the output %q is there twice", outputs[i].Name)
-		}
-		have[outputs[i].Name] = &outputs[i]
-	}
 	found := make([]model.Tensor, len(wanted))
 	for i, name := range wanted {
-		t, f := have[name], s.Output(name)
-		switch {
-		case f == nil:
+		f := s.Output(name)
+		if f == nil {
 			return nil, &model.InputError{Tensor: name, Reason: "the model has no such output"}
-		case t == nil:
+		}
+		at := slices.IndexFunc(outputs, func(t model.Tensor) bool { return t.Name == name })
+		if at < 0 {
 			return nil, fmt.Errorf("the output %q is not there", name)
 		}
-		if err := f.Check(t); err != nil {
+		if err := f.Check(&outputs[at]); err != nil {
 			return nil, err
 		}
-		found[i] = *t
+		found[i] = outputs[at]
 	}
 	return found, nil
+}
+
+// unique tells of an output that is there twice.
+func unique(outputs []model.Tensor) error {
+	for i := range outputs {
+		for k := range i {
+			if outputs[i].Name == outputs[k].Name {
+				return fmt.Errorf("the output %q is there twice", outputs[i].Name)
+			}
+		}
+	}
+	return nil
 }

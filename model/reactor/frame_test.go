@@ -3,6 +3,7 @@ package reactor
 import (
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/wherry-run/wherry/model"
@@ -51,6 +52,12 @@ func FuzzParseAnswer(f *testing.F) {
 	f.Add(framed(`{"error":"x","input":""}`))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		out, err := parseAnswer(frame)
+		if len(frame) > 4 { // what is written as usual means the same with a space before it
+			spaced, wrong := parseAnswer(framed(" "+string(frame[4:4+min(int(binary.LittleEndian.Uint32(frame)), len(frame)-4)]), frame[4+min(int(binary.LittleEndian.Uint32(frame)), len(frame)-4):]...))
+			if (err == nil) != (wrong == nil) || err == nil && !reflect.DeepEqual(out, spaced) {
+				t.Errorf("%+v, %v; with a space %+v, %v", out, err, spaced, wrong)
+			}
+		}
 		if err != nil {
 			return
 		}

@@ -82,23 +82,20 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	err := i.worker.Do(ctx, func(ctx context.Context, m *runtime.Machine) error {
 		before, accelerated := m.Fuel(), m.Accelerated()
 		outputs, err := predict(ctx, m, r)
-		if err != nil {
-			return err
-		}
 		out.Usage = model.Usage{Fuel: m.Fuel() - before, Memory: m.Memory().Size()}
 		if out.Usage.Accelerated = m.Accelerated() - accelerated; out.Usage.Accelerated > 0 {
 			out.Usage.Kernels = m.Kernels()
 		}
 		out.Outputs = outputs
-		return nil
+		return err
 	})
+	out.Usage.Compute = time.Since(began)
 	if err != nil {
-		return nil, translate(err)
+		return out, translate(err)
 	}
 	if out.Outputs, err = order(i.signature, out.Outputs, r.Outputs); err != nil {
-		return nil, errProtocol(err)
+		return out, errProtocol(err)
 	}
-	out.Usage.Compute = time.Since(began)
 	return out, nil
 }
 
