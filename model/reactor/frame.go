@@ -208,12 +208,15 @@ func order(s *model.Signature, outputs []model.Tensor, wanted []string) ([]model
 
 // unique tells of an output that is there twice.
 func unique(outputs []model.Tensor) error {
+	if len(outputs) < 2 {
+		return nil
+	}
+	have := make(map[string]bool, len(outputs))
 	for i := range outputs {
-		for k := range i {
-			if outputs[i].Name == outputs[k].Name {
-				return fmt.Errorf("the output %q is there twice", outputs[i].Name)
-			}
+		if have[outputs[i].Name] {
+			return fmt.Errorf("the output %q is there twice", outputs[i].Name)
 		}
+		have[outputs[i].Name] = true
 	}
 	return nil
 }

@@ -169,7 +169,10 @@ void predict(wherry_request *q, wherry_response *p) {
 		t.Fatal(err)
 	}
 	ask := func(what int32) error {
-		_, err := i.Predict(t.Context(), &model.Request{Inputs: []model.Tensor{model.Of("what", []int32{what})}})
+		r, err := i.Predict(t.Context(), &model.Request{Inputs: []model.Tensor{model.Of("what", []int32{what})}})
+		if r == nil || r.Usage.Fuel == 0 || what == 3 && r.Usage.Fuel < 1_000_000 {
+			t.Errorf("%d: what it took: %+v", what, r)
+		}
 		return err
 	}
 	var own *model.ModelError
