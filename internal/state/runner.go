@@ -41,7 +41,7 @@ type Program interface {
 	// that it could not run; it may be a *StartError.
 	Exec(ctx context.Context, e ExecConfig, streams Streams) (exitCode int, err error)
 	// Pause stops everything that computes in the container, or lets it go on.
-	Pause(ctx context.Context, paused bool) error
+	Pause(paused bool) error
 	// Usage is what it has used so far.
 	Usage() Usage
 	// Ports are those that it has published.

@@ -33,6 +33,8 @@ type State struct {
 	Restarts int `json:",omitempty"`
 	// Stopped: somebody asked for the end; RestartUnlessStopped keeps to that.
 	Stopped bool `json:",omitempty"`
+	// Orphaned: its supervisor was killed, and nobody has seen to what follows.
+	Orphaned bool `json:",omitempty"`
 	// Control is where its supervisor listens.
 	Control string       `json:",omitempty"`
 	Health  *HealthState `json:",omitempty"`

@@ -7,15 +7,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // Options say how a Store works.
 type Options struct {
 	// Spawn starts the supervisor of a container as a process of its own and returns
-	// once that says how the start went. nil is for who only looks.
-	Spawn func(ctx context.Context, id string) error
+	// once that says how the start went, or, with await, that it can be attached to.
+	// nil is for who only looks.
+	Spawn func(ctx context.Context, id string, await bool) error
 	// Now is the clock; nil is the host's.
 	Now func() time.Time
 }
@@ -45,6 +47,7 @@ const (
 	containersDir = "containers"
 	volumesDir    = "volumes"
 	eventsDir     = "events"
+	runDir        = "run"
 	configFile    = "config.json"
 	stateFile     = "state.json"
 	lockFile      = "lock"
@@ -90,4 +93,4 @@ func (e *StateError) Error() string {
 // ErrBusy is the cause when another command has its hands on a container.
 var ErrBusy = errors.New("another command works on it")
 
-var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+var validName = pattern.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
