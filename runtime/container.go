@@ -202,6 +202,9 @@ func (c *Container) Command() []string {
 	return slices.Concat(entrypoint, args)
 }
 
+// Environment is the whole environment of the container's programs, as "NAME=value".
+func (c *Container) Environment() []string { return c.environment() }
+
 // environment is the whole environment of the container's programs.
 func (c *Container) environment() []string {
 	env := newEnviron([]string{"PATH=" + DefaultPath, "HOME=/root"})

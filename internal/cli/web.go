@@ -45,8 +45,8 @@ func (a *app) webOptions(spec runtime.Spec, o serveOptions, log *slog.Logger) we
 		env[name] = value
 	}
 	return web.Options{
-		Env: func(name string) string { return env[name] }, Instances: o.schedule.instances, Timeout: o.limits.timeout,
-		Limits: spec.Limits, Output: a.unheard(a.Err), Log: log,
+		Env: func(name string) string { return env[name] }, Instances: o.schedule.instances, Waiting: o.schedule.waiting,
+		Timeout: o.limits.timeout, Output: a.unheard(a.Err), Log: log,
 	}
 }
 

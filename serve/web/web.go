@@ -10,12 +10,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	goruntime "runtime"
 	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/serve/web/cgi"
 	"github.com/wherry-run/wherry/serve/web/static"
 )
 
@@ -27,6 +29,10 @@ func Kind(c ispec.ImageConfig, command []string) string {
 		if len(command) == 0 {
 			return kind
 		}
+	case oci.WebCGI:
+		if len(command) > 0 {
+			return kind
+		}
 	}
 	return ""
 }
@@ -36,21 +42,26 @@ type Options struct {
 	// Env overrides labels: FallbackVariable and RootVariable. nil is an empty one.
 	Env func(name string) string
 	// Instances is how many requests are answered at once by programs; 0 is one for each
-	// processor.
-	Instances int
+	// processor. Waiting is how many may wait for that; 0 is DefaultWaiting.
+	Instances, Waiting int
 	// Timeout bounds how long a program may work on a request before it begins to
 	// answer; 0 is DefaultTimeout.
 	Timeout time.Duration
-	// Limits bound each program.
+	// Limits bound each request; Open takes them of the Spec.
 	Limits runtime.Limits
 	// Output gets what programs print; nil discards it.
 	Output io.Writer
 	// Log gets what goes wrong; nil: none.
 	Log *slog.Logger
+
+	chosen int // Instances, before it has its default
 }
 
-// DefaultTimeout bounds the work on a request.
-const DefaultTimeout = 60 * time.Second
+// DefaultTimeout bounds the work on a request, and DefaultWaiting who waits for it.
+const (
+	DefaultTimeout = 60 * time.Second
+	DefaultWaiting = 512
+)
 
 // Variables of the environment that say what labels of the image do not.
 const (
@@ -86,7 +97,13 @@ func Open(ctx context.Context, rt *runtime.Runtime, image runtime.Image, spec ru
 	if o.Env == nil {
 		o.Env = func(string) string { return "" }
 	}
-	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Timeout, o.Waiting = cmp.Or(o.Timeout, DefaultTimeout), cmp.Or(o.Waiting, DefaultWaiting)
+	o.chosen = o.Instances
+	o.Instances = cmp.Or(o.Instances, goruntime.GOMAXPROCS(0))
+	if spec.Limits.Processes == 0 { // those of a request may start others
+		spec.Limits.Processes = max(runtime.DefaultLimits().Processes, 4*o.Instances)
+	}
+	o.Limits, spec.Limits = perRequest(spec.Limits)
 	if kind == oci.WebStatic {
 		spec.ReadOnly = true // nothing runs that could write
 	}
@@ -103,8 +120,36 @@ func Open(ctx context.Context, rt *runtime.Runtime, image runtime.Image, spec ru
 	switch kind {
 	case oci.WebStatic:
 		return h, h.static(c, image.Config(), spec, o)
+	case oci.WebCGI:
+		return h, h.cgi(c, o)
 	}
 	return nil, fmt.Errorf("an image of kind %q cannot be served", kind)
+}
+
+// perRequest divides limits into those of each request and those of the container,
+// which lives for many of them.
+func perRequest(l runtime.Limits) (request, container runtime.Limits) {
+	request, container = l, l
+	request.Disk, request.Processes, request.Timeout = 0, 0, 0
+	container.Fuel, container.CPUTime, container.Output, container.Timeout = 0, 0, 0, 0
+	return request, container
+}
+
+// cgi has a program answer that is run for each request.
+func (h *Handler) cgi(c *runtime.Container, o Options) error {
+	most := o.Instances
+	if o.chosen == 0 { // a run that waits for something leaves the processor to others
+		most *= 4
+	}
+	p, err := cgi.New(cgi.Config{
+		Container: c, Limits: o.Limits, Timeout: o.Timeout, Most: most, Waiting: o.Waiting, Stderr: o.Output, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	h.Handler = p
+	h.close = append(h.close, p.Close)
+	return nil
 }
 
 // static has files answer.
