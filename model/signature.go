@@ -142,7 +142,11 @@ func ParseSignature(text []byte) (*Signature, error) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return nil, fmt.Errorf("read signature: %w", err)
 	}
-	if err := s.Validate(); err != nil {
+	err := s.Validate()
+	if err == nil && s.Streams {
+		err = s.AsStream()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read signature: %w", err)
 	}
 	return &s, nil

@@ -5,6 +5,10 @@
  *	const char wherry_model[] = "{...}";            the signature, as JSON
  *	void predict(wherry_request *q, wherry_response *p);
  *
+ * One that gives its answer in parts has "streams":true in its signature, whose outputs
+ * are those of a part, and calls wherry_emit(p) for each; what p has when predict returns
+ * is the last part, if anything.
+ *
  * Build it as a reactor: clang --target=wasm32-wasi -mexec-model=reactor.
  */
 #ifndef WHERRY_H
@@ -42,7 +46,7 @@ typedef struct {
 	int count;
 	const void *data[WHERRY_MAX_TENSORS];
 	uint32_t size[WHERRY_MAX_TENSORS];
-	int failed;
+	int failed, emitted;
 } wherry_response;
 
 extern const char wherry_model[];
@@ -121,6 +125,35 @@ static void wherry_refuse(wherry_response *p, const char *input, const char *rea
 		wherry_text(p, ",\"input\":");
 		wherry_quote(p, input);
 	}
+}
+
+/* wherry_frame is all of an answer, one after the other. */
+static void wherry_frame(wherry_response *p) {
+	wherry_text(p, p->failed ? "}" : "]}");
+	uint32_t n = p->json_size - 4;
+	memcpy(p->json, &n, 4);
+	for (int i = 0; i < p->count; i++)
+		wherry_add(p, p->data[i], p->size[i]);
+}
+
+static void wherry_clear(wherry_response *p) {
+	p->json_size = 0;
+	p->count = p->failed = 0;
+	wherry_add(p, "\0\0\0\0", 4);
+}
+
+__attribute__((import_module("wherry_model"), import_name("emit"))) int wherry_host_emit(const void *at, uint32_t size);
+
+/* wherry_emit hands on what p has as a part of the answer, and empties p for the next. It
+ * returns 0 when nobody wants any more: predict returns then. */
+static inline int wherry_emit(wherry_response *p) {
+	p->emitted = 1;
+	if (p->failed || p->count == 0)
+		return !p->failed;
+	wherry_frame(p);
+	int stop = wherry_host_emit(p->json, p->json_size);
+	wherry_clear(p);
+	return !stop;
 }
 
 /* ---- what is read: JSON, as the host writes it ---- */
@@ -331,20 +364,18 @@ __attribute__((export_name("wherry_alloc"))) void *wherry_alloc(uint32_t size) {
 __attribute__((export_name("wherry_predict"))) int64_t wherry_predict(const char *frame, uint32_t size) {
 	static wherry_request q;
 	static wherry_response p;
-	p.json_size = 0;
-	p.count = p.failed = 0;
-	wherry_add(&p, "\0\0\0\0", 4);
+	wherry_clear(&p);
+	p.emitted = 0;
 	if (wherry_parse(frame, size, &q))
 		predict(&q, &p);
 	else
 		wherry_refuse(&p, "", "the request cannot be read");
-	if (!p.failed && p.count == 0)
+	if (!p.failed && p.count == 0) {
+		if (p.emitted)
+			return 0;
 		wherry_refuse(&p, NULL, "the model gave no output");
-	wherry_text(&p, p.failed ? "}" : "]}");
-	uint32_t n = p.json_size - 4;
-	memcpy(p.json, &n, 4);
-	for (int i = 0; i < p.count; i++)
-		wherry_add(&p, p.data[i], p.size[i]);
+	}
+	wherry_frame(&p);
 	return wherry_place(p.json, p.json_size);
 }
 

@@ -17,6 +17,13 @@
 //	          spaces at its end, so that what follows begins at a multiple of 16
 //	the rest  tensors, one after the other, as the protocol's binary extension has them
 //
+// A reactor whose signature says "streams": true gives its answer in parts. It imports
+//
+//	wherry_model.emit(at, len i32) -> i32    a part, a frame; 0: more are wanted, 1: no more
+//
+// and calls that while wherry_predict is under way, which then may give a place of
+// length 0, or the last part.
+//
 // Each tensor of the JSON says by its parameter binary_data_size how many of these bytes
 // are its own. A response with the member "error" is the refusal of a request.
 package reactor

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/wherry-run/wherry/model"
@@ -20,24 +19,27 @@ const (
 	PredictExport = "wherry_predict"
 )
 
-// driver begins a reactor, and calls it.
-type driver struct{}
+// driver begins a reactor, and calls it. It is for one.
+type driver struct{ emitter emitter }
 
 // Name implements runtime.Driver.
-func (driver) Name() string { return "reactor/1" }
+func (*driver) Name() string { return "reactor/1" }
 
 // Key implements runtime.Driver. What a guest does while it begins is its own affair: it
 // may open files, or make secrets of random numbers, which others must not have.
-func (driver) Key() string { return "" }
+func (*driver) Key() string { return "" }
 
-// Hosts implements runtime.Driver: a reactor is given WASI alone.
-func (driver) Hosts(*runtime.World) ([]wasi.HostModule, error) { return nil, nil }
+// Hosts implements runtime.Driver: a reactor is given WASI, and what takes parts of
+// answers.
+func (d *driver) Hosts(*runtime.World) ([]wasi.HostModule, error) {
+	return []wasi.HostModule{d.emitter.module()}, nil
+}
 
 // begun is the state of a reactor that has begun.
 const begun = "begun"
 
 // Begin has the guest's language and its model begin.
-func (driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) ([]byte, error) {
+func (*driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) ([]byte, error) {
 	if string(state) == begun {
 		return state, nil
 	}
@@ -110,13 +112,13 @@ func describe(ctx context.Context, m *runtime.Machine) (*model.Signature, error)
 	if s.Inputs == nil {
 		s.Inputs = []model.Field{}
 	}
-	s.Streams = false // the calls give one answer
 	_, err = json.Marshal(s)
 	return s, err
 }
 
-// predict has the guest answer.
-func predict(ctx context.Context, m *runtime.Machine, r *model.Request) ([]model.Tensor, error) {
+// predict has the guest answer. Of one that has emitted its answer there may be nothing
+// more.
+func predict(ctx context.Context, m *runtime.Machine, r *model.Request, emits bool) ([]model.Tensor, error) {
 	var short [512]byte
 	front, size, err := request(short[:], r)
 	if err != nil {
@@ -141,7 +143,7 @@ func predict(ctx context.Context, m *runtime.Machine, r *model.Request) ([]model
 		room = room[copy(room, r.Inputs[i].Data):]
 	}
 	v, err := word(ctx, m, PredictExport, at, size)
-	if err != nil {
+	if err != nil || emits && v&0xffffffff == 0 {
 		return nil, err
 	}
 	frame, err := place(m, v)
@@ -149,7 +151,7 @@ func predict(ctx context.Context, m *runtime.Machine, r *model.Request) ([]model
 		return nil, errProtocol(err)
 	}
 	outputs, err := parseAnswer(bytes.Clone(frame))
-	if err != nil && !errors.As(err, new(*model.ModelError)) && !errors.As(err, new(*model.InputError)) {
+	if err != nil && !isAnswer(err) {
 		err = errProtocol(err)
 	}
 	return outputs, err

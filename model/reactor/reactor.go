@@ -32,6 +32,7 @@ type Options struct {
 // An Instance is a reactor that has begun, in a sandbox of its own.
 type Instance struct {
 	worker    *runtime.Worker
+	driver    *driver
 	signature *model.Signature
 }
 
@@ -44,11 +45,12 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 	if len(args) == 0 {
 		return nil, errors.New("open model: the image names no module; give it an ENTRYPOINT")
 	}
-	w, err := c.Worker(ctx, runtime.Process{Args: args, Driver: driver{}, Limits: o.Limits, Stdout: o.Log, Stderr: o.Log})
+	d := &driver{}
+	w, err := c.Worker(ctx, runtime.Process{Args: args, Driver: d, Limits: o.Limits, Stdout: o.Log, Stderr: o.Log})
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", args[0], err)
 	}
-	i := &Instance{worker: w, signature: o.Signature}
+	i := &Instance{worker: w, driver: d, signature: o.Signature}
 	if i.signature != nil {
 		return i, nil
 	}
@@ -65,7 +67,7 @@ func Open(ctx context.Context, c *runtime.Container, o Options) (*Instance, erro
 
 // Process is what is run of an image to record how its reactor starts.
 func Process(c *runtime.Container) runtime.Process {
-	return runtime.Process{Args: c.Command(), Driver: driver{}}
+	return runtime.Process{Args: c.Command(), Driver: &driver{}}
 }
 
 // Signature says what the model takes and gives. It is not to be changed.
@@ -74,6 +76,9 @@ func (i *Instance) Signature() *model.Signature { return i.signature }
 // Predict answers one request; see model.Predictor. After an *model.InputError and a
 // *model.ModelError the instance goes on; after any other error it is broken until Reset.
 func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Response, error) {
+	if i.signature.Streams {
+		return model.Gather(ctx, i, i.signature, r)
+	}
 	if err := i.signature.Check(r); err != nil {
 		return nil, err
 	}
@@ -81,12 +86,8 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	began := time.Now()
 	err := i.worker.Do(ctx, func(ctx context.Context, m *runtime.Machine) error {
 		before, accelerated := m.Fuel(), m.Accelerated()
-		outputs, err := predict(ctx, m, r)
-		out.Usage = model.Usage{Fuel: m.Fuel() - before, Memory: m.Memory().Size()}
-		if out.Usage.Accelerated = m.Accelerated() - accelerated; out.Usage.Accelerated > 0 {
-			out.Usage.Kernels = m.Kernels()
-		}
-		out.Outputs = outputs
+		outputs, err := predict(ctx, m, r, false)
+		out.Usage, out.Outputs = used(m, before, accelerated), outputs
 		return err
 	})
 	out.Usage.Compute = time.Since(began)

@@ -18,6 +18,8 @@ type Signature struct {
 	Name    string  `json:"name"`
 	Inputs  []Field `json:"inputs"`
 	Outputs []Field `json:"outputs"`
+	// Streams is set by ServeStream.
+	Streams bool `json:"streams,omitempty"`
 }
 
 // A Field is one input or output. Shape has -1 for a dimension of any length.
@@ -103,13 +105,13 @@ type tensorJSON struct {
 const binarySize = "binary_data_size"
 
 // answer makes a frame of a frame.
-func answer(frame []byte) (out []byte) {
+func answer(asked []byte) (out []byte) {
 	defer func() {
 		if p := recover(); p != nil {
 			out = refusal(fmt.Errorf("panic: %v", p))
 		}
 	}()
-	request, err := parse(frame)
+	request, err := parse(asked)
 	if err != nil {
 		return refusal(err)
 	}
@@ -117,13 +119,18 @@ func answer(frame []byte) (out []byte) {
 	if err != nil {
 		return refusal(err)
 	}
+	return frame(outputs)
+}
+
+// frame is what the host reads of outputs.
+func frame(outputs []Tensor) []byte {
 	list := make([]tensorJSON, len(outputs))
 	size := 0
 	for i, t := range outputs {
 		list[i] = tensorJSON{t.Name, t.Type, append([]int{}, t.Shape...), map[string]any{binarySize: len(t.Data)}}
 		size += len(t.Data)
 	}
-	out = head(map[string]any{"outputs": list}, size)
+	out := head(map[string]any{"outputs": list}, size)
 	for _, t := range outputs {
 		out = append(out, t.Data...)
 	}
