@@ -44,6 +44,8 @@ type Result struct {
 	// Statuses of all answers, and Errors of requests that had none, counted.
 	Statuses map[int]int
 	Errors   map[string]int
+	// Retry counts answers of other statuses that said when to ask again (Retry-After).
+	Retry int
 	// Received are bytes of answers.
 	Received int64
 	// Took is how long all that was.
@@ -186,6 +188,7 @@ func (t *Target) Run(ctx context.Context, clients int, d time.Duration) (*Result
 func (r *Result) add(o *Result) {
 	r.Latencies = append(r.Latencies, o.Latencies...)
 	r.Received += o.Received
+	r.Retry += o.Retry
 	for status, n := range maps.All(o.Statuses) {
 		r.Statuses[status] += n
 	}
@@ -221,21 +224,29 @@ func (c *client) run(ctx context.Context, until time.Time) {
 		if began.After(until) {
 			return
 		}
-		status, err := c.ask(ctx, nil)
-		if err != nil {
-			c.close()
-			if ctx.Err() != nil {
-				return
-			}
-			c.Errors[cause(err)]++
+		if !c.once(ctx, began) && ctx.Err() == nil {
 			time.Sleep(pause)
-			continue
-		}
-		c.Statuses[status]++
-		if status >= 200 && status <= 299 {
-			c.Latencies = append(c.Latencies, time.Since(began))
 		}
 	}
+}
+
+// once asks, and counts what came of it. It is false when that was no answer.
+func (c *client) once(ctx context.Context, since time.Time) bool {
+	status, err := c.ask(ctx, nil)
+	if err != nil {
+		c.close()
+		if ctx.Err() == nil {
+			c.Errors[cause(err)]++
+		}
+		return false
+	}
+	c.Statuses[status]++
+	if status >= 200 && status <= 299 {
+		c.Latencies = append(c.Latencies, time.Since(since))
+	} else if c.reader.retry {
+		c.Retry++
+	}
+	return true
 }
 
 // ask sends the request and reads the answer, whose body goes to text.

@@ -80,6 +80,33 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestOffer: slow answers do not slow down who asks.
+func TestOffer(t *testing.T) {
+	var served atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(100 * time.Millisecond)
+		switch served.Add(1) % 4 {
+		case 0:
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+		case 1:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer s.Close()
+	r, err := target(t, s.URL).Offer(t.Context(), 200, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := int(served.Load())
+	if n < 100 || n > 300 || r.Statuses[200]+r.Statuses[429]+r.Statuses[503] != n || len(r.Errors) > 0 || r.Retry != r.Statuses[429] || len(r.Latencies) != r.Statuses[200] {
+		t.Errorf("%d were served: %+v", n, r)
+	}
+	if len(r.Latencies) > 0 && r.Latencies[0] < 100*time.Millisecond {
+		t.Errorf("an answer after %v", r.Latencies[0])
+	}
+}
+
 func TestTLS(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Method, r.Proto) }))
 	defer s.Close()

@@ -23,7 +23,8 @@ var (
 // reader reads answers of a connection to their ends.
 type reader struct {
 	*bufio.Reader
-	read int64
+	read  int64
+	retry bool // the last answer has a Retry-After
 }
 
 func newReader(r io.Reader) *reader {
@@ -65,6 +66,7 @@ func (r *reader) line() ([]byte, error) {
 
 func (r *reader) head() (head, error) {
 	h := head{length: -1}
+	r.retry = false
 	line, err := r.line()
 	if err != nil {
 		return h, err
@@ -96,6 +98,8 @@ func (r *reader) head() (head, error) {
 			}
 		case len(name) == 17 && bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			h.chunked = !old && bytes.EqualFold(value, []byte("chunked"))
+		case len(name) == 11 && bytes.EqualFold(name, []byte("Retry-After")):
+			r.retry = len(value) > 0
 		case len(name) == 10 && bytes.EqualFold(name, []byte("Connection")):
 			h.close = h.close || bytes.EqualFold(value, []byte("close"))
 		}

@@ -226,13 +226,5 @@ func (t *table) close() {
 // faultyImage builds the model that does what a request says.
 func faultyImage(t *testing.T) string {
 	t.Helper()
-	const image = "localhost/test-serve:faulty"
-	dir := t.TempDir()
-	for name, text := range map[string]string{"predict.py": faulty, "Wasmfile": "FROM python\nWORKDIR /app\nCOPY predict.py .\nENTRYPOINT [\"predict\", \"/app/predict.py\"]\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wherry(t, "build", "-q", "-t", image, dir)
-	return image
+	return pythonImage(t, "faulty", faulty)
 }
