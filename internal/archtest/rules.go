@@ -32,7 +32,7 @@ var levels = [][]string{
 	{"internal/rootfs", "internal/shell"},
 	{"internal/layer"},
 	{"internal/wasm", "oci"},
-	{"internal/filelock", "internal/late", "internal/pattern", "internal/places", "internal/version"},
+	{"internal/filelock", "internal/late", "internal/pattern", "internal/places", "internal/process", "internal/version"},
 }
 
 // A ban forbids a room something that the order alone would allow.
@@ -99,6 +99,7 @@ var bans = []ban{
 	{"wasi", wazero, "host modules are tables of functions over engine.Guest"},
 	{"internal/hostmath", Module, "kernels know bytes and numbers"},
 	{"internal/late", Module, "contexts, and nothing of ours"},
+	{"internal/process", Module, "what the system says of this process, and nothing of ours"},
 	{"internal/prepare", wazero, "rewriting is pure bytes in, bytes out"},
 	{"internal/wasm", wazero, "the format stands alone"},
 	{"internal/rootfs", wazero, "files know no guests"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/go-units"
 
+	"github.com/wherry-run/wherry/internal/process"
 	"github.com/wherry-run/wherry/runtime"
 )
 
@@ -42,7 +43,7 @@ func newMeasure(began time.Time) *measure {
 
 // reached notes how much memory the process has needed up to the end of a phase.
 func (m *measure) reached(phase string) {
-	peak := peakResident()
+	peak := process.PeakMemory()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.peaks[phase] = peak
@@ -96,7 +97,7 @@ func (m *measure) write(w io.Writer, format string, s runtime.Stats, code int) {
 		size(s.PeakMemory), size(s.Read), size(s.Written), size(uint64(s.Output)), size(s.Disk))
 	fmt.Fprintf(w, "image %s, load %s%s, start %s, run %s (computing %s%s%s), total %s, process %s\n", rounded(m.opened.Sub(m.began)),
 		rounded(s.Load), loadSplit(s), rounded(s.Start), rounded(s.Run), rounded(s.CPU), throttled(s), waited(s),
-		rounded(time.Since(m.began)), size(uint64(peakResident())))
+		rounded(time.Since(m.began)), size(uint64(process.PeakMemory())))
 	if s.Restored > 0 || s.Groups > 0 {
 		fmt.Fprintf(w, "restored %d, groups loaded %d\n", s.Restored, s.Groups)
 	}

@@ -1,36 +1,30 @@
 package metrics
 
 import (
-	"os"
 	goruntime "runtime"
 	"runtime/metrics"
-)
 
-// process is what the system says of this process. What it does not say is negative.
-type process struct {
-	cpu               float64 // seconds
-	resident, virtual float64 // bytes
-	open, most        float64 // file descriptors, or handles
-}
+	"github.com/wherry-run/wherry/internal/process"
+)
 
 // showProcess shows the program, its process, and Go's runtime.
 func (m *Metrics) showProcess(p *page) {
 	info := about{"wherry_build_info", "1; the version is a label.", kindGauge, []string{"version"}}
 	p.head(info)
 	p.sample(info.name, info.labels, []string{m.version}, 1)
-	s := thisProcess()
+	s := process.Now()
 	p.gauge("process_start_time_seconds", "When the server began, seconds since 1970.", float64(m.began.UnixMilli())/1000)
-	if s.cpu >= 0 {
-		p.count("process_cpu_seconds_total", "Time of processors that the process has used.", s.cpu)
+	if s.CPU >= 0 {
+		p.count("process_cpu_seconds_total", "Time of processors that the process has used.", s.CPU)
 	}
 	for _, one := range []struct {
 		name, help string
 		v          float64
 	}{
-		{"process_resident_memory_bytes", "Memory of the machine that the process holds.", s.resident},
-		{"process_virtual_memory_bytes", "Addresses that the process has taken.", s.virtual},
-		{"process_open_fds", "Files and connections that are open.", s.open},
-		{"process_max_fds", "Files and connections that may be open.", s.most},
+		{"process_resident_memory_bytes", "Memory of the machine that the process holds.", s.Resident},
+		{"process_virtual_memory_bytes", "Addresses that the process has taken.", s.Virtual},
+		{"process_open_fds", "Files and connections that are open.", s.Open},
+		{"process_max_fds", "Files and connections that may be open.", s.MostOpen},
 	} {
 		if one.v >= 0 {
 			p.gauge(one.name, one.help, one.v)
@@ -70,18 +64,4 @@ func showGo(p *page) {
 		p.head(about{name: rows[i].name, help: rows[i].help, kind: rows[i].kind})
 		p.sample(rows[i].name, nil, nil, v)
 	}
-}
-
-// entries counts a folder that has one entry for each open file; -1: it is not there.
-func entries(folder string) float64 {
-	f, err := os.Open(folder)
-	if err != nil {
-		return -1
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return -1
-	}
-	return float64(len(names) - 1) // without this one
 }
