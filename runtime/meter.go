@@ -31,7 +31,25 @@ func newMeter(a *account, c *crew) *meter {
 // long where every processor has one. Where a processor has none, whoever is
 // ready to run runs there, and to give way would only move the guest from one
 // processor to another, a thousand times a second.
-type crew struct{ computing atomic.Int32 }
+type crew struct {
+	computing atomic.Int32
+	paused    atomic.Pointer[chan struct{}] // closed when they may go on; nil: they may
+}
+
+// hold keeps who calls it while the Runtime is paused, and no longer than ctx.
+func (c *crew) hold(ctx context.Context) {
+	for {
+		paused := c.paused.Load()
+		if paused == nil {
+			return
+		}
+		select {
+		case <-*paused:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // giveWay lets others have the processor, when they could have no other: other
 // guests, the host's own work, the collector.
@@ -66,6 +84,14 @@ func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
 		cpu = max(time.Since(m.resumed)-m.waited, 0)
 	}
 	left, err := m.spends.charge(spent, cpu)
+	if err == nil && m.crew.paused.Load() != nil {
+		m.pause()
+		m.crew.hold(ctx)
+		m.work()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}
 	if err == nil && cpu > 0 {
 		m.crew.giveWay()
 		m.pause()
@@ -109,13 +135,15 @@ type traffic struct {
 	writes bool
 }
 
-// watched are the functions of preview 1 that can wait or move bytes. A count
+// watched are the functions of preview 1 and its sockets that can wait or move bytes. A count
 // of 0 is none.
 func watched() map[string]traffic {
 	return map[string]traffic{
 		"poll_oneoff": {},
-		"sock_accept": {},
-		"fd_read":     {count: 3}, "fd_pread": {count: 4}, "sock_recv": {count: 4},
+		"sock_accept": {}, "sock_accept_v2": {}, "sock_connect": {}, "sock_connect_v2": {}, "sock_getaddrinfo": {},
+		"sock_recv_v2": {count: 4}, "sock_recv_from": {count: 6}, "sock_recv_from_v2": {count: 6},
+		"sock_send_v2": {count: 4, writes: true}, "sock_send_to": {count: 6, writes: true}, "sock_send_to_v2": {count: 6, writes: true},
+		"fd_read": {count: 3}, "fd_pread": {count: 4}, "sock_recv": {count: 4},
 		"fd_write": {count: 3, writes: true}, "fd_pwrite": {count: 4, writes: true}, "sock_send": {count: 4, writes: true},
 	}
 }
@@ -126,6 +154,9 @@ func (m *meter) watchWASI(h wasi.HostModule) wasi.HostModule {
 	funcs := make([]wasi.HostFunc, len(h.Funcs))
 	for i, f := range h.Funcs {
 		t, ok := table[f.Name]
+		if f.Name == "sock_recv_from" && len(f.Params) < 8 { // its first version has no port
+			t.count = 5
+		}
 		switch {
 		case ok && t.count > 0:
 			funcs[i] = m.counted(f, t)

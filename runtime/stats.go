@@ -28,6 +28,8 @@ type Stats struct {
 	OpenFiles, PeakOpenFiles uint64
 	// Programs counts those that were started, the shell's own included.
 	Programs int64
+	// Running is how many of them run now.
+	Running uint64
 	// Output counts the bytes written to standard output and error.
 	Output int64
 	// Read and Written count the bytes that programs moved through descriptors:
@@ -91,7 +93,7 @@ func (rt *Runtime) Stats() Stats { return rt.account.stats() }
 func (a *account) stats() Stats {
 	return Stats{
 		Fuel: a.fuel.Load(), CPU: time.Duration(a.computed.Load()), Throttled: time.Duration(a.throttled.Load()),
-		Memory: a.memory.now.Load(), PeakMemory: a.memory.peak.Load(), Programs: a.started.Load(), Disk: a.disk.now.Load(),
+		Memory: a.memory.now.Load(), PeakMemory: a.memory.peak.Load(), Programs: a.started.Load(), Running: a.programs.now.Load(), Disk: a.disk.now.Load(),
 		OpenFiles: a.files.now.Load(), PeakOpenFiles: a.files.peak.Load(),
 		Output: a.output.Load(), Read: a.read.Load(), Written: a.written.Load(),
 	}

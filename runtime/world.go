@@ -158,6 +158,7 @@ func (w world) Spend(ctx context.Context, fuel uint64, cpu time.Duration) error 
 	_, err := w.session.account.charge(fuel, cpu)
 	if err == nil {
 		w.session.account.rest(ctx, cpu)
+		w.c.rt.crew.hold(ctx)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
