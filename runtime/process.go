@@ -207,6 +207,7 @@ func (s *session) enter() (leave func(), err error) {
 }
 
 func (s *session) runBuiltin(ctx context.Context, x *executable, p Process) error {
+	s.container.reached("start")
 	status, err := x.builtin(ctx, world{s.container, s}, shell.Process{
 		Args: x.args, Env: p.Env, Dir: p.Dir,
 		Stdin: s.reader(ctx, p.Stdin), Stdout: p.Stdout, Stderr: p.Stderr, Terminal: p.Terminal,
