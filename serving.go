@@ -60,11 +60,8 @@ func (m *Model) Memory() int64 {
 func (i *instance) Stream(ctx context.Context, r *model.Request, emit func(*model.Response) error) (model.Usage, error) {
 	before := i.container.Stats().Fuel
 	usage, err := model.Stream(ctx, i.Instance, r, emit)
-	if err != nil {
-		return usage, err
-	}
 	i.account(&usage, before)
-	return usage, nil
+	return usage, err
 }
 
 // instances are those of a model that were made and not closed.

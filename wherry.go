@@ -353,11 +353,14 @@ func (i *instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 	}
 	before := i.container.Stats().Fuel
 	response, err := i.Instance.Predict(ctx, r)
-	if err != nil || response == nil {
-		return nil, err
+	switch {
+	case response == nil && err == nil:
+		return nil, nil
+	case response == nil:
+		response = &model.Response{}
 	}
 	i.account(&response.Usage, before)
-	return response, nil
+	return response, err
 }
 
 // account says what the container spent since before.

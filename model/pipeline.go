@@ -207,12 +207,12 @@ func (p *Pipeline) Signature() *Signature { return p.sig }
 func (p *Pipeline) Predict(ctx context.Context, r *Request) (*Response, error) {
 	run, last, err := p.begin(ctx, r)
 	if err != nil {
-		return nil, err
+		return run.spent(nil), err
 	}
 	step := p.steps[len(p.steps)-1]
 	response, err := step.Predict(ctx, last)
 	if err != nil {
-		return nil, run.failed(step, err)
+		return run.spent(response), run.failed(step, err)
 	}
 	if response == nil {
 		return nil, fmt.Errorf("%s gave no response", step.Name)
@@ -225,14 +225,15 @@ func (p *Pipeline) Predict(ctx context.Context, r *Request) (*Response, error) {
 func (p *Pipeline) Stream(ctx context.Context, r *Request, emit func(*Response) error) (Usage, error) {
 	run, last, err := p.begin(ctx, r)
 	if err != nil {
-		return Usage{}, err
+		return run.usage, err
 	}
 	step := p.steps[len(p.steps)-1]
 	usage, err := Stream(ctx, step.Predictor, last, emit)
+	usage = run.usage.plus(usage)
 	if err != nil {
-		return Usage{}, run.failed(step, err)
+		return usage, run.failed(step, err)
 	}
-	return run.usage.plus(usage), nil
+	return usage, nil
 }
 
 // Close closes all steps.
@@ -251,24 +252,26 @@ type pipelineRun struct {
 	usage   Usage
 }
 
-// begin runs all steps but the last, and gives the request for that.
+// begin runs all steps but the last, and gives the request for that. Beside an error
+// the run says what it took.
 func (p *Pipeline) begin(ctx context.Context, r *Request) (*pipelineRun, *Request, error) {
-	if err := p.sig.Check(r); err != nil {
-		return nil, nil, err
-	}
 	run := &pipelineRun{request: r, given: make([]*Response, 0, len(p.steps)-1)}
+	if err := p.sig.Check(r); err != nil {
+		return run, nil, err
+	}
 	last := len(p.steps) - 1
 	for _, step := range p.steps[:last] {
 		next, err := run.next(step)
 		if err != nil {
-			return nil, nil, err
+			return run, nil, err
 		}
 		response, err := step.Predict(ctx, next)
 		if err != nil {
-			return nil, nil, run.failed(step, err)
+			run.usage = run.spent(response).Usage
+			return run, nil, run.failed(step, err)
 		}
 		if response == nil {
-			return nil, nil, fmt.Errorf("%s gave no response", step.Name)
+			return run, nil, fmt.Errorf("%s gave no response", step.Name)
 		}
 		run.given = append(run.given, response)
 		run.usage = run.usage.plus(response.Usage)
@@ -278,6 +281,14 @@ func (p *Pipeline) begin(ctx context.Context, r *Request) (*pipelineRun, *Reques
 		next.ID, next.Outputs = r.ID, r.Outputs
 	}
 	return run, next, err
+}
+
+// spent is what a run took that failed, with the step that did: what that gave, or nil.
+func (run *pipelineRun) spent(last *Response) *Response {
+	if last == nil {
+		last = &Response{}
+	}
+	return &Response{Usage: run.usage.plus(last.Usage)}
 }
 
 // next makes the request for a step.

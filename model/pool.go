@@ -167,7 +167,7 @@ func (p *Pool) Predict(ctx context.Context, r *Request) (*Response, error) {
 func predict(ctx context.Context, i Instance, r *Request) (*Response, error) {
 	response, err := i.Predict(ctx, r)
 	if err != nil {
-		return nil, err
+		return response, err
 	}
 	return response, checkResponse(response)
 }
@@ -191,12 +191,15 @@ func (p *Pool) ask(ctx context.Context, r *Request, how asking) (*Response, erro
 	}
 	waited := time.Since(began)
 	response, err := p.use(ctx, i, r, how)
-	if err != nil {
+	if response == nil {
 		return nil, err
+	}
+	if err != nil {
+		response = &Response{Usage: response.Usage} // what it took, and nothing of an answer
 	}
 	response.Usage.Wait = waited
 	response.Usage.Compute = time.Since(began) - waited
-	return response, nil
+	return response, err
 }
 
 // use has an instance answer, and gives it back, or gives it up.
@@ -217,13 +220,12 @@ func (p *Pool) use(ctx context.Context, i Instance, r *Request, how asking) (res
 	case err == nil:
 		return response, nil
 	case sound:
-		return nil, err
 	case p.life.Err() != nil:
-		return nil, ErrClosed
+		err = ErrClosed
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return nil, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	return nil, err
+	return response, err
 }
 
 // checkResponse refuses what a guest gives that is none: whoever gets it may rely on

@@ -83,6 +83,8 @@ func (i *fake) Predict(ctx context.Context, r *model.Request) (*model.Response, 
 		return nil, fmt.Errorf("predict: %w", errTrap)
 	case "refuse":
 		return nil, &model.ModelError{Type: "ValueError", Message: "no"}
+	case "dear":
+		return &model.Response{Outputs: []model.Tensor{model.Scalar("seen", int64(0))}, Usage: model.Usage{Fuel: 5}}, &model.ModelError{Type: "ValueError", Message: "no"}
 	case "nonsense":
 		return &model.Response{Outputs: []model.Tensor{{Name: "seen", Type: model.Int64, Shape: []int64{0}, Data: make([]byte, 8)}}}, nil
 	case "panic":
@@ -392,5 +394,18 @@ func crowd(t *testing.T, reuse model.Reuse) {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}
+	}
+}
+
+// TestFailureUsage: a request that failed says what it took, and nothing else.
+func TestFailureUsage(t *testing.T) {
+	p := pool(t, &factory{}, model.PoolConfig{Instances: 1})
+	r, err := p.Predict(t.Context(), &model.Request{Inputs: []model.Tensor{model.Of("what", []string{"dear"})}})
+	if err == nil || r == nil || r.Usage.Fuel != 5 || r.Usage.Compute <= 0 || len(r.Outputs) > 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	usage, err := p.Stream(t.Context(), &model.Request{Inputs: []model.Tensor{model.Of("what", []string{"dear"})}}, func(*model.Response) error { return nil })
+	if err == nil || usage.Fuel != 5 {
+		t.Errorf("in parts: %+v, %v", usage, err)
 	}
 }

@@ -13,7 +13,8 @@ type Predictor interface {
 	// Predict answers one request. The errors are *InputError when the request does
 	// not fit the signature, *ModelError when the model itself refused it, those of
 	// ctx, ErrClosed, and the runtime's when the guest trapped or met a limit. A
-	// failed request harms no other.
+	// failed request harms no other. Beside an error there may be a Response without
+	// outputs: what the attempt took.
 	Predict(ctx context.Context, r *Request) (*Response, error)
 	// Close ends the model. Requests under way end with ErrClosed.
 	Close(ctx context.Context) error

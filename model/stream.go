@@ -26,6 +26,8 @@ func Stream(ctx context.Context, p interface {
 	}
 	response, err := p.Predict(ctx, r)
 	switch {
+	case err != nil && response != nil:
+		return response.Usage, err
 	case err != nil:
 		return Usage{}, err
 	case response == nil:
@@ -55,12 +57,13 @@ func (p *Pool) Stream(ctx context.Context, r *Request, emit func(*Response) erro
 		})
 		return &Response{Usage: usage}, err
 	})
-	var stop *stopError
-	switch {
-	case errors.As(err, &stop):
-		return Usage{}, stop.cause
-	case err != nil:
-		return Usage{}, err
+	var usage Usage
+	if response != nil {
+		usage = response.Usage
 	}
-	return response.Usage, nil
+	var stop *stopError
+	if errors.As(err, &stop) {
+		err = stop.cause
+	}
+	return usage, err
 }

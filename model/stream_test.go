@@ -47,7 +47,7 @@ func TestPoolStream(t *testing.T) {
 		{"whole", func(f *fake) model.Instance { return f }, 0, 1, 7, nil, 0},
 		{"stopped", func(f *fake) model.Instance { return &teller{fake: f} }, 2, 2, 0, gone, 0},
 		{"stopped and broken", func(f *fake) model.Instance { return &teller{fake: f, wrap: true} }, 2, 2, 0, gone, 1},
-		{"whole and stopped", func(f *fake) model.Instance { return f }, 1, 1, 0, gone, 0},
+		{"whole and stopped", func(f *fake) model.Instance { return f }, 1, 1, 7, gone, 0},
 		{"nonsense", func(f *fake) model.Instance { return &teller{fake: f, nonsense: true} }, 0, 0, 0, errAny, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -122,13 +122,13 @@ func (i *Instance) Predict(ctx context.Context, r *model.Request) (*model.Respon
 		return out, err
 	}
 	if i.Reset(ctx) != nil {
-		return nil, err
+		return out, err
 	}
 	if i.driver.session.steady && strings.Contains(own.Message, otherShape) {
 		i.driver.session.steady = false
 		return i.Predict(ctx, r)
 	}
-	return nil, own
+	return out, own
 }
 
 // otherShape is what ONNX Runtime says of a prepared output that the model has another
@@ -149,10 +149,7 @@ func (i *Instance) ask(ctx context.Context, r *model.Request) (*model.Response, 
 		return err
 	})
 	out.Usage.Compute = time.Since(began)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, err
 }
 
 // Reset makes it forget every request.

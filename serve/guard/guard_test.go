@@ -299,7 +299,7 @@ func TestAccess(t *testing.T) {
 		for range 2 {
 			guard.Observe(r.Context(), repository.Event{
 				Call:    &repository.Call{Protocol: repository.ProtocolPredict},
-				Receipt: repository.Receipt{Model: "iris", Version: "2", Digest: "sha256:ab", Fuel: 10, Memory: 70, Rows: 1, Batch: 4, Queue: time.Millisecond, Compute: time.Second},
+				Receipt: repository.Receipt{Model: "iris", Version: "2", Digest: "sha256:ab", Fuel: 40, Memory: 70, Rows: 1, Batch: 4, Queue: time.Millisecond, Compute: time.Second},
 			})
 		}
 		echo(w, r)

@@ -42,6 +42,7 @@ type Record struct {
 	calls    int
 	protocol string
 	receipt  repository.Receipt
+	fuel     uint64 // their shares
 	err      error
 }
 
@@ -63,7 +64,10 @@ func Observe(ctx context.Context, e repository.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sum, got := r.receipt, e.Receipt
-	got.Fuel += sum.Fuel
+	r.fuel += got.Share() // several may have been computed together
+	if r.calls > 0 {
+		got.Fuel = r.fuel
+	}
 	got.Memory = max(got.Memory, sum.Memory)
 	got.Queue += sum.Queue
 	got.Compute += sum.Compute

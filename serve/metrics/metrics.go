@@ -84,7 +84,7 @@ func New(index func() []repository.Status, c Config) (*Metrics, error) {
 	const name, version = "model_name", "model_version"
 	m.requests = counters("wherry_inference_requests_total", "Inferences that ended, by the HTTP status that says how.", "code", name, version, "protocol")
 	m.failures = counters("wherry_inference_failures_total", "Inferences that failed, by why.", name, version, "reason")
-	m.fuel = counters("wherry_inference_fuel_total", "What guests did for inferences that were answered.", name, version)
+	m.fuel = counters("wherry_inference_fuel_total", "What guests did for inferences, those that failed as well.", name, version)
 	m.duration = histograms("wherry_inference_request_duration_seconds", "Time of inferences from when they were asked until they ended.", durations(), name, version)
 	m.queue = histograms("wherry_inference_queue_duration_seconds", "Time that inferences waited for an instance.", durations(), name, version)
 	m.compute = histograms("wherry_inference_compute_duration_seconds", "Time that inferences were in an instance.", durations(), name, version)
@@ -148,23 +148,15 @@ func (m *Metrics) Observe(_ context.Context, e repository.Event) {
 	if m.tei != nil {
 		m.tei.observe(&e, key.reason)
 	}
+	if r.fuel != nil {
+		r.fuel.add(e.Receipt.Share() + e.Receipt.Wasted)
+	}
 	if e.Err != nil {
 		r.failures.add(1)
 		return
 	}
 	r.compute.observe(e.Receipt.Compute.Seconds())
-	r.fuel.add(share(&e.Receipt))
 	r.batch.observe(float64(max(e.Receipt.Batch, e.Receipt.Rows, 1)))
-}
-
-// share is what a request had of its batch's fuel: all requests of it together count
-// that once.
-func share(r *repository.Receipt) uint64 {
-	rows := max(r.Rows, 1)
-	if r.Batch <= rows {
-		return r.Fuel
-	}
-	return uint64(float64(r.Fuel) * float64(rows) / float64(r.Batch))
 }
 
 // add makes the series of a key. The maps are copied: they are read by every
@@ -184,7 +176,10 @@ func (m *Metrics) add(key resultKey) *result {
 	if key.reason != "" {
 		r.failures = m.failures.with(name, version, key.reason)
 	} else {
-		r.compute, r.batch, r.fuel = m.compute.with(name, version), m.batch.with(name, version), m.fuel.with(name, version)
+		r.compute, r.batch = m.compute.with(name, version), m.batch.with(name, version)
+	}
+	if name != "" {
+		r.fuel = m.fuel.with(name, version)
 	}
 	more := maps.Clone(old)
 	more[key] = r

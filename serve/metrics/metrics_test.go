@@ -81,7 +81,9 @@ func TestMetrics(t *testing.T) {
 	m.Observe(ctx, answered(3, 4)) // of the same batch
 	m.Observe(ctx, answered(1, 1))
 	m.Observe(ctx, failed(&repository.OverloadedError{Model: "iris", Full: true}))
-	m.Observe(ctx, failed(&runtime.TrapError{}))
+	trapped := failed(&runtime.TrapError{})
+	trapped.Receipt.Fuel, trapped.Receipt.Wasted = 70, 7
+	m.Observe(ctx, trapped)
 	e := failed(&repository.NotFoundError{Model: "made-up"})
 	e.Receipt = repository.Receipt{Model: "made-up"}
 	m.Observe(ctx, e)
@@ -104,7 +106,7 @@ func TestMetrics(t *testing.T) {
 		`wherry_inference_compute_duration_seconds_sum{` + iris + `}`:                                    0.009,
 		`wherry_inference_batch_size_bucket{` + iris + `,le="2"}`:                                        1,
 		`wherry_inference_batch_size_sum{` + iris + `}`:                                                  9,
-		`wherry_inference_fuel_total{` + iris + `}`:                                                      2000,
+		`wherry_inference_fuel_total{` + iris + `}`:                                                      2077,
 		`wherry_inference_pending_requests{` + iris + `}`:                                                3,
 		`wherry_inference_in_flight_requests{` + iris + `}`:                                              2,
 		`wherry_model_memory_bytes{` + iris + `}`:                                                        4096,

@@ -95,10 +95,13 @@ func Total(answers []*repository.Answer) repository.Receipt {
 	var sum repository.Receipt
 	for i, a := range answers {
 		if i == 0 {
-			sum = a.Receipt
+			if sum = a.Receipt; len(answers) > 1 { // some may have been computed together
+				sum.Fuel = sum.Share()
+			}
 			continue
 		}
-		sum.Fuel += a.Receipt.Fuel
+		sum.Fuel += a.Receipt.Share()
+		sum.Batch = max(sum.Batch, a.Receipt.Batch)
 		sum.Memory = max(sum.Memory, a.Receipt.Memory)
 		sum.Rows += a.Receipt.Rows
 		sum.Queue += a.Receipt.Queue

@@ -87,6 +87,10 @@ func TestEach(t *testing.T) {
 	if r := plain.Total(answers); r.Fuel != 1000 || r.Memory != 7 {
 		t.Errorf("%+v", r)
 	}
+	half := &repository.Answer{Receipt: repository.Receipt{Fuel: 10, Rows: 2, Batch: 4}}
+	if r := plain.Total([]*repository.Answer{half, half}); r.Fuel != 10 || r.Rows != 4 || r.Batch != 4 {
+		t.Errorf("of one batch: %+v", r)
+	}
 	list[500].ID = "bad"
 	if _, err := plain.Each(t.Context(), m, repository.Call{}, list); !errors.Is(err, errBad) {
 		t.Errorf("%v", err)

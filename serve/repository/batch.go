@@ -149,7 +149,7 @@ func (s *serving) together(group []*ticket) {
 	b := group[0].batch
 	defer b.cancel()
 	began := time.Now()
-	parts, err := s.joined(b)
+	parts, fuel, err := s.joined(b)
 	took := time.Since(began)
 	s.entry.counts.executed(b.rows, took)
 	if err == nil {
@@ -158,6 +158,9 @@ func (s *serving) together(group []*ticket) {
 			t.done <- delivery{response: parts[i], queue: began.Sub(t.since), compute: took, batch: b.rows}
 		}
 		return
+	}
+	for _, t := range group {
+		t.wasted = uint64(float64(fuel) * float64(t.rows) / float64(b.rows))
 	}
 	s.apart(group)
 	s.release(0, 0, false)
@@ -196,13 +199,16 @@ func (s *serving) one(t *ticket, share time.Duration) bool {
 		ctx = limited
 	}
 	began := time.Now()
-	d := delivery{queue: began.Sub(t.since), batch: t.rows}
+	d := delivery{queue: began.Sub(t.since), batch: t.rows, wasted: t.wasted}
 	if d.err = context.Cause(ctx); d.err == nil {
 		d.response, d.err = s.predict(ctx, t.call)
 		d.compute = time.Since(began)
 		s.entry.counts.executed(t.rows, d.compute)
 	}
 	if d.err != nil && t.ctx.Err() == nil && context.Cause(ctx) == errShare {
+		if d.response != nil {
+			t.wasted += d.response.Usage.Fuel
+		}
 		return false
 	}
 	s.mu.Lock()
@@ -227,24 +233,27 @@ func earliest(group []*ticket) time.Time {
 	return first
 }
 
-// joined asks the model once for all, and gives each its part.
-func (s *serving) joined(b *batch) (parts []*model.Response, err error) {
+// joined asks the model once for all, and gives each its part. fuel is what that took.
+func (s *serving) joined(b *batch) (parts []*model.Response, fuel uint64, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			parts, err = nil, newPanicError(p)
 		}
 	}()
 	response, err := s.predict(b.ctx, &Call{Request: join(b.group)})
+	if response != nil {
+		fuel = response.Usage.Fuel
+	}
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fuel, err
 	case response == nil:
-		return nil, errNothing
+		return nil, 0, errNothing
 	}
 	if parts, err = split(response, b.group, b.rows); err != nil {
 		s.disjoin()
 	}
-	return parts, err
+	return parts, fuel, err
 }
 
 // disjoin has requests go alone from now on: the model says that it gives a row for

@@ -20,6 +20,10 @@ func (r *Repository) Infer(ctx context.Context, c *Call) (*Answer, error) {
 	}
 	a := &Answer{Receipt: Receipt{Model: e.name, Version: e.version}}
 	a.Response, err = r.infer(ctx, e, c, &a.Receipt)
+	if a.Response != nil { // of a failure it says what that took
+		u := &a.Response.Usage
+		a.Receipt.Fuel, a.Receipt.Memory, a.Receipt.Kernels = u.Fuel, u.Memory, u.Kernels
+	}
 	now := time.Now()
 	took := now.Sub(began)
 	e.counts.ended(&a.Receipt, now, took, err)
@@ -27,8 +31,6 @@ func (r *Repository) Infer(ctx context.Context, c *Call) (*Answer, error) {
 		r.observe(ctx, Event{Call: c, Receipt: a.Receipt, Err: err, Began: began, Took: took})
 		return nil, err
 	}
-	a.Receipt.Fuel, a.Receipt.Memory = a.Response.Usage.Fuel, a.Response.Usage.Memory
-	a.Receipt.Kernels = a.Response.Usage.Kernels
 	r.observe(ctx, Event{Call: c, Answer: a, Receipt: a.Receipt, Began: began, Took: took})
 	return a, nil
 }

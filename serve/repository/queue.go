@@ -18,6 +18,7 @@ type ticket struct {
 	since    time.Time
 	done     chan delivery // gets one
 	batch    *batch        // that it was taken into, or nil
+	wasted   uint64        // fuel of attempts to answer it with others, or in its share of time
 }
 
 // begun tells whether somebody worked on it. The caller is who waited for it.
@@ -29,7 +30,14 @@ type delivery struct {
 	response       *model.Response
 	err            error
 	queue, compute time.Duration
-	batch          int // rows
+	batch          int    // rows
+	wasted         uint64 // fuel
+}
+
+// tell gives the answer to who waited for it, and notes what it took.
+func (d *delivery) tell(t *ticket, r *Receipt) (*model.Response, error) {
+	r.Queue, r.Compute, r.Rows, r.Batch, r.Wasted = d.queue, d.compute, t.rows, d.batch, d.wasted
+	return d.response, d.err
 }
 
 // Priorities, from the first to the last.

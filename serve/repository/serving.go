@@ -87,15 +87,12 @@ func (s *serving) infer(ctx context.Context, c *Call, r *Receipt) (*model.Respon
 		if d.run {
 			return s.alone(ctx, c, r)
 		}
-		r.Queue, r.Compute, r.Rows, r.Batch = d.queue, d.compute, t.rows, d.batch
-		return d.response, d.err
+		return d.tell(t, r)
 	case <-ctx.Done():
 	}
 	r.Queue = time.Since(began)
-	if d, ok := s.leave(t); ok {
-		// It has what it waited for after all.
-		r.Queue, r.Compute, r.Rows, r.Batch = d.queue, d.compute, t.rows, d.batch
-		return d.response, d.err
+	if d, ok := s.leave(t); ok { // it has what it waited for after all
+		return d.tell(t, r)
 	}
 	if t.begun() {
 		return nil, context.Cause(ctx)
@@ -126,10 +123,7 @@ func (s *serving) predict(ctx context.Context, c *Call) (response *model.Respons
 		return s.loaded.Predict(ctx, c.Request)
 	}
 	usage, err := model.Stream(ctx, s.loaded.Predictor, c.Request, c.Emit)
-	if err != nil {
-		return nil, err
-	}
-	return &model.Response{Usage: usage}, nil
+	return &model.Response{Usage: usage}, err
 }
 
 // release gives back a slot after calls that took so long, and gives it to who is

@@ -103,14 +103,28 @@ type Receipt struct {
 	// Digest is that of the image that answered.
 	Digest string
 	// Fuel and Memory (bytes, peak) are the guest's; of a batch they are the whole
-	// batch's, and Rows how many of Batch rows were this request's.
+	// batch's, and Rows how many of Batch rows were this request's. Of a request that
+	// failed they are what was done until then.
 	Fuel, Memory uint64
-	Rows, Batch  int
+	// Wasted is its share of the fuel of batches that failed, before it was answered
+	// alone.
+	Wasted      uint64
+	Rows, Batch int
 	// Kernels names what of the host did some of the guest's work, "" for nothing:
 	// model.Usage.Kernels.
 	Kernels string
 	// Queue passed before an instance took it, Compute in the instance.
 	Queue, Compute time.Duration
+}
+
+// Share is what a request had of the fuel of its batch: all requests of it together
+// count that once.
+func (r *Receipt) Share() uint64 {
+	rows := max(r.Rows, 1)
+	if r.Batch <= rows {
+		return r.Fuel
+	}
+	return uint64(float64(r.Fuel) * float64(rows) / float64(r.Batch))
 }
 
 // States of a model, in Triton's words.
