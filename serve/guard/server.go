@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -33,65 +31,6 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // of broken handshakes and scanners
 	}
 	return s
-}
-
-// DefaultConnections is how many connections a server has at once unless it is told
-// otherwise.
-const DefaultConnections = 16384
-
-// Limit bounds how many connections a listener has open at once. Those beyond wait
-// in the system's queue, which is bounded too. 0 is DefaultConnections, and less no
-// bound.
-func Limit(l net.Listener, n int) net.Listener {
-	if n == 0 {
-		n = DefaultConnections
-	}
-	if n < 0 {
-		return l
-	}
-	return &limited{Listener: l, free: make(chan struct{}, n), closed: make(chan struct{})}
-}
-
-type limited struct {
-	net.Listener
-	free   chan struct{}
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.free <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.free
-		return nil, err
-	}
-	return &held{Conn: c, free: l.free}, nil
-}
-
-func (l *limited) Close() error {
-	err := l.Listener.Close()
-	l.once.Do(func() { close(l.closed) })
-	return err
-}
-
-// held gives its place back once, when it is closed.
-type held struct {
-	net.Conn
-	free chan struct{}
-	gone atomic.Bool
-}
-
-func (h *held) Close() error {
-	err := h.Conn.Close()
-	if h.gone.CompareAndSwap(false, true) {
-		<-h.free
-	}
-	return err
 }
 
 // TLS gives the configuration of a server with a certificate and a key in PEM
