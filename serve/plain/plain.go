@@ -57,7 +57,7 @@ func Each(ctx context.Context, m Models, call repository.Call, requests []*model
 			for i := range next {
 				one := call
 				one.Request = requests[i]
-				a, err := m.Infer(ctx, &one)
+				a, err := infer(ctx, m, &one)
 				if err != nil {
 					stop(err)
 					continue
@@ -78,6 +78,16 @@ func Each(ctx context.Context, m Models, call repository.Call, requests []*model
 		return nil, context.Cause(ctx)
 	}
 	return answers, nil
+}
+
+// infer asks a model where a panic would end the process.
+func infer(ctx context.Context, m Models, c *repository.Call) (a *repository.Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a, err = nil, repository.NewPanicError(p)
+		}
+	}()
+	return m.Infer(ctx, c)
 }
 
 // Responses are those of answers.

@@ -58,8 +58,11 @@ func (m *models) Infer(ctx context.Context, c *repository.Call) (*repository.Ans
 	m.most = max(m.most, m.now)
 	m.mu.Unlock()
 	defer func() { m.mu.Lock(); m.now--; m.mu.Unlock() }()
-	if c.Request.ID == "bad" {
+	switch c.Request.ID {
+	case "bad":
 		return nil, errBad
+	case "panic":
+		panic("a mistake")
 	}
 	return &repository.Answer{Response: &model.Response{Outputs: []model.Tensor{{Name: c.Request.ID}}}, Receipt: repository.Receipt{Fuel: 1, Memory: uint64(len(c.Request.ID))}}, ctx.Err()
 }
@@ -102,6 +105,10 @@ func TestEach(t *testing.T) {
 	}
 	if answers, err := plain.Each(t.Context(), m, repository.Call{}, nil); err != nil || len(answers) != 0 {
 		t.Errorf("%v %v", answers, err)
+	}
+	list[500].ID = "panic"
+	if _, err := plain.Each(t.Context(), m, repository.Call{}, list); !errors.As(err, new(*repository.PanicError)) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -237,7 +237,7 @@ func earliest(group []*ticket) time.Time {
 func (s *serving) joined(b *batch) (parts []*model.Response, fuel uint64, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			parts, err = nil, newPanicError(p)
+			parts, err = nil, NewPanicError(p)
 		}
 	}()
 	response, err := s.predict(b.ctx, &Call{Request: join(b.group)})

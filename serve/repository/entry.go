@@ -100,7 +100,7 @@ func (e *entry) load(ctx context.Context) error {
 func (e *entry) open(ctx context.Context) (_ *serving, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = newPanicError(p)
+			err = NewPanicError(p)
 		}
 	}()
 	loaded, err := e.source.Open(ctx)
@@ -118,7 +118,12 @@ type warmer interface {
 
 // warm gives a model that is to take the place of another as many instances as that
 // one has, so that nobody waits for them.
-func (e *entry) warm(ctx context.Context, next *serving) error {
+func (e *entry) warm(ctx context.Context, next *serving) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.Join(NewPanicError(p), next.close(context.WithoutCancel(ctx)))
+		}
+	}()
 	old := e.current.Load()
 	if old == nil || next.same(old) {
 		return nil
@@ -150,7 +155,7 @@ func (e *entry) describe(s *serving) {
 // retire closes what does not answer any more, when it has answered what it took.
 func (e *entry) retire(s *serving) {
 	r := e.repository
-	r.work.start(func() {
+	r.work.Go(func() {
 		_ = s.drain(r.life)
 		_ = s.close(context.WithoutCancel(r.life))
 	})
@@ -239,7 +244,7 @@ func (e *entry) wake(ctx context.Context) error {
 	}
 	if e.waking == nil {
 		e.waking = make(chan struct{})
-		e.repository.work.start(e.rouse)
+		e.repository.work.Go(e.rouse)
 	}
 	done := e.waking
 	e.mu.Unlock()
@@ -274,13 +279,22 @@ const notLoaded = "it could not be loaded"
 // rouse does what wake began.
 func (e *entry) rouse() {
 	r := e.repository
+	var err error
+	defer func() { // whatever happens, nobody waits for ever
+		if p := recover(); p != nil {
+			err = NewPanicError(p)
+		}
+		e.mu.Lock()
+		close(e.waking)
+		e.waking, e.wakeErr, e.failed = nil, err, time.Now()
+		e.mu.Unlock()
+		if err != nil {
+			r.failed(err)
+		}
+	}()
 	r.fit(e)
-	err := e.load(r.life)
+	err = e.load(r.life)
 	r.fit(e)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	close(e.waking)
-	e.waking, e.wakeErr, e.failed = nil, err, time.Now()
 }
 
 // sleep unloads it until its next request; false when it does not run.

@@ -30,6 +30,9 @@ type Config struct {
 	// goroutine that answers it, with the context of the call (logs and traces find
 	// the request by it), and does not block.
 	Observe func(context.Context, Event)
+	// Failed is told of what goes wrong beside requests: a model that could not be
+	// loaded for those who wait for it, bugs. nil: nobody is.
+	Failed func(error)
 }
 
 // DefaultWaiting is how many requests may wait for a model unless a Config says
@@ -48,7 +51,7 @@ type Repository struct {
 	retired  atomic.Bool  // it is not ready any more
 	draining atomic.Bool  // and takes no requests
 	measured atomic.Int64 // when memory was looked at last
-	work     tasks        // loading that requests began, closing of what was replaced
+	work     Work         // loading that requests began, closing of what was replaced
 }
 
 // New opens all models. When one of them cannot be, none is left open. ctx bounds
@@ -58,6 +61,7 @@ func New(ctx context.Context, c Config) (*Repository, error) {
 		return nil, errors.New("there is no model to serve")
 	}
 	r := &Repository{config: c, models: map[string][]*entry{}}
+	r.work.Panicked = func(p *PanicError) { r.failed(p) }
 	r.life, r.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, s := range c.Sources {
 		if err := r.add(s); err != nil {
@@ -169,6 +173,13 @@ func (r *Repository) status(e *entry) Status {
 	return s
 }
 
+// failed tells of what went wrong where no request hears of it.
+func (r *Repository) failed(err error) {
+	if r.config.Failed != nil {
+		r.config.Failed(err)
+	}
+}
+
 const shuttingDown = "the server is shutting down"
 
 // Index lists all versions of all models, in the order of the sources.
@@ -245,7 +256,7 @@ func (r *Repository) Drain(ctx context.Context) error {
 			}
 		}
 	}
-	return r.work.wait(ctx)
+	return r.work.Wait(ctx)
 }
 
 // Close ends all models. Requests that wait or are under way end with
@@ -258,5 +269,5 @@ func (r *Repository) Close(ctx context.Context) error {
 	for _, e := range r.list {
 		errs = append(errs, e.close(ctx))
 	}
-	return errors.Join(append(errs, r.work.wait(ctx))...)
+	return errors.Join(append(errs, r.work.Wait(ctx))...)
 }

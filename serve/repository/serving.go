@@ -116,7 +116,7 @@ func (s *serving) alone(ctx context.Context, c *Call, r *Receipt) (*model.Respon
 func (s *serving) predict(ctx context.Context, c *Call) (response *model.Response, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			response, err = nil, newPanicError(p)
+			response, err = nil, NewPanicError(p)
 		}
 	}()
 	if c.Emit == nil {
@@ -196,7 +196,8 @@ type PanicError struct {
 	Stack []byte
 }
 
-func newPanicError(value any) *PanicError {
+// NewPanicError is for what recover gave, where it did.
+func NewPanicError(value any) *PanicError {
 	return &PanicError{fmt.Sprint(value), debug.Stack()}
 }
 
