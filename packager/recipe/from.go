@@ -83,7 +83,7 @@ var nativeBases = map[string]string{
 	"pytorch/pytorch":                   "FROM python, with the model exported to ONNX",
 	"tiangolo/uvicorn-gunicorn-fastapi": "FROM python",
 	"node":                              "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
-	"rust":                              "compile with --target wasm32-wasip1 outside, then FROM scratch and COPY app.wasm",
+	"rust":                              "FROM toolchain:rust",
 	"openjdk":                           "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
 	"eclipse-temurin":                   "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
 	"ruby":                              "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
@@ -99,11 +99,10 @@ var nativeBases = map[string]string{
 }
 
 // toolchains are the compilers that a stage can call.
-var toolchains = map[string]bool{"go": true, "c": true}
+var toolchains = map[string]bool{"go": true, "rust": true, "c": true}
 
 // plannedToolchains are not in this version.
 var plannedToolchains = map[string]string{
-	"rust": "compile with cargo build --target wasm32-wasip1 and COPY the .wasm",
 	"node": "compile to WebAssembly outside and COPY the .wasm",
 }
 
@@ -184,12 +183,15 @@ func toolchain(name, tag string) (From, error) {
 	if version, ok := strings.CutPrefix(tag, "go1."); ok && isRelease(version) {
 		return From{Kind: Toolchain, Name: "go", Version: tag}, nil
 	}
+	if version, ok := strings.CutPrefix(tag, "rust1."); ok && isRelease(version) {
+		return From{Kind: Toolchain, Name: "rust", Version: tag}, nil
+	}
 	if advice, ok := plannedToolchains[tag]; ok {
 		return From{}, &BaseError{Name: name, Reason: "this version of wherry has no toolchain for " + tag, Advice: advice}
 	}
 	return From{}, &BaseError{
 		Name: name, Reason: "there is no such toolchain",
-		Advice: "write instead: FROM toolchain:go (or toolchain:go1.26.8 to pin a release), FROM toolchain:c",
+		Advice: "write instead: FROM toolchain:go (or toolchain:go1.26.8 to pin a release), FROM toolchain:rust, FROM toolchain:c",
 	}
 }
 

@@ -19,8 +19,9 @@ type command interface {
 
 // allowed says what a toolchain stage can run.
 var allowed = map[string]string{
-	"go": "go build -o FILE [-tags T] [-ldflags '-X name=value'] PACKAGE, go mod download, mkdir -p and cd, joined by &&",
-	"c":  "clang [-O3] [-msimd128] [-I DIR] [-D NAME] -o FILE SOURCES, mkdir -p and cd, joined by &&",
+	"go":   "go build -o FILE [-tags T] [-ldflags '-X name=value'] PACKAGE, go mod download, mkdir -p and cd, joined by &&",
+	"rust": "cargo build [--release] [--locked] [--features F] [-p CRATE], cargo fetch, mkdir -p and cd, joined by &&",
+	"c":    "clang [-O3] [-msimd128] [-I DIR] [-D NAME] -o FILE SOURCES, mkdir -p and cd, joined by &&",
 }
 
 // maxScript bounds the shell text, and with it the depth of parsing.
@@ -125,6 +126,8 @@ func (c *checker) command(env, argv []string) error {
 		cmd, err = c.mkdir(argv)
 	case name == "go" && c.job.Lang == "go":
 		cmd, err = c.golang(argv)
+	case name == "cargo" && c.job.Lang == "rust":
+		cmd, err = c.cargo(env, argv)
 	case (name == "clang" || name == "cc") && c.job.Lang == "c":
 		cmd, err = c.clang(argv)
 	default:

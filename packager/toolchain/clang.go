@@ -342,11 +342,15 @@ func (b ccBuild) checkHeaders(ctx context.Context, w *workshop, t *cctool, env, 
 
 // knows reports whether a header is the stage's or the compiler's own. A header
 // that is missing is left to the compiler to report.
-func (w *workshop) knows(t *cctool, name string) bool {
+func (w *workshop) knows(t *cctool, name string) bool { return w.within(name, t.roots) }
+
+// within reports whether a file is the stage's, or below one of some folders of the
+// host. One that is missing is left to the compiler to report.
+func (w *workshop) within(name string, roots []string) bool {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real
 	}
-	for _, root := range append([]string{w.stage}, t.roots...) {
+	for _, root := range append([]string{w.stage}, roots...) {
 		if real, err := filepath.EvalSymlinks(root); err == nil {
 			root = real
 		}

@@ -18,6 +18,9 @@ type Host struct {
 	// Env is the environment of this process; compilers get a few variables of
 	// it (PATH, proxies), never all.
 	Env []string
+	// AllowScripts lets crates of Rust have their build scripts and macros run, which are
+	// programs of this machine.
+	AllowScripts bool
 }
 
 // New gives compilers the environment of this process.
@@ -49,12 +52,19 @@ func (h *Host) Run(ctx context.Context, job Job) ([]Output, error) {
 // Version names the compiler that a job would call, with all that its output
 // depends on besides the sources.
 func (h *Host) Version(ctx context.Context, lang, pinned string) (string, error) {
-	if lang == "go" {
+	switch lang {
+	case "go":
 		g, err := h.golang(ctx, pinned)
 		if err != nil {
 			return "", err
 		}
 		return g.version, nil
+	case "rust":
+		r, err := h.rust(ctx, pinned)
+		if err != nil {
+			return "", err
+		}
+		return r.version, nil
 	}
 	c, err := h.clang(ctx)
 	if err != nil {

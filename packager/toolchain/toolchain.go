@@ -13,9 +13,9 @@ import (
 
 // Job is one RUN line of a toolchain stage.
 type Job struct {
-	// Lang is the toolchain: go or c.
+	// Lang is the toolchain: go, rust or c.
 	Lang string
-	// Pinned is the release that the stage names (go1.26.8); empty means the
+	// Pinned is the release that the stage names (go1.26.8, rust1.95); empty means the
 	// host's own.
 	Pinned string
 	// Script is the shell text, or Args the words of the exec form.

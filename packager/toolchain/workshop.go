@@ -121,6 +121,18 @@ func (w *workshop) path(name string) string {
 	return filepath.Join(w.stage, filepath.FromSlash(local(name)))
 }
 
+// relative is the path in the stage of a file of it; false for any other.
+func (w *workshop) relative(name string) (string, bool) {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	rel, err := filepath.Rel(w.stage, name)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", false
+	}
+	return path.Join("/", filepath.ToSlash(rel)), true
+}
+
 // output takes a finished file from the host path at into the stage as name, for
 // the commands that follow and for the caller.
 func (w *workshop) output(name, at string) error {
