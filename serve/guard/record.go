@@ -154,41 +154,65 @@ func first(h http.Header, name string) string {
 	return ""
 }
 
+// exchange is what is made for each request, in one piece.
+type exchange struct {
+	context.Context // of the request, that has the record too
+	record          Record
+	answer          answer
+	id              [1]string
+}
+
+// Value implements context.Context.
+func (e *exchange) Value(key any) any {
+	if key == (recordKey{}) {
+		return &e.record
+	}
+	return e.Context.Value(key)
+}
+
 // record is the outermost: it names the request, answers for a panic, and writes
 // down what became of the request.
 func (c *Config) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &Record{
-			ID: RequestID(first(r.Header, HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
-			Agent: first(r.Header, "User-Agent"), Began: time.Now(),
+		e := &exchange{
+			Context: r.Context(),
+			record: Record{
+				ID: RequestID(first(r.Header, HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
+				Agent: first(r.Header, "User-Agent"), Began: time.Now(),
+			},
+			answer: answer{ResponseWriter: w, timeout: c.WriteTimeout, http2: r.ProtoMajor == 2},
 		}
-		w.Header()[HeaderID] = []string{rec.ID}
-		out := &answer{ResponseWriter: w, timeout: c.WriteTimeout, http2: r.ProtoMajor == 2}
-		inner := r.WithContext(With(r.Context(), rec))
+		e.id[0] = e.record.ID
+		w.Header()[HeaderID] = e.id[:]
+		inner := r.WithContext(e)
 		if r.ContentLength != 0 { // of a request that is turned away, too: net/http reads a little of its body before it answers
-			_ = http.NewResponseController(w).SetReadDeadline(rec.Began.Add(c.ReadTimeout))
+			_ = http.NewResponseController(w).SetReadDeadline(e.record.Began.Add(c.ReadTimeout))
 		}
-		defer func() {
-			rec.Took, rec.Pattern = time.Since(rec.Began), inner.Pattern
-			cut := false
-			if p := recover(); p != nil {
-				cut = c.panicked(out, inner, rec, p)
-			}
-			if rec.Status = out.status; rec.Status == 0 {
-				rec.Status = http.StatusOK
-			}
-			rec.Out = out.written
-			out.deadline() // net/http has something to write yet
-			c.access(inner.Context(), rec)
-			if c.Done != nil {
-				c.Done(rec)
-			}
-			if cut {
-				panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
-			}
-		}()
-		next.ServeHTTP(out, inner)
+		defer c.finish(e, inner)
+		next.ServeHTTP(&e.answer, inner)
 	})
+}
+
+// finish writes down what became of a request. It is deferred: it answers for a panic.
+func (c *Config) finish(e *exchange, r *http.Request) {
+	rec, out := &e.record, &e.answer
+	rec.Took, rec.Pattern = time.Since(rec.Began), r.Pattern
+	cut := false
+	if p := recover(); p != nil {
+		cut = c.panicked(out, r, rec, p)
+	}
+	if rec.Status = out.status; rec.Status == 0 {
+		rec.Status = http.StatusOK
+	}
+	rec.Out = out.written
+	out.deadline() // net/http has something to write yet
+	c.access(e, rec)
+	if c.Done != nil {
+		c.Done(rec)
+	}
+	if cut {
+		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	}
 }
 
 // panicked logs a panic and answers for it. It tells whether the connection is to

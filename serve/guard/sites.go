@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/wherry-run/wherry/serve/route"
 )
@@ -46,11 +47,18 @@ func (c *Config) hosts(next http.Handler) http.Handler {
 			names[h] = true
 		}
 	}
+	var last atomic.Pointer[string] // a Host that is right: nearly all requests have the same
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if known := last.Load(); known != nil && *known == r.Host {
+			next.ServeHTTP(w, r)
+			return
+		}
 		if host := hostOf(r.Host); !names[host] && !Loopback(host) {
 			c.Refuse(w, r, http.StatusMisdirectedRequest, "this server does not answer to the name in the request's Host; whoever runs it can allow it with --allow-host")
 			return
 		}
+		right := strings.Clone(r.Host)
+		last.Store(&right)
 		next.ServeHTTP(w, r)
 	})
 }
