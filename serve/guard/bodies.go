@@ -31,9 +31,9 @@ func (c *Config) bodies(next http.Handler) http.Handler {
 			c.Refuse(w, r, http.StatusServiceUnavailable, full.Message)
 			return
 		}
-		rec := Of(r.Context())
+		rec, out := Of(r.Context()), w.(*answer) // of record
 		b := &body{held: held, most: c.MaxBodies, ReadCloser: http.MaxBytesReader(innermost(w), r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
-			control: http.NewResponseController(w), next: extendEvery}
+			control: out.control, next: extendEvery}
 		r.Body = b
 		defer func() { held.Add(-rec.In - b.unpacked) }()
 		next.ServeHTTP(w, r)

@@ -159,6 +159,7 @@ type exchange struct {
 	context.Context // of the request, that has the record too
 	record          Record
 	answer          answer
+	control         http.ResponseController // of net/http's own writer
 	id              [1]string
 }
 
@@ -180,13 +181,15 @@ func (c *Config) record(next http.Handler) http.Handler {
 				ID: RequestID(first(r.Header, HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
 				Agent: first(r.Header, "User-Agent"), Began: time.Now(),
 			},
-			answer: answer{ResponseWriter: w, timeout: c.WriteTimeout, http2: r.ProtoMajor == 2},
+			answer:  answer{ResponseWriter: w, timeout: c.WriteTimeout, http2: r.ProtoMajor == 2},
+			control: *http.NewResponseController(w),
 		}
+		e.answer.control = &e.control
 		e.id[0] = e.record.ID
 		w.Header()[HeaderID] = e.id[:]
 		inner := r.WithContext(e)
 		if r.ContentLength != 0 { // of a request that is turned away, too: net/http reads a little of its body before it answers
-			_ = http.NewResponseController(w).SetReadDeadline(e.record.Began.Add(c.ReadTimeout))
+			_ = e.control.SetReadDeadline(e.record.Began.Add(c.ReadTimeout))
 		}
 		defer c.finish(e, inner)
 		next.ServeHTTP(&e.answer, inner)
@@ -239,6 +242,7 @@ const statusClientClosed = 499
 // answer notes what is answered, and bounds how long a client may take for it.
 type answer struct {
 	http.ResponseWriter
+	control *http.ResponseController // of the same
 	timeout time.Duration
 	http2   bool
 	status  int
@@ -278,7 +282,7 @@ func (a *answer) Flush() {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	_ = http.NewResponseController(a.ResponseWriter).Flush()
+	_ = a.control.Flush()
 	a.relax()
 }
 
@@ -287,7 +291,7 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if a.status == 0 {
 		a.status = http.StatusSwitchingProtocols
 	}
-	return http.NewResponseController(a.ResponseWriter).Hijack()
+	return a.control.Hijack()
 }
 
 // deadline gives the client its time for the next part. It is moved only when a
@@ -301,7 +305,7 @@ func (a *answer) deadline() {
 		return
 	}
 	a.until = now.Add(a.timeout)
-	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(a.until)
+	_ = a.control.SetWriteDeadline(a.until)
 }
 
 // relax takes the deadline away until there is a next part. With HTTP/2 it would end
@@ -310,6 +314,6 @@ func (a *answer) deadline() {
 func (a *answer) relax() {
 	if a.http2 && !a.until.IsZero() {
 		a.until = time.Time{}
-		_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(a.until)
+		_ = a.control.SetWriteDeadline(a.until)
 	}
 }

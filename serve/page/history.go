@@ -51,7 +51,7 @@ func NewHistory() *History {
 // Observe counts a request that came to its end: it is for repository.Config.
 func (h *History) Observe(_ context.Context, e repository.Event) {
 	name := e.Receipt.Model
-	if name == "" || errors.As(e.Err, new(*repository.NotFoundError)) { // a client can name any number of models
+	if name == "" || e.Err != nil && errors.As(e.Err, new(*repository.NotFoundError)) { // a client can name any number of models
 		return
 	}
 	at := h.now().Unix()

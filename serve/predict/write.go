@@ -23,16 +23,12 @@ type answer struct {
 
 // write answers in the form that the client wants most.
 func (a *answer) write(w http.ResponseWriter, r *http.Request) error {
-	forms := []string{typeJSON, typeCSV}
-	if !a.many {
-		forms = append(forms, typeNPY, typeNPZ)
-		if wantsImage(a.signature, a.outputs) {
-			forms = append(forms, typeImages, typeBytes)
-		}
-	}
 	var content []byte
 	var err error
-	kind := plain.Accepts(r, forms...)
+	kind := typeJSON
+	if len(r.Header["Accept"]) > 0 {
+		kind = plain.Accepts(r, a.forms()...)
+	}
 	switch kind {
 	case typeCSV:
 		content, err = a.csv()
@@ -48,15 +44,30 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) error {
 	}
 	total := plain.Total(a.answers)
 	route.SetReceipt(w.Header(), &total)
-	w.Header()["Content-Type"] = []string{kind}
-	w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
+	both := [...]string{kind, "nosniff"}
+	w.Header()["Content-Type"], w.Header()["X-Content-Type-Options"] = both[0:1:1], both[1:2:2]
 	_, _ = w.Write(content) // who does not read it has left
 	return nil
 }
 
+// forms are those in which the answer can be written.
+func (a *answer) forms() []string {
+	forms := []string{typeJSON, typeCSV}
+	if !a.many {
+		forms = append(forms, typeNPY, typeNPZ)
+		if wantsImage(a.signature, a.outputs) {
+			forms = append(forms, typeImages, typeBytes)
+		}
+	}
+	return forms
+}
+
+// usualAnswer is how many bytes most answers have at most.
+const usualAnswer = 256
+
 // json is an object by the names of outputs, or a list of such.
 func (a *answer) json() ([]byte, error) {
-	var b []byte
+	b := make([]byte, 0, usualAnswer)
 	var err error
 	if a.many {
 		b = append(b, '[')

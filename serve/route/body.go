@@ -31,7 +31,10 @@ func Body(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
 	if r.ContentLength > max {
 		return nil, &http.MaxBytesError{Limit: max}
 	}
-	body := io.Reader(http.MaxBytesReader(w, r.Body, max))
+	body := io.Reader(r.Body)
+	if _, ok := body.(Holder); !ok { // which bounds it, too
+		body = http.MaxBytesReader(w, r.Body, max)
+	}
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
 		return read(body, r.ContentLength, max)
