@@ -23,7 +23,7 @@ func (s *Server) dialects(c Config) []route.Route {
 		predict.Routes(r, predict.Options{MaxBody: c.MaxBody}),
 		openai.Routes(r, openai.Options{MaxBody: c.MaxBody, Started: now}),
 		ollama.Routes(r, ollama.Options{MaxBody: c.MaxBody, Version: c.Version, Started: now}),
-		cog.Routes(r, cog.Options{MaxBody: c.MaxBody, Webhooks: c.Webhooks, Version: c.Version, Started: now}),
+		cog.Routes(r, cog.Options{MaxBody: c.MaxBody, Webhooks: c.Webhooks, Background: &s.background, Calls: &s.calls, Version: c.Version, Started: now}),
 		mlflow.Routes(r, mlflow.Options{MaxBody: c.MaxBody, Version: c.Version}),
 	)
 }

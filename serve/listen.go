@@ -81,5 +81,6 @@ func (s *Server) cut(ctx context.Context, h *http.Server) error {
 	defer cancel()
 	_ = s.Close(ctx) // whoever made the server closes it, too
 	_ = h.Shutdown(ctx)
+	_ = s.calls.Wait(ctx)
 	return h.Close()
 }

@@ -94,6 +94,8 @@ type Server struct {
 	operations operations
 	grpc       oipgrpc.Options
 	log        *slog.Logger
+	background repository.Work // requests that no client waits for
+	calls      repository.Work // of webhooks
 }
 
 // New opens the models and makes a server of them. ctx bounds the opening.
@@ -106,6 +108,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{log: c.Log, control: c.Control, history: page.NewHistory()}
 	c.Repository.Observe = both(s.history.Observe, c.Repository.Observe)
+	s.complain(&c)
 	if err := s.operate(&c); err != nil {
 		return nil, err
 	}
@@ -138,7 +141,7 @@ func (s *Server) Repository() *repository.Repository { return s.repository }
 // may use them.
 func (s *Server) models() inference.Repository {
 	if s.control {
-		return s.repository
+		return &controlled{s.repository, s.log}
 	}
 	return inference.Locked(s.repository)
 }
@@ -153,8 +156,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 func (s *Server) Close(ctx context.Context) error { return s.repository.Close(ctx) }
 
 // Drain turns away what comes from now on, and returns when all is answered that
-// came before.
-func (s *Server) Drain(ctx context.Context) error { return s.repository.Drain(ctx) }
+// came before, in the background as well, and webhooks were told. For these it waits
+// no longer than ctx, either, but that is no error.
+func (s *Server) Drain(ctx context.Context) error {
+	s.repository.Retire()
+	if err := s.background.Wait(ctx); err != nil {
+		return err
+	}
+	if err := s.repository.Drain(ctx); err != nil {
+		return err
+	}
+	if s.calls.Wait(ctx) != nil {
+		s.log.Warn("not all webhooks were told before the time to end was over")
+	}
+	return nil
+}
 
 // modelPrefix is where the routes of each model are that name none themselves.
 const modelPrefix = "/m/{model}"

@@ -25,6 +25,10 @@ type Options struct {
 	// its predictions: the server connects to them in the name of the client. None means
 	// that webhooks are refused.
 	Webhooks []string
+	// Background are the predictions that no client waits for, and Calls those of
+	// webhooks: who made them can wait for what goes on when the server is to end. nil:
+	// nobody waits.
+	Background, Calls *repository.Work
 	// Version is that of the program.
 	Version string
 	// Started is when the server began; the zero value is now.
@@ -42,7 +46,13 @@ func Routes(m plain.Models, o Options) []route.Route {
 	if o.Started.IsZero() {
 		o.Started = time.Now()
 	}
-	h := &handler{models: m, options: o, kept: newKept(), hooks: newHooks(o.Webhooks)}
+	if o.Background == nil {
+		o.Background = &repository.Work{}
+	}
+	if o.Calls == nil {
+		o.Calls = &repository.Work{}
+	}
+	h := &handler{models: m, options: o, kept: newKept(), hooks: newHooks(o.Webhooks, o.Calls)}
 	infer := func(pattern string, named bool) route.Route {
 		return route.Route{Pattern: pattern, PerModel: true, Protocol: repository.ProtocolCog, Handler: route.Handler(h.create, fail), Operation: describeCreate(named)}
 	}
@@ -107,7 +117,21 @@ type asked struct {
 	ID      string          `json:"id"`
 	Input   json.RawMessage `json:"input"`
 	Webhook string          `json:"webhook"`
-	Events  []string        `json:"webhook_events_filter"`
+	Events  events          `json:"webhook_events_filter"`
+}
+
+// events are those that a webhook hears of; none: of all.
+type events []string
+
+// maxEvents bounds the text of a list of events: there are few.
+const maxEvents = 1 << 10
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *events) UnmarshalJSON(text []byte) error {
+	if len(text) > maxEvents {
+		return errors.New("webhook_events_filter is too long")
+	}
+	return json.Unmarshal(text, (*[]string)(e))
 }
 
 // maxID bounds the name of a prediction.
@@ -219,10 +243,10 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	}
 	if background {
 		now := p.now()
-		go func() {
+		h.options.Background.Go(func() {
 			defer cancel(nil)
 			_ = h.run(ctx, p, nil) // what comes of it is in the prediction
-		}()
+		})
 		write(w, http.StatusAccepted, &now)
 		return nil
 	}
@@ -281,8 +305,15 @@ func (h *handler) stream(ctx context.Context, w http.ResponseWriter, p *predicti
 // output. An error is one that the protocol has a status for: there was no prediction.
 func (h *handler) run(ctx context.Context, p *prediction, tell func(name string, chunk json.RawMessage) error) error {
 	defer h.kept.finish(p)
-	tellHook, endHook := h.hooks.open(ctx, p)
+	tellHook, endHook := h.hooks.open(ctx, p, h.kept)
 	defer endHook()
+	defer func() { // whoever waits for it is told that it is over
+		if bug := recover(); bug != nil {
+			p.end(statusFailed, nil, "the server could not answer; its log says why", nil)
+			tellHook("completed")
+			panic(bug)
+		}
+	}()
 	p.begin()
 	tellHook("start")
 	call := p.call
@@ -335,9 +366,24 @@ func (h *handler) run(ctx context.Context, p *prediction, tell func(name string,
 	return nil
 }
 
+// find gives the prediction that a request names: of the model of its path, else of
+// the default one, else of any.
+func (h *handler) find(r *http.Request) *prediction {
+	name, id := route.Model(r), r.PathValue("id")
+	if name != "" {
+		return h.kept.find(name, id)
+	}
+	if st, err := h.models.Status("", ""); err == nil {
+		if p := h.kept.find(st.Name, id); p != nil {
+			return p
+		}
+	}
+	return h.kept.find("", id)
+}
+
 // get tells about a prediction of the background.
 func (h *handler) get(w http.ResponseWriter, r *http.Request) {
-	p := h.kept.find(route.Model(r), r.PathValue("id"))
+	p := h.find(r)
 	if p == nil {
 		route.WriteJSON(w, http.StatusNotFound, []byte("{}"))
 		return
@@ -351,7 +397,7 @@ var errCanceled = errors.New("the prediction was canceled")
 
 // cancel ends a prediction.
 func (h *handler) cancel(w http.ResponseWriter, r *http.Request) {
-	p := h.kept.find(route.Model(r), r.PathValue("id"))
+	p := h.find(r)
 	if p == nil {
 		route.WriteJSON(w, http.StatusNotFound, []byte("{}"))
 		return

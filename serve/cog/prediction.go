@@ -48,7 +48,7 @@ type prediction struct {
 	signature *model.Signature
 	call      *repository.Call // until it has ended
 	webhook   string
-	events    []string
+	events    events
 	cancel    func(error)
 	receipt   *repository.Receipt // when it has succeeded
 
@@ -135,10 +135,10 @@ func value(b []byte, t *model.Tensor, s *model.Signature) ([]byte, error) {
 
 // Bounds of what is kept.
 const (
-	maxUnfinished = 1024      // predictions under way
+	maxUnfinished = 1024      // predictions under way, and those whose webhook has to hear yet that they are over
 	maxFinished   = 256       // predictions that are over
 	maxKeptBytes  = 64 << 20  // of their inputs and outputs
-	maxAwaited    = 256 << 20 // bytes of the inputs of those of the background
+	maxAwaited    = 256 << 20 // bytes of the inputs of those of the background, and of what webhooks have to hear yet
 )
 
 // kept are the predictions under way, and those of a name or of the background that
@@ -150,6 +150,8 @@ type kept struct {
 	finished []*prediction        // the oldest first
 	bytes    int
 	awaited  int
+	telling  int // those that are over, and whose webhook has to hear that yet
+	told     int // their bytes
 }
 
 type key struct{ model, id string }
@@ -168,7 +170,11 @@ func (k *kept) add(p *prediction, keep bool) (there *prediction, err error) {
 	if keep {
 		size = len(p.said.Input)
 	}
-	if len(k.all)-len(k.finished) >= maxUnfinished || k.awaited > 0 && k.awaited+size > maxAwaited {
+	under, bytes := len(k.all)-len(k.finished), k.awaited
+	if p.webhook != "" { // others are not to wait for a server that does not answer
+		under, bytes = under+k.telling, bytes+k.told
+	}
+	if under >= maxUnfinished || bytes > 0 && bytes+size > maxAwaited {
 		return nil, &repository.OverloadedError{Model: p.model, Full: true, RetryAfter: time.Second}
 	}
 	k.all[at] = p
@@ -198,6 +204,22 @@ func (k *kept) finish(p *prediction) {
 		k.bytes -= len(was.Input) + len(was.Output)
 		delete(k.all, key{old.model, was.ID})
 		delete(k.keep, old)
+	}
+}
+
+// tells counts a prediction that is over while its webhook has to hear of that.
+func (k *kept) tells(p *prediction) (told func()) {
+	now := p.now()
+	size := len(now.Input) + len(now.Output)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.telling++
+	k.told += size
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.telling--
+		k.told -= size
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/serve/guard"
+	"github.com/wherry-run/wherry/serve/repository"
 )
 
 // hooks tells other servers about predictions, of those hosts alone that the server's
@@ -19,10 +20,12 @@ import (
 type hooks struct {
 	hosts  []string
 	client *http.Client
+	calls  *repository.Work
+	slots  chan struct{} // of those that are posted at this moment
 }
 
-func newHooks(hosts []string) *hooks {
-	return &hooks{hosts: hosts, client: &http.Client{
+func newHooks(hosts []string, calls *repository.Work) *hooks {
+	return &hooks{hosts: hosts, calls: calls, slots: make(chan struct{}, callsOnce), client: &http.Client{
 		Timeout: 10 * time.Second,
 		// A redirect would lead to where nobody allowed to go.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -51,50 +54,64 @@ func standardPort(u *url.URL) bool {
 	return err != nil || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443"
 }
 
-// attempts of what must arrive.
-const attempts = 4
+// Bounds of what is told.
+const (
+	attempts  = 4 // of what must arrive
+	callsOnce = 64
+)
+
+// note is what is to be told: what is known of a prediction then, of which inputs and
+// outputs are not copied.
+type note struct {
+	said  said
+	tries int
+}
 
 // open begins to tell the webhook of a prediction about it, if it has one: tell takes
 // note of an event, and end says that it was the last. Neither waits for the other
 // server.
-func (h *hooks) open(ctx context.Context, p *prediction) (tell func(event string), end func()) {
+func (h *hooks) open(ctx context.Context, p *prediction, k *kept) (tell func(event string), end func()) {
 	if p.webhook == "" {
 		return func(string) {}, func() {}
 	}
-	type note struct {
-		doc   []byte
-		tries int
-	}
 	notes := make(chan note, 2) // start and completed
 	ctx = context.WithoutCancel(ctx)
-	go func() {
+	told := func() {}
+	h.calls.Go(func() {
 		for n := range notes {
-			h.send(ctx, p.webhook, n.doc, n.tries)
+			h.send(ctx, p.webhook, &n)
 		}
-	}()
+		told()
+	})
 	tell = func(event string) {
 		if len(p.events) > 0 && !slices.Contains(p.events, event) {
 			return
 		}
-		now := p.now()
-		n := note{document(&now), 1}
+		n := note{p.now(), 1}
 		if event == "completed" {
 			n.tries = attempts
 		}
 		notes <- n
 	}
-	return tell, func() { close(notes) }
+	return tell, func() {
+		told = k.tells(p)
+		close(notes)
+	}
 }
 
-// send posts a document until it arrives, so many times at most.
-func (h *hooks) send(ctx context.Context, address string, doc []byte, tries int) {
+// send posts a note until it arrives, a few times at most. No more than callsOnce are
+// posted at once: there are no more documents of them than that.
+func (h *hooks) send(ctx context.Context, address string, n *note) {
 	wait := 500 * time.Millisecond
-	for i := range tries {
+	for i := range n.tries {
 		if i > 0 {
 			time.Sleep(wait)
 			wait *= 2
 		}
-		if h.post(ctx, address, doc) {
+		h.slots <- struct{}{}
+		arrived := h.post(ctx, address, document(&n.said))
+		<-h.slots
+		if arrived {
 			return
 		}
 	}
