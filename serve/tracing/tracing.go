@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -57,22 +56,15 @@ const scope = "github.com/wherry-run/wherry/serve"
 // environment names, with the headers, the sampler and the attributes that it says,
 // in the variables of OpenTelemetry. Close it.
 func Open(ctx context.Context, c Config, env func(string) string) (*Tracer, error) {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		if p := env(name); p != "" && p != "http/protobuf" {
-			return nil, fmt.Errorf("%s is %s: traces are sent as http/protobuf alone", name, p)
-		} else if p != "" {
-			break
-		}
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	exporter, err := otlptracehttp.New(ctx)
+	x, err := newExporter(c.Version, env)
 	if err != nil {
-		return nil, fmt.Errorf("send traces: %w", err)
+		return nil, err
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { c.Log.Warn("traces cannot be sent", "error", err) }))
-	return open(ctx, c, sdk.WithBatcher(exporter))
+	return open(ctx, c, sdk.WithBatcher(x))
 }
 
 func open(ctx context.Context, c Config, o ...sdk.TracerProviderOption) (*Tracer, error) {
