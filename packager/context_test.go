@@ -304,6 +304,11 @@ func TestRecognise(t *testing.T) {
 		{"predict around onnx", "program predict.py", `ENTRYPOINT ["predict", "predict.py"]`, map[string]string{"model.onnx": "", "predict.py": "def predict(x: str): ..."}},
 		{"a program around onnx", "program app.py", `ENTRYPOINT ["python", "app.py"]`, map[string]string{"model.onnx": "", "app.py": "import onnxruntime"}},
 		{"onnxruntime in Python", "which runs ONNX models", "COPY --from=onnx /usr/local/bin/onnxruntime.wasm /usr/local/bin/onnxruntime.wasm", map[string]string{"predict.py": "import numpy\nimport onnxruntime as ort\ndef predict(x: str): ..."}},
+		{"rust", "crate of Rust with the program a-b", "COPY --from=build /src/target/wasm32-wasip1/release/a-b.wasm /usr/bin/a-b", map[string]string{"Cargo.toml": "[package] # x\nname = \"a-b\"\n[dependencies]\nname = \"x\"\n", "src/main.rs": ""}},
+		{"rust, locked", "the program a", "RUN cargo build --release --locked", map[string]string{"Cargo.toml": "[package]\nname = \"a\"\n", "Cargo.lock": "", "src/main.rs": "", "target/x.wasm": ""}},
+		{"rust, another name", "the program tool", `ENTRYPOINT ["tool"]`, map[string]string{"Cargo.toml": "[package]\nname = \"a\"\n[[bin]]\nname = \"tool\"\npath = \"x.rs\"\n"}},
+		{"rust, bin", "the program b", "ENTRYPOINT [\"b\"]", map[string]string{"Cargo.toml": "[package]\nname = \"a\"\n", "src/bin/b.rs": ""}},
+		{"rust, a model", "the program a-b", "COPY --from=build /src/target/wasm32-wasip1/release/a_b.wasm /usr/bin/a-b", map[string]string{"Cargo.toml": "[package]\nname = \"a-b\"\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n", "src/lib.rs": ""}},
 		{"python", "program main.py", `ENTRYPOINT ["python", "main.py"]`, map[string]string{"main.py": "print(1)", "other.py": ""}},
 	}
 	for _, tt := range tests {
@@ -318,15 +323,18 @@ func TestRecognise(t *testing.T) {
 		}
 	}
 	for want, files := range map[string]map[string]string{
-		"nothing in the folder":  {"README.md": "x", ".hidden.py": ""},
-		"several ONNX models":    {"a.onnx": "", "b.onnx": ""},
-		"several .wasm":          {"a.wasm": "", "b.wasm": ""},
-		"no package main":        {"go.mod": "module x", "a.go": "package x"},
-		"several programs":       {"go.mod": "module x", "cmd/a/a.go": "package main", "cmd/b/b.go": "package main"},
-		"several Python files":   {"x.py": "", "y.py": ""},
-		"none has a main":        {"x.c": "int f(void);"},
-		"is no name":             {"a b.wasm": "\x00asm"},
-		"several C files have a": {"a.c": "int main(void){}", "b.c": "int main(void){}"},
+		"nothing in the folder":   {"README.md": "x", ".hidden.py": ""},
+		"several ONNX models":     {"a.onnx": "", "b.onnx": ""},
+		"several .wasm":           {"a.wasm": "", "b.wasm": ""},
+		"no package main":         {"go.mod": "module x", "a.go": "package x"},
+		"several programs":        {"go.mod": "module x", "cmd/a/a.go": "package main", "cmd/b/b.go": "package main"},
+		"several Python files":    {"x.py": "", "y.py": ""},
+		"none has a main":         {"x.c": "int f(void);"},
+		"is no name":              {"a b.wasm": "\x00asm"},
+		"no program, src/main.rs": {"Cargo.toml": "[package]\nname = \"a\"\n", "src/lib.rs": ""},
+		"crate has several":       {"Cargo.toml": "[package]\nname = \"a\"\n", "src/bin/b.rs": "", "src/bin/c.rs": ""},
+		"workspace without":       {"Cargo.toml": "[workspace]\nmembers = [\"a\"]\n"},
+		"several C files have a":  {"a.c": "int main(void){}", "b.c": "int main(void){}"},
 	} {
 		if _, err := Recognise(newBench(t, files).Options.Context); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, expected ...%s...", err, want)

@@ -24,11 +24,11 @@ type Guess struct {
 type NotRecognisedError struct{ Reason string }
 
 func (e *NotRecognisedError) Error() string {
-	return e.Reason + "\nlooked for: go.mod with a main package, one .wasm, an ONNX model, C sources, a Python file with requirements.txt\nwrite a Wasmfile; the shortest is: FROM scratch, COPY app.wasm /, ENTRYPOINT [\"/app.wasm\"]"
+	return e.Reason + "\nlooked for: go.mod with a main package, Cargo.toml, one .wasm, an ONNX model, C sources, a Python file with requirements.txt\nwrite a Wasmfile; the shortest is: FROM scratch, COPY app.wasm /, ENTRYPOINT [\"/app.wasm\"]"
 }
 
-// Recognise says what a folder without a Wasmfile holds: a Go module, a .wasm,
-// an ONNX model, C sources, or Python with its requirements.
+// Recognise says what a folder without a Wasmfile holds: a Go module, a crate of
+// Rust, a .wasm, an ONNX model, C sources, or Python with its requirements.
 func Recognise(files fs.FS) (Guess, error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
@@ -46,6 +46,8 @@ func Recognise(files fs.FS) (Guess, error) {
 	switch {
 	case names["go.mod"]:
 		return recogniseGo(files)
+	case names["Cargo.toml"]:
+		return recogniseRust(files, names)
 	case len(byExt[".wasm"]) == 1:
 		return recogniseWasm(byExt[".wasm"][0])
 	case len(byExt[".wasm"]) > 1:

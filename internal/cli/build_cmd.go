@@ -30,6 +30,7 @@ type buildOptions struct {
 	pull    bool
 	quiet   bool
 	native  string
+	scripts bool
 }
 
 func (a *app) buildCommand() *cobra.Command {
@@ -39,9 +40,9 @@ func (a *app) buildCommand() *cobra.Command {
 		Short: "Build an image from a folder and its Wasmfile",
 		Long: `Build an image from a folder and its Wasmfile.
 
-Without a Wasmfile the folder is looked at: a Go module, a C file, a .wasm, or a
-requirements.txt with a Python file is built as such; "wherry init" writes down
-how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.`,
+Without a Wasmfile the folder is looked at: a Go module, a crate of Rust, a C file,
+a .wasm, or a requirements.txt with a Python file is built as such; "wherry init"
+writes down how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.`,
 		Args: exactly(1, "a folder to build from"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.quiet = o.quiet
@@ -51,6 +52,7 @@ how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.
 				return err
 			}
 			defer w.close(context.WithoutCancel(ctx))
+			w.compilers.AllowScripts = o.scripts
 			result, err := a.build(ctx, w, args[0], o)
 			if err != nil {
 				return err
@@ -72,6 +74,7 @@ how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.
 	f.StringVar(&o.hotSet, "hot-set", "", "file of functions that programs of the image run, see run --record-hot-set")
 	f.BoolVar(&o.noCache, "no-cache", false, "build every step anew")
 	f.BoolVar(&o.pull, "pull", false, "fetch the images that FROM names anew")
+	f.BoolVar(&o.scripts, "allow-build-scripts", false, "let crates of Rust run their build scripts and macros, which are programs of this machine")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the image ID only")
 	f.StringVar(&o.native, "native", a.env("WHERRY_NATIVE_PYTHON"), "Python of this machine that answers a Python model's golden cases as well: it runs the folder's code outside the sandbox")
 	f.Lookup("native").NoOptDefVal = "python3"

@@ -40,6 +40,8 @@ type workshop struct {
 	finder  *finder
 	runtime *runtime.Runtime
 	options packager.Options
+	// compilers are those of this machine.
+	compilers *toolchain.Host
 }
 
 // workshop opens what a build needs.
@@ -65,9 +67,10 @@ func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
 	}
 	client, _ := a.client()
 	w.finder = &finder{store: w.store, fetcher: client}
+	w.compilers = toolchain.New()
 	w.options = packager.Options{
 		Store: w.lease, Images: w.finder, Mirror: a.env("WHERRY_BASE_MIRROR"),
-		Runner: sandbox{w.runtime, a.ticking}, Recorder: sandbox{w.runtime, a.ticking}, Describer: sandbox{w.runtime, a.ticking}, Toolchain: toolchain.New(), Fetcher: source.New(),
+		Runner: sandbox{w.runtime, a.ticking}, Recorder: sandbox{w.runtime, a.ticking}, Describer: sandbox{w.runtime, a.ticking}, Toolchain: w.compilers, Fetcher: source.New(),
 		Pip:    packager.NewPip(),
 		Cache:  buildCache{filepath.Join(p.Cache, "build")},
 		Stdout: a.talk().Output(a.Err), Stderr: a.talk().Output(a.Err), Progress: newBuilding(a.talk),

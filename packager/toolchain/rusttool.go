@@ -48,11 +48,12 @@ func (h *Host) rust(ctx context.Context, pinned string) (*rusttool, error) {
 		}
 	}
 	advice := "install Rust 1.78 or later (rustup.rs, apt install cargo, brew install rustup) and see that cargo is on PATH, then: rustup target add " + rustTarget
+	_, any := h.find("rustc")
 	switch {
-	case found == "":
+	case !any || found == "" && release == "":
 		return nil, &Error{What: "toolchain:rust", Why: "no rustc command on this machine", Advice: advice}
 	case release != "" && !strings.HasPrefix(found, release):
-		return nil, &Error{What: "toolchain:" + pinned, Why: "this machine has Rust " + found, Advice: fmt.Sprintf("rustup toolchain install %s --target %s; or write FROM toolchain:rust", release, rustTarget)}
+		return nil, &Error{What: "toolchain:" + pinned, Why: "this machine has no Rust " + release, Advice: fmt.Sprintf("rustup toolchain install %s --target %s; or write FROM toolchain:rust", release, rustTarget)}
 	}
 	if _, ok := h.find("rustup"); ok {
 		advice = "rustup target add " + rustTarget

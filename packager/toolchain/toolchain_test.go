@@ -289,6 +289,7 @@ func TestCancel(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	f.Add("go", "go build -o /x ./cmd/y && mkdir -p /a")
 	f.Add("c", "clang -O3 -msimd128 -I inc -Wl,--export=f -o /x a.c *.c")
+	f.Add("rust", "cargo build --release -p a --manifest-path=x/Cargo.toml && RUSTFLAGS=-Copt-level=s cargo fetch")
 	f.Add("c", "cd ../.. && clang -o ${X:-/y} a.c")
 	files := fstest.MapFS{"a.c": {}, "d/b.c": {}}
 	f.Fuzz(func(t *testing.T, lang, script string) {
@@ -297,6 +298,9 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		for _, c := range cmds {
+			if r, ok := c.(cargoRun); ok && !strings.HasPrefix(r.manifest, "/") {
+				t.Errorf("%q gives a manifest that is not absolute: %q", script, r.manifest)
+			}
 			b, ok := c.(ccBuild)
 			if !ok {
 				continue
