@@ -18,6 +18,7 @@ import (
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/web/cgi"
+	"github.com/wherry-run/wherry/serve/web/handler"
 	"github.com/wherry-run/wherry/serve/web/static"
 )
 
@@ -29,7 +30,7 @@ func Kind(c ispec.ImageConfig, command []string) string {
 		if len(command) == 0 {
 			return kind
 		}
-	case oci.WebCGI:
+	case oci.WebCGI, oci.WebHandler:
 		if len(command) > 0 {
 			return kind
 		}
@@ -122,6 +123,8 @@ func Open(ctx context.Context, rt *runtime.Runtime, image runtime.Image, spec ru
 		return h, h.static(c, image.Config(), spec, o)
 	case oci.WebCGI:
 		return h, h.cgi(c, o)
+	case oci.WebHandler:
+		return h, h.reactor(ctx, c, o)
 	}
 	return nil, fmt.Errorf("an image of kind %q cannot be served", kind)
 }
@@ -143,6 +146,19 @@ func (h *Handler) cgi(c *runtime.Container, o Options) error {
 	}
 	p, err := cgi.New(cgi.Config{
 		Container: c, Limits: o.Limits, Timeout: o.Timeout, Most: most, Waiting: o.Waiting, Stderr: o.Output, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	h.Handler = p
+	h.close = append(h.close, p.Close)
+	return nil
+}
+
+// reactor has a module answer by its exports.
+func (h *Handler) reactor(ctx context.Context, c *runtime.Container, o Options) error {
+	p, err := handler.New(ctx, handler.Config{
+		Container: c, Limits: o.Limits, Timeout: o.Timeout, Instances: o.Instances, Waiting: o.Waiting, Output: o.Output, Log: o.Log,
 	})
 	if err != nil {
 		return err
