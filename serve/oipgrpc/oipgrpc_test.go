@@ -37,11 +37,16 @@ func dial(t testing.TB, o oipgrpc.Options) *grpc.ClientConn {
 
 func dialTo(t testing.TB, r inference.Repository, o oipgrpc.Options) *grpc.ClientConn {
 	t.Helper()
+	return serve(t, oipgrpc.New(r, o))
+}
+
+// serve has a server take connections, and connects to it.
+func serve(t testing.TB, s *grpc.Server) *grpc.ClientConn {
+	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := oipgrpc.New(r, o)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {

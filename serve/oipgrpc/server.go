@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
 	// Clients may compress their requests, and get their answers compressed.
@@ -84,7 +83,7 @@ func New(m inference.Repository, o Options, more ...grpc.ServerOption) *grpc.Ser
 	}, more...)...)
 	pb.RegisterGRPCInferenceServiceServer(s, &service{models: m, options: o})
 	healthpb.RegisterHealthServer(s, &health{models: m, ending: o.Ending})
-	reflection.Register(s)
+	addReflection(s)
 	return s
 }
 
