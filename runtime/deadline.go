@@ -25,8 +25,9 @@ const mostLoading = 15 * time.Minute
 // newDeadline calls expire when the time is over, unless it is ended before. A
 // timeout of zero is none.
 func newDeadline(timeout time.Duration, expire func()) *deadline {
-	d := &deadline{left: timeout, since: time.Now(), grace: mostLoading}
+	d := &deadline{left: timeout, grace: mostLoading}
 	if timeout > 0 {
+		d.since = time.Now()
 		d.timer = time.AfterFunc(timeout, expire)
 	}
 	return d

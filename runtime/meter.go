@@ -51,6 +51,9 @@ func (c *crew) hold(ctx context.Context) {
 	}
 }
 
+// turnWorth is how long a guest computes at least before it gives way.
+const turnWorth = 200 * time.Microsecond
+
 // giveWay lets others have the processor, when they could have no other: other
 // guests, the host's own work, the collector.
 func (c *crew) giveWay() {
@@ -93,7 +96,9 @@ func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
 		}
 	}
 	if err == nil && cpu > 0 {
-		m.crew.giveWay()
+		if cpu >= turnWorth { // a call of microseconds keeps nobody waiting
+			m.crew.giveWay()
+		}
 		m.pause()
 		m.spends.rest(ctx, cpu)
 		m.work()

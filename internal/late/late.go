@@ -66,7 +66,7 @@ func (c *Context) current() context.Context {
 	switch {
 	case inner != nil:
 		return inner
-	case over, c.parent.Err() == nil && c.ended():
+	case over, c.ended() && c.parent.Err() == nil: // what a parent says may take long to find out
 		return c.late()
 	}
 	return c.parent
