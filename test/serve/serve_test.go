@@ -6,6 +6,7 @@ package serve
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -22,6 +23,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,7 +44,7 @@ import (
 // program is the binary, built once for all tests. WHERRY_TEST_BINARY names one that
 // is there already.
 var program = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("WHERRY_TEST_BINARY"); path != "" {
+	if path := given(); path != "" {
 		return path, nil
 	}
 	dir, err := os.MkdirTemp("", "wherry-serve-")
@@ -59,6 +61,11 @@ var program = sync.OnceValues(func() (string, error) {
 	return out, nil
 })
 
+// given is a program that is there already.
+func given() string {
+	return cmp.Or(os.Getenv("WHERRY_TEST_BINARY"), dock.Built(runtime.GOOS, runtime.GOARCH))
+}
+
 // shared is the server of those tests that change nothing about it. TestMain ends it.
 var shared struct {
 	sync.Mutex
@@ -73,7 +80,7 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	if path, err := program(); err == nil && path != os.Getenv("WHERRY_TEST_BINARY") {
+	if path, err := program(); err == nil && path != given() {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
 	os.Exit(code)

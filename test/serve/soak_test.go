@@ -139,10 +139,10 @@ func TestSoak(t *testing.T) {
 		h.asked, h.refused, h.failed = v.counts()
 		list = append(list, h)
 		table.add(h)
+		for _, w := range v.complaints() {
+			t.Error(w)
+		}
 		t.Logf("%+v", h)
-	}
-	for _, w := range v.wrong {
-		t.Error(w)
 	}
 	asked, refused, failed := v.counts()
 	t.Logf("%d requests, %d refused, %d wrong: %v", asked, refused, failed, v.asked)

@@ -107,6 +107,15 @@ func (v *visitor) note(name string, err error) {
 	}
 }
 
+// complaints are what went wrong since it was asked last.
+func (v *visitor) complaints() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	list := v.wrong
+	v.wrong = nil
+	return list
+}
+
 // counts are all requests, those that were refused, and those that went wrong.
 func (v *visitor) counts() (asked, refused, failed int) {
 	v.mu.Lock()
