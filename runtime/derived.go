@@ -116,6 +116,8 @@ func (s *session) planStart(ctx context.Context, x *executable, p Process, ref l
 	switch {
 	case options.Deterministic:
 		out.note("a deterministic run begins at its beginning")
+	case len(c.spec.Listeners) > 0:
+		out.note("it is given ports, of which its snapshot knows nothing")
 	case c.spec.NoSnapshot:
 		out.note("it was told to begin at its beginning")
 	default:

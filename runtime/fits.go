@@ -52,7 +52,7 @@ func (s *session) fits(x *executable, module []byte, limits wasm.Limits) error {
 		return err
 	}
 	defer host.Close()
-	config := engine.InstanceConfig{Imports: []wasi.HostModule{host.Module(), host.UnstableModule(), door.New(nil)}}
+	config := engine.InstanceConfig{Imports: []wasi.HostModule{wasiOf(host, importsOf(m)), host.UnstableModule(), door.New(nil)}}
 	config.Imports = append(config.Imports, s.container.rt.config.hostModules...)
 	config.Imports = append(config.Imports, s.container.spec.HostModules...)
 	if s.container.spec.NN != nil {

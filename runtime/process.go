@@ -249,7 +249,11 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 	}
 	c.reached("load")
 
-	host, err := s.newHost(x, p, plan.clock(c.clock), nil)
+	ports, err := s.listen(ctx, module)
+	if err != nil {
+		return err
+	}
+	host, err := s.newHost(x, p, plan.clock(c.clock), nil, ports)
 	if err != nil {
 		return err
 	}
@@ -258,7 +262,7 @@ func (s *session) runPlanned(ctx context.Context, x *executable, p Process, plan
 	m := newMeter(s.account, &c.rt.crew)
 	m.work()
 	defer m.pause()
-	config := s.instanceConfig(host, m, s.handler())
+	config := s.instanceConfig(module, host, m, s.handler())
 	config.Image, config.Kernels = plan.image(), s.kernels(plan.pins, m)
 	if ruby.Is(exported(module)) {
 		config.Imports = append(config.Imports, m.watch(ruby.New()))
@@ -310,9 +314,9 @@ func met(err error, limit *LimitError) error {
 }
 
 // instanceConfig is what a program is given and how it is measured.
-func (s *session) instanceConfig(host *preview1.Host, m *meter, answer door.Handler) engine.InstanceConfig {
+func (s *session) instanceConfig(module *engine.Module, host *preview1.Host, m *meter, answer door.Handler) engine.InstanceConfig {
 	c := s.container
-	imports := []wasi.HostModule{m.watchWASI(host.Module()), m.watchWASI(host.UnstableModule()), m.watch(door.New(answer))}
+	imports := []wasi.HostModule{m.watchWASI(wasiOf(host, module.Imports())), m.watchWASI(host.UnstableModule()), m.watch(door.New(answer))}
 	for _, h := range slices.Concat(c.rt.config.hostModules, c.spec.HostModules) {
 		imports = append(imports, m.watch(h))
 	}
@@ -326,10 +330,16 @@ func (s *session) instanceConfig(host *preview1.Host, m *meter, answer door.Hand
 }
 
 // newHost gives the program its WASI: arguments, environment, streams, clock,
-// randomness and the container's files.
-func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *preview1.Observed) (*preview1.Host, error) {
+// randomness, the container's files and network, and the ports that are open for it,
+// which the host closes.
+func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *preview1.Observed, ports *listening) (*preview1.Host, error) {
 	c := s.container
 	env := p.environ()
+	env.set(ports.variables()...)
+	var listeners []wasi.Listener
+	if ports != nil {
+		listeners = ports.open
+	}
 	stdout, stderr := wasi.NewOutput(p.Stdout), wasi.NewOutput(p.Stderr)
 	if p.Terminal {
 		stdout, stderr = wasi.NewTerminalOutput(p.Stdout), wasi.NewTerminalOutput(p.Stderr)
@@ -341,8 +351,12 @@ func (s *session) newHost(x *executable, p Process, clock wasi.Clock, observed *
 		Tree: c.tree, Dir: p.Dir,
 		Preopens: []preview1.Preopen{{GuestPath: "/", Node: c.tree.Root()}},
 		Limits:   preview1.Limits{FDs: s.limits.OpenFiles}, Files: fileQuota{s.account},
-		Observed: observed,
+		Observed:  observed,
+		Listeners: listeners, Dial: c.spec.Dial, Listen: c.spec.Listen,
 	})
+	if err != nil && ports != nil {
+		ports.close()
+	}
 	if errors.Is(err, preview1.ErrFiles) {
 		root := c.rt.account
 		return nil, root.exceeded("open files", fmt.Sprint(root.open))

@@ -239,14 +239,14 @@ func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed
 	if err != nil {
 		return nil, refuse(r.x, err)
 	}
-	host, err := r.session.newHost(x, p, clock, observed)
+	host, err := r.session.newHost(x, p, clock, observed, nil)
 	if err != nil {
 		release()
 		return nil, err
 	}
 	m := newMeter(r.session.account, &c.rt.crew)
 	m.work()
-	config := r.session.instanceConfig(host, m, r.answer)
+	config := r.session.instanceConfig(module, host, m, r.answer)
 	config.Image = image
 	if ruby.Is(exported(module)) {
 		config.Imports = append(config.Imports, m.watch(ruby.New()))

@@ -81,6 +81,16 @@ type Spec struct {
 	// code: a larger module is compiled once more for that, and loads several times
 	// slower. Those of up to 64 KiB always have it.
 	Trace bool
+	// Dial is what the programs' sockets connect by: those of programs that are linked
+	// with the socket extension of WASI (package wasi/sock). A Dialer that is a
+	// wasi.Resolver looks names up for them. nil connects to nothing.
+	Dial wasi.Dialer
+	// Listen is what their sockets listen by; nil listens nowhere.
+	Listen wasi.Listen
+	// Listeners are open when a program begins that takes connections but cannot listen
+	// by itself, as WASI has it: they are its descriptors from 3 on, which LISTEN_FDS and
+	// LISTEN_FDNAMES say. Such a program begins at its beginning, without a snapshot.
+	Listeners []Listener
 	// HostModules give the program Go functions to import, besides WASI.
 	HostModules []wasi.HostModule
 	// Door gives each call what answers the messages that its programs send with

@@ -218,7 +218,7 @@ func (s *session) machineFor(d Driver, x *executable, p Process, m *engine.Modul
 	path, container := x.path, s.container
 	w := &World{
 		Args: x.args, Env: p.environ().list(), Stdout: p.Stdout, Stderr: p.Stderr, Clock: clock,
-		WASI: host.Module(), Files: host.POSIX(), Imports: imported(m), container: container, opened: opened,
+		WASI: wasiOf(host, imported(m)), Files: host.POSIX(), Imports: imported(m), container: container, opened: opened,
 		module: func() (string, error) {
 			f, err := container.Open(path)
 			if err != nil {

@@ -177,14 +177,14 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 	if d != nil {
 		clock = continued{c.clock, w.since}
 	}
-	if w.host, err = s.newHost(w.x, w.process, clock, nil); err != nil {
+	if w.host, err = s.newHost(w.x, w.process, clock, nil, nil); err != nil {
 		return err
 	}
 	began = time.Now()
 	w.meter = newMeter(s.account, &c.rt.crew)
 	w.meter.spends = w.out.now.Load().account
 	w.meter.work()
-	config := s.instanceConfig(w.host, w.meter, w.answer)
+	config := s.instanceConfig(module, w.host, w.meter, w.answer)
 	config.Kernels = s.kernels(plan.pins, w.meter)
 	if d == nil {
 		config.Image = w.image()

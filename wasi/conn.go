@@ -45,6 +45,12 @@ func NewConn(raw net.Conn) *Conn {
 // Input is the receiving side.
 func (c *Conn) Input() *Input { return c.in }
 
+// LocalAddr is the address of this end.
+func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
+// RemoteAddr is the address of the peer.
+func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+
 // Writable returns a channel that is closed once a write will not block.
 func (c *Conn) Writable() <-chan struct{} {
 	c.mu.Lock()

@@ -17,6 +17,7 @@ const (
 	typeCharacterDevice fileType = 2
 	typeDirectory       fileType = 3
 	typeRegularFile     fileType = 4
+	typeSocketDatagram  fileType = 5
 	typeSocketStream    fileType = 6
 	typeSymbolicLink    fileType = 7
 )
@@ -49,7 +50,8 @@ const (
 	fstMtimNow = 8
 	allFst     = fstAtim | fstAtimNow | fstMtim | fstMtimNow
 
-	preopenTypeDir = 0
+	preopenTypeDir   = 0
+	preopenTypeOther = 1 // of no name in WASI: there is something, and no directory
 )
 
 // Sizes and alignments of structures in guest memory.

@@ -135,6 +135,15 @@ var treeErrno = map[rootfs.Errno]errno{
 // errWouldBlock is the answer of a stream that a guest does not want to wait for.
 var errWouldBlock = errors.New("operation would block")
 
+// What Windows says of connections.
+const (
+	winRefused         = syscall.Errno(10061)
+	winInUse           = syscall.Errno(10048)
+	winNetUnreachable  = syscall.Errno(10051)
+	winHostUnreachable = syscall.Errno(10065)
+	winTimedOut        = syscall.Errno(10060)
+)
+
 // errnoOf maps an error of a tree, a stream or a connection. What is unknown
 // is an input/output error: the text of a host error never reaches the guest.
 func errnoOf(err error) errno {
@@ -161,6 +170,24 @@ func errnoOf(err error) errno {
 		return econnreset
 	case errors.Is(err, syscall.ECONNABORTED):
 		return econnaborted
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, winRefused):
+		return econnrefused
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, winInUse):
+		return eaddrinuse
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return eaddrnotavail
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, winHostUnreachable):
+		return ehostunreach
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, winNetUnreachable):
+		return enetunreach
+	case errors.Is(err, syscall.EPROTONOSUPPORT):
+		return eprotonosupport
+	case errors.Is(err, syscall.EMFILE):
+		return emfile
+	case errors.Is(err, syscall.EMSGSIZE):
+		return emsgsize
+	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, winTimedOut):
+		return etimedout
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return etimedout
 	case errors.Is(err, syscall.ENOSPC):

@@ -2,6 +2,7 @@ package preview1
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/rootfs"
@@ -256,6 +257,14 @@ func (h *Host) fdPrestatGet(c *call) errno {
 	out, e := c.out(1, sizePrestat)
 	if e != esuccess {
 		return e
+	}
+	if d, e := h.fds.get(c.u32(0), 0); e == esuccess {
+		// Guests look for directories from descriptor 3 on, until one is not open.
+		if _, ok := d.object.(*listener); ok && slices.Contains(h.began, d) {
+			clear(out)
+			out[0] = preopenTypeOther
+			return esuccess
+		}
 	}
 	dir, e := h.preopen(c.u32(0))
 	if e != esuccess {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/netip"
 )
 
 // gatherLimit is the most that is copied together so that several buffers are
@@ -27,8 +28,14 @@ func (h *Host) fdRead(c *call) errno {
 	switch o := d.object.(type) {
 	case *directory:
 		return eisdir
-	case *listener:
-		return enotconn
+	case *listener, *socket:
+		return notConnected(o)
+	case *datagrams:
+		if e := d.check(rightFDRead); e != esuccess {
+			return e
+		}
+		n, _, e = h.recvFrom(c.ctx, d, o, bufs, false)
+		e = c.after(e)
 	case *output:
 		return ebadf
 	case *regular:
@@ -126,8 +133,14 @@ func (h *Host) fdWrite(c *call) errno {
 	switch o := d.object.(type) {
 	case *directory:
 		return eisdir
-	case *listener:
-		return enotconn
+	case *listener, *socket:
+		return notConnected(o)
+	case *datagrams:
+		if e := d.check(rightFDWrite); e != esuccess {
+			return e
+		}
+		n, e = h.sendTo(c.ctx, o, bufs, netip.AddrPort{})
+		e = c.after(e)
 	case *input:
 		return ebadf
 	case *regular:

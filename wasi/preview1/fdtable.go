@@ -1,6 +1,9 @@
 package preview1
 
 import (
+	"net"
+	"time"
+
 	"github.com/wherry-run/wherry/internal/rootfs"
 	"github.com/wherry-run/wherry/wasi"
 )
@@ -15,7 +18,7 @@ type descriptor struct {
 }
 
 // An object is what a descriptor stands for: one of *regular, *directory,
-// *input, *output, *connection, *listener, *pipeEnd.
+// *input, *output, *connection, *listener, *socket, *datagrams, *pipeEnd.
 type object interface {
 	fileType() fileType
 	close() error
@@ -67,17 +70,29 @@ func streamType(terminal bool) fileType {
 	return typeUnknown
 }
 
-// connection is an accepted socket.
+// connection is a socket that was accepted or has connected.
 type connection struct {
 	*wasi.Conn
-	shutRead bool // the guest has shut its receiving side
+	shutRead bool          // the guest has shut its receiving side
+	patience time.Duration // how long a receive waits; 0 is for ever
 }
 
 func (*connection) fileType() fileType { return typeSocketStream }
 func (c *connection) close() error     { c.Conn.Close(); return nil }
 
 // listener is a socket that connections are accepted from.
-type listener struct{ *wasi.Acceptor }
+type listener struct {
+	*wasi.Acceptor
+	at net.Addr // nil is not known
+}
+
+func newListener(l wasi.Listener) *listener {
+	known, ok := l.(interface{ Addr() net.Addr })
+	if !ok {
+		return &listener{Acceptor: wasi.NewAcceptor(l)}
+	}
+	return &listener{wasi.NewAcceptor(l), known.Addr()}
+}
 
 func (*listener) fileType() fileType { return typeSocketStream }
 func (l *listener) close() error     { return l.Acceptor.Close() }
@@ -181,6 +196,9 @@ func (t *fdTable) get(fd uint32, need rights) (*descriptor, errno) {
 		return nil, ebadf
 	}
 	d := t.entries[fd]
+	if s, ok := d.object.(*socket); ok {
+		s.settle(d)
+	}
 	if !d.base.has(need) {
 		return nil, enotcapable
 	}

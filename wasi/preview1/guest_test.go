@@ -36,7 +36,8 @@ const testMemory = 1 << 20
 
 var testStart = time.Date(2024, 5, 6, 7, 8, 9, 10, time.UTC)
 
-// newGuest is a guest with an empty tree in memory as descriptor 3.
+// newGuest is a guest with an empty tree in memory as descriptor 3, or after its
+// listeners.
 func newGuest(t testing.TB, change func(*Config)) *fakeGuest {
 	t.Helper()
 	tree, err := rootfs.New(rootfs.Options{Now: func() time.Time { return testStart }, MaxBytes: 4 << 20})
@@ -158,7 +159,7 @@ func (g *fakeGuest) iovec(at, n uint32) uint32 {
 func (g *fakeGuest) open(path string, oflags uint32, base rights) uint32 {
 	g.Helper()
 	out := g.alloc(4)
-	g.ok("path_open", 3, lookupSymlinkFollow, g.put(path), len(path), oflags, base, allRights, 0, out)
+	g.ok("path_open", 3+len(g.h.config.Listeners), lookupSymlinkFollow, g.put(path), len(path), oflags, base, allRights, 0, out)
 	return g.u32(out)
 }
 

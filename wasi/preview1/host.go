@@ -36,11 +36,15 @@ type Config struct {
 
 	// Tree is the file system that the preopens lie in.
 	Tree *rootfs.Tree
-	// Preopens are the directories that are open when the guest starts, from
-	// descriptor 3 on.
+	// Preopens are the directories that are open when the guest starts, after the
+	// Listeners.
 	Preopens []Preopen
-	// Listeners are open after the preopens, in their order.
+	// Listeners are open before the preopens, from descriptor 3 on, where programs that
+	// are given sockets look for them (sd_listen_fds).
 	Listeners []wasi.Listener
+	// Dial and Listen are what Sockets connect and listen by; nil is nothing.
+	Dial   wasi.Dialer
+	Listen wasi.Listen
 
 	// Dir is the working directory, for ABIs that have one; "" is the root.
 	Dir string
@@ -232,6 +236,12 @@ func (h *Host) open(c Config) error {
 		{base: rightsOfOutput, object: &output{c.Stdout}},
 		{base: rightsOfOutput, object: &output{c.Stderr}},
 	}
+	for _, l := range c.Listeners {
+		list = append(list, &descriptor{
+			base: rightsOfListener, inheriting: rightsOfConnection,
+			object: newListener(l),
+		})
+	}
 	for _, p := range c.Preopens {
 		if c.Tree == nil {
 			return fmt.Errorf("preopen %s: no tree", p.GuestPath)
@@ -243,12 +253,6 @@ func (h *Host) open(c Config) error {
 		list = append(list, &descriptor{
 			base: rightsOfDirectory, inheriting: rightsOfDirectory | rightsOfFile,
 			object: &directory{file: file, preopen: true, name: p.GuestPath, path: gopath.Join("/", p.GuestPath)},
-		})
-	}
-	for _, l := range c.Listeners {
-		list = append(list, &descriptor{
-			base: rightsOfListener, inheriting: rightsOfConnection,
-			object: &listener{wasi.NewAcceptor(l)},
 		})
 	}
 	if c.Files != nil && !c.Files.Grow(uint64(len(list))) {

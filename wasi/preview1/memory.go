@@ -52,6 +52,15 @@ func (c *call) fail(err error) errno {
 	return errnoOf(err)
 }
 
+// after is the result of something that waited: none, when the guest must be
+// unwound meanwhile.
+func (c *call) after(e errno) errno {
+	if e != esuccess && c.canceled() {
+		return ecanceled
+	}
+	return e
+}
+
 // bytes is the part of memory at argument ptr whose length is argument n.
 func (c *call) bytes(ptr, n int) ([]byte, errno) { return c.at(c.u32(ptr), c.u32(n)) }
 

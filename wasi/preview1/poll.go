@@ -119,6 +119,10 @@ func (h *Host) subscribe(s *subscription, fd uint32, need rights) {
 		s.ready, s.look = o.Ready(), func() (uint64, bool) { return streamRoom, false }
 	case *pipeEnd:
 		o.await(s)
+	case *socket:
+		o.await(s)
+	case *datagrams:
+		o.await(s, need)
 	case *connection:
 		switch {
 		case need == rightFDWrite:

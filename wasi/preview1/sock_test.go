@@ -33,12 +33,12 @@ func listen(t *testing.T) net.Listener {
 func TestSocketServer(t *testing.T) {
 	l := listen(t)
 	g := newGuest(t, func(c *Config) { c.Listeners = []wasi.Listener{l} })
-	if kind, _, base, _ := g.fdstat(4); kind != typeSocketStream || !base.has(rightSockAccept) {
+	if kind, _, base, _ := g.fdstat(3); kind != typeSocketStream || !base.has(rightSockAccept) {
 		t.Errorf("listener: type %d, rights %x", kind, base)
 	}
 	out := g.alloc(4)
-	g.ok("fd_fdstat_set_flags", 4, flagNonblock)
-	g.want(eagain, "sock_accept", 4, 0, out)
+	g.ok("fd_fdstat_set_flags", 3, flagNonblock)
+	g.want(eagain, "sock_accept", 3, 0, out)
 
 	peer, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -51,8 +51,8 @@ func TestSocketServer(t *testing.T) {
 			t.Fatalf("poll of %d: %+v", fd, e)
 		}
 	}
-	readable(4)
-	g.ok("sock_accept", 4, flagNonblock, out)
+	readable(3)
+	g.ok("sock_accept", 3, flagNonblock, out)
 	fd := g.u32(out)
 	if kind, flags, _, _ := g.fdstat(fd); kind != typeSocketStream || flags != flagNonblock {
 		t.Errorf("connection: type %d, flags %d", kind, flags)
@@ -114,7 +114,7 @@ func TestCloseDeliversWhatWasWritten(t *testing.T) {
 	}
 	defer peer.Close()
 	out := g.alloc(4)
-	g.ok("sock_accept", 4, 0, out)
+	g.ok("sock_accept", 3, 0, out)
 	fd := g.u32(out)
 	g.write(fd, strings.Repeat("x", 100_000))
 	g.ok("fd_close", fd)
@@ -129,7 +129,7 @@ func TestOnlySocketsAreSockets(t *testing.T) {
 	cfd, _ := g.h.fds.insert(&descriptor{base: rightsOfConnection, object: &connection{Conn: conn}})
 	file := g.open("f", oflagCreat, rightsOfFile)
 	iov, out := g.iovec(g.alloc(4), 4), g.alloc(4)
-	for _, fd := range []uint32{0, 1, 3, file} {
+	for _, fd := range []uint32{0, 1, 4, file} {
 		g.want(enotsock, "sock_accept", fd, 0, out)
 		g.want(enotsock, "sock_recv", fd, iov, 1, 0, out, out)
 		g.want(enotsock, "sock_send", fd, iov, 1, 0, out)
@@ -137,10 +137,10 @@ func TestOnlySocketsAreSockets(t *testing.T) {
 	}
 	g.want(ebadf, "sock_shutdown", 99, shutdownRD)
 	g.want(ebadf, "sock_accept", 99, 0, out)
-	g.want(enotconn, "sock_shutdown", 4, shutdownRD)
-	g.want(enotconn, "sock_recv", 4, iov, 1, 0, out, out)
-	g.want(enotconn, "fd_read", 4, iov, 1, out)
-	g.want(enotconn, "fd_write", 4, iov, 1, out)
+	g.want(enotconn, "sock_shutdown", 3, shutdownRD)
+	g.want(enotconn, "sock_recv", 3, iov, 1, 0, out, out)
+	g.want(enotconn, "fd_read", 3, iov, 1, out)
+	g.want(enotconn, "fd_write", 3, iov, 1, out)
 	g.want(einval, "sock_accept", cfd, 0, out)
 	g.want(einval, "sock_shutdown", cfd, 0)
 	g.want(einval, "sock_shutdown", cfd, 4)

@@ -1,9 +1,11 @@
 package preview1
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math/bits"
+	"net/netip"
 
 	"github.com/wherry-run/wherry/wasi"
 )
@@ -77,6 +79,9 @@ func (h *Host) recv(c *call, d *descriptor, conn *connection, bufs [][]byte, fla
 	nonblock := d.flags&flagNonblock != 0
 	if flags&recvPeek != 0 {
 		return h.peek(c, conn.Input(), bufs, nonblock)
+	}
+	if conn.patience > 0 && !nonblock && !h.waitFor(c.ctx, conn.Input().Ready(), conn.patience) {
+		return 0, c.after(eagain)
 	}
 	total, e := h.readInput(c, conn.Input(), bufs, nonblock)
 	for flags&recvWaitall != 0 && !nonblock && e == esuccess && total > 0 {
@@ -173,7 +178,7 @@ func (h *Host) socket(fd uint32) (*descriptor, errno) {
 	if e != esuccess {
 		return nil, e
 	}
-	if d.object.fileType() != typeSocketStream {
+	if t := d.object.fileType(); t != typeSocketStream && t != typeSocketDatagram {
 		return nil, enotsock
 	}
 	return d, esuccess
@@ -186,7 +191,7 @@ func (h *Host) connection(fd uint32, need rights) (*descriptor, *connection, err
 	}
 	conn, ok := d.object.(*connection)
 	if !ok {
-		return nil, nil, enotconn
+		return nil, nil, notConnected(d.object)
 	}
 	return d, conn, d.check(need)
 }
@@ -196,40 +201,48 @@ func (h *Host) sockAccept(c *call) errno {
 	if e != esuccess {
 		return e
 	}
-	d, e := h.socket(c.u32(0))
+	fd, e := h.accept(c.ctx, c.u32(0), c.u32(1))
 	if e != esuccess {
-		return e
+		return c.after(e)
+	}
+	le.PutUint32(out, fd)
+	return esuccess
+}
+
+// accept takes the next connection of a listener.
+func (h *Host) accept(ctx context.Context, fd, flags uint32) (uint32, errno) {
+	d, e := h.socket(fd)
+	if e != esuccess {
+		return 0, e
 	}
 	l, ok := d.object.(*listener)
-	if !ok || c.u32(1)&^uint32(flagNonblock) != 0 {
-		return einval
+	if !ok || flags&^uint32(flagNonblock) != 0 {
+		return 0, einval
 	}
 	if e := d.check(rightSockAccept); e != esuccess {
-		return e
+		return 0, e
 	}
 	if e := h.fds.admit(); e != esuccess {
-		return e
+		return 0, e
 	}
 	defer h.fds.dismiss()
 	conn, err, ok := l.TryAccept()
 	if !ok {
 		if d.flags&flagNonblock != 0 {
-			return eagain
+			return 0, eagain
 		}
-		h.wait(func() { conn, err = l.Accept(c.ctx) })
+		h.wait(func() { conn, err = l.Accept(ctx) })
 	}
 	if err != nil {
-		return c.fail(err)
+		return 0, errnoOf(err)
 	}
-	fd, e := h.fds.insert(&descriptor{
-		base: d.inheriting & rightsOfConnection, flags: fdFlags(c.u32(1)), object: &connection{Conn: conn},
+	fd, e = h.fds.insert(&descriptor{
+		base: d.inheriting & rightsOfConnection, flags: fdFlags(flags), object: &connection{Conn: conn},
 	})
 	if e != esuccess {
 		conn.Close()
-		return e
 	}
-	le.PutUint32(out, fd)
-	return esuccess
+	return fd, e
 }
 
 func (h *Host) sockRecv(c *call) errno {
@@ -244,6 +257,12 @@ func (h *Host) sockRecv(c *call) errno {
 	flags, e := c.out(5, 2)
 	if e != esuccess {
 		return e
+	}
+	if d, o, ok := h.datagrams(c.u32(0)); ok {
+		if e := d.check(rightFDRead); e != esuccess {
+			return e
+		}
+		return h.sockRecvDatagram(c, d, o, bufs, size, flags)
 	}
 	d, conn, e := h.connection(c.u32(0), rightFDRead)
 	if e != esuccess {
@@ -268,6 +287,13 @@ func (h *Host) sockSend(c *call) errno {
 	out, e := c.out(4, 4)
 	if e != esuccess {
 		return e
+	}
+	if d, o, ok := h.datagrams(c.u32(0)); ok {
+		if e := d.check(rightFDWrite); e != esuccess {
+			return e
+		}
+		n, e := h.sendTo(c.ctx, o, bufs, netip.AddrPort{})
+		return putCount(out, n, c.after(e))
 	}
 	d, conn, e := h.connection(c.u32(0), rightFDWrite)
 	if e != esuccess {

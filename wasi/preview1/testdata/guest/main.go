@@ -119,12 +119,12 @@ func stdin() error {
 }
 
 // server answers every connection to the listener that it is given as
-// descriptor 4 with what it reads, in capitals, until one says "stop".
+// descriptor 3 with what it reads, in capitals, until one says "stop".
 func server() error {
-	if err := syscall.SetNonblock(4, true); err != nil { // else accepting would hold up everything
+	if err := syscall.SetNonblock(3, true); err != nil { // else accepting would hold up everything
 		return err
 	}
-	l, err := net.FileListener(os.NewFile(4, "listener"))
+	l, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
 		return err
 	}
