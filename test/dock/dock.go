@@ -5,6 +5,7 @@ package dock
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -82,14 +83,35 @@ func Home(t testing.TB) string {
 	return dir
 }
 
-// Build compiles the program as releases are compiled.
+// Built is the program where test/run has compiled it for all tests, or empty.
+// Nobody changes that file, or what is beside it.
+func Built(goos, goarch string) string {
+	dir := os.Getenv("WHERRY_TEST_PROGRAMS")
+	if dir == "" {
+		return ""
+	}
+	path := filepath.Join(dir, goos+"-"+goarch, programName(goos))
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+func programName(goos string) string {
+	if goos == "windows" {
+		return "wherry.exe"
+	}
+	return "wherry"
+}
+
+// Build compiles the program as releases are compiled, or gives what is Built.
 func Build(t testing.TB, goos, goarch string) string {
 	t.Helper()
-	name := "wherry"
-	if goos == "windows" {
-		name = "wherry.exe"
+	goos, goarch = cmp.Or(goos, runtime.GOOS), cmp.Or(goarch, runtime.GOARCH)
+	if path := Built(goos, goarch); path != "" {
+		return path
 	}
-	out := filepath.Join(t.TempDir(), name)
+	out := filepath.Join(t.TempDir(), programName(goos))
 	compile(t, Root(t), out, "./cmd/wherry", goos, goarch)
 	return out
 }
