@@ -5,8 +5,9 @@ import (
 	"io"
 	"os"
 	"reflect"
-	"regexp"
 	"sync"
+
+	"github.com/wherry-run/wherry/internal/pattern"
 )
 
 // oneAtATime makes writers that the programs of a pipeline can share: their
@@ -62,4 +63,4 @@ func (d discreet) Write(p []byte) (int, error) {
 	return d.w.Write(p)
 }
 
-var hidden = regexp.MustCompile("\\$\\(\x01[^()]*\\)")
+var hidden = pattern.New("\\$\\(\x01[^()]*\\)")

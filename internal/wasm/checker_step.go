@@ -2,7 +2,7 @@ package wasm
 
 // step applies one instruction to the stacks.
 func (c *Checker) step(op *Op) {
-	info := &opTable.info[op.Code.row()]
+	info := &opTable[op.Code.row()]
 	if info.plain {
 		c.plain(op, info)
 		return

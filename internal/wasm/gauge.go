@@ -66,7 +66,7 @@ func (g *gauge) step(op *Op, code []byte, height int) *fault {
 
 // traps tells whether a plain instruction brings code for a trap.
 func traps(c Opcode) bool {
-	switch opTable.info[c.row()].imm {
+	switch opTable[c.row()].imm {
 	case ImmMemArg, ImmMemLane, ImmMemory, ImmMemories:
 		return true
 	}

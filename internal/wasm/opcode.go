@@ -188,7 +188,7 @@ func (o Opcode) Imm() Imm {
 	if o.row() >= tableSize || o > 0xff && o < 0xfc00 {
 		return ImmInvalid
 	}
-	return opTable.info[o.row()].imm
+	return opTable[o.row()].imm
 }
 
 // String returns the name of the text format.
@@ -196,7 +196,7 @@ func (o Opcode) String() string {
 	if o.Imm() == ImmInvalid {
 		return "invalid"
 	}
-	return opTable.name[o.row()]
+	return opNames()[o.row()]
 }
 
 // NaturalAlign returns log2 of the bytes a memory access touches, for opcodes with a memory argument.
@@ -204,7 +204,7 @@ func (o Opcode) NaturalAlign() uint32 {
 	if o.Imm() == ImmInvalid {
 		return 0
 	}
-	return uint32(opTable.info[o.row()].align)
+	return uint32(opTable[o.row()].align)
 }
 
 // IsAtomic tells whether o is an instruction of the threads feature.

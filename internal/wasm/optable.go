@@ -1,13 +1,29 @@
 package wasm
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // opTable is built once from the rows below and never written again.
-var opTable = buildTable()
+var opTable = func() *[tableSize]opInfo {
+	t := table{info: new([tableSize]opInfo)}
+	t.build()
+	return t.info
+}()
 
+// opNames are built from them when somebody wants to read one: a program that starts
+// should not wait for the words of errors.
+var opNames = sync.OnceValue(func() *[tableSize]string {
+	t := table{name: new([tableSize]string)}
+	t.build()
+	return t.name
+})
+
+// table is what the rows below are written to.
 type table struct {
-	info [tableSize]opInfo
-	name [tableSize]string
+	info *[tableSize]opInfo // nil: not wanted
+	name *[tableSize]string // nil: not wanted
 }
 
 // letters stand for value types in signatures: "ii:l" takes two i32 and gives an i64.
@@ -28,7 +44,13 @@ func letter(c byte) uint8 {
 }
 
 // put adds one instruction. An empty signature means that the Checker types it.
-func (t *table) put(code Opcode, name, sig string, imm Imm, align, lanes uint8) {
+func (t *table) put(code Opcode, prefix, name, sig string, imm Imm, align, lanes uint8) {
+	if t.name != nil {
+		t.name[code.row()] = prefix + name
+	}
+	if t.info == nil {
+		return
+	}
 	in, out, plain := strings.Cut(sig, ":")
 	x := opInfo{imm: imm, nin: uint8(len(in)), align: align, lanes: lanes, plain: plain}
 	for i := range len(in) {
@@ -37,28 +59,30 @@ func (t *table) put(code Opcode, name, sig string, imm Imm, align, lanes uint8) 
 	if out != "" {
 		x.out = letter(out[0])
 	}
-	t.info[code.row()], t.name[code.row()] = x, name
+	t.info[code.row()] = x
 }
 
 // row adds instructions with consecutive opcodes; "-" leaves a hole.
 func (t *table) row(code Opcode, prefix, names, sig string, imm Imm) {
-	for i, n := range strings.Fields(names) {
+	for n := range strings.FieldsSeq(names) {
 		if n != "-" {
-			t.put(code+Opcode(i), prefix+n, sig, imm, 0, 0)
+			t.put(code, prefix, n, sig, imm, 0, 0)
 		}
+		code++
 	}
 }
 
 // mem adds consecutive memory accesses; aligns has one digit per name.
 func (t *table) mem(code Opcode, prefix, names, sig, aligns string, imm Imm) {
-	for i, n := range strings.Fields(names) {
+	i := 0
+	for n := range strings.FieldsSeq(names) {
 		align := aligns[i] - '0'
-		t.put(code+Opcode(i), prefix+n, sig, imm, align, 16>>align)
+		t.put(code+Opcode(i), prefix, n, sig, imm, align, 16>>align)
+		i++
 	}
 }
 
-func buildTable() *table {
-	t := new(table)
+func (t *table) build() {
 	t.control()
 	t.memory()
 	t.numeric()
@@ -67,7 +91,6 @@ func buildTable() *table {
 	t.vector()
 	t.vectorArithmetic()
 	t.atomics()
-	return t
 }
 
 func (t *table) control() {
@@ -194,24 +217,23 @@ func (t *table) vector() {
 	t.row(0xfd0c, "v128.", "const", ":v", ImmV128)
 	t.row(0xfd0d, "i8x16.", "shuffle", "vv:v", ImmShuffle)
 	t.row(0xfd0e, "i8x16.", "swizzle", "vv:v", ImmNone)
-	for i, x := range strings.Fields("i8x16:i i16x8:i i32x4:i i64x2:l f32x4:f f64x2:d") {
-		shape, scalar, _ := strings.Cut(x, ":")
-		t.put(0xfd0f+Opcode(i), shape+".splat", scalar+":v", ImmNone, 0, 0)
-	}
-	code := Opcode(0xfd15)
-	for _, x := range strings.Fields("i8x16:i:16 i16x8:i:8 i32x4:i:4 i64x2:l:2 f32x4:f:4 f64x2:d:2") {
-		f := strings.Split(x, ":")
-		lanes := map[string]uint8{"16": 16, "8": 8, "4": 4, "2": 2}[f[2]]
-		names := []string{"extract_lane"}
-		if lanes >= 8 {
-			names = []string{"extract_lane_s", "extract_lane_u"}
+	splat, lane := Opcode(0xfd0f), Opcode(0xfd15)
+	for _, s := range [...]struct {
+		name, scalar string
+		lanes        uint8
+	}{{"i8x16.", "i", 16}, {"i16x8.", "i", 8}, {"i32x4.", "i", 4}, {"i64x2.", "l", 2}, {"f32x4.", "f", 4}, {"f64x2.", "d", 2}} {
+		t.put(splat, s.name, "splat", s.scalar+":v", ImmNone, 0, 0)
+		splat++
+		names := "extract_lane"
+		if s.lanes >= 8 {
+			names = "extract_lane_s extract_lane_u"
 		}
-		for _, n := range names {
-			t.put(code, f[0]+"."+n, "v:"+f[1], ImmLane, 0, lanes)
-			code++
+		for n := range strings.FieldsSeq(names) {
+			t.put(lane, s.name, n, "v:"+s.scalar, ImmLane, 0, s.lanes)
+			lane++
 		}
-		t.put(code, f[0]+".replace_lane", "v"+f[1]+":v", ImmLane, 0, lanes)
-		code++
+		t.put(lane, s.name, "replace_lane", "v"+s.scalar+":v", ImmLane, 0, s.lanes)
+		lane++
 	}
 	const icmp = "eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u"
 	t.row(0xfd23, "i8x16.", icmp, "vv:v", ImmNone)

@@ -55,7 +55,7 @@ func TestTableAgainstWabt(t *testing.T) {
 	text.WriteString("(module (memory 1) (table 1 funcref) (elem func) (data \"\")\n")
 	var plain []Opcode
 	for _, op := range allOpcodes() {
-		info := &opTable.info[op.row()]
+		info := &opTable[op.row()]
 		if !info.plain {
 			continue
 		}
@@ -104,7 +104,7 @@ func TestTableAgainstWabt(t *testing.T) {
 		if w.Err() != nil || op.Code != want {
 			t.Errorf("%s is %#x for wabt and %s %#x for us", want, body.Bytes[op.Start:], op.Code, uint16(op.Code))
 		}
-		if info := &opTable.info[want.row()]; info.imm == ImmMemArg || info.imm == ImmMemLane {
+		if info := &opTable[want.row()]; info.imm == ImmMemArg || info.imm == ImmMemLane {
 			if op.Align != info.align {
 				t.Errorf("%s is aligned to 2^%d for wabt and 2^%d for us", want, op.Align, info.align)
 			}

@@ -13,7 +13,7 @@ func (o Opcode) Signature() (s Signature, plain bool) {
 	if o.Imm() == ImmInvalid {
 		return s, false
 	}
-	x := &opTable.info[o.row()]
+	x := &opTable[o.row()]
 	for _, t := range x.in[:x.nin] {
 		s.Params = append(s.Params, ValueType(t))
 	}

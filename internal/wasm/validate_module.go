@@ -238,7 +238,7 @@ func (c *moduleChecker) constant(section string, expr Span, want ValueType) {
 			c.failAt(section, r.fault.at, "%s", r.fault.msg)
 			return
 		}
-		info := &opTable.info[op.Code.row()]
+		info := &opTable[op.Code.row()]
 		for i := int(info.nin) - 1; i >= 0; i-- {
 			n := len(stack) - 1
 			if n < 0 || stack[n] != ValueType(info.in[i]) {

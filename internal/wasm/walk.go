@@ -136,7 +136,7 @@ func (r *reader) next(op *Op) {
 			return
 		}
 	}
-	switch imm := opTable.info[op.Code.row()].imm; imm {
+	switch imm := opTable[op.Code.row()].imm; imm {
 	case ImmNone:
 	case ImmLabel, ImmFunc, ImmLocal, ImmGlobal, ImmTable, ImmType, ImmTag, ImmData, ImmElem:
 		op.Index = r.u32()

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
@@ -219,21 +220,27 @@ func (c *checker) sourceAdd(step Step, cmd *instructions.AddCommand) {
 	}
 }
 
-var gitURL = regexp.MustCompile(`^(git@|git://|ssh://)|^https?://[^?#]*\.git([?#]|$)|^(github\.com|gitlab\.com)/`)
+// gitURL, and numericUser below, are compiled when a recipe needs them, for every
+// command would wait for it else.
+var gitURL = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(git@|git://|ssh://)|^https?://[^?#]*\.git([?#]|$)|^(github\.com|gitlab\.com)/`)
+})
 
 // IsGit reports whether an ADD source is a git repository.
-func IsGit(src string) bool { return gitURL.MatchString(src) }
+func IsGit(src string) bool { return gitURL().MatchString(src) }
 
 // IsRemote reports whether an ADD source is fetched: a URL or a package URL.
 func IsRemote(src string) bool {
 	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "pkg:")
 }
 
-var numericUser = regexp.MustCompile(`^(root|\d{1,10}|\$.*)?(:(root|\d{1,10}|\$.*))?$`)
+var numericUser = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(root|\d{1,10}|\$.*)?(:(root|\d{1,10}|\$.*))?$`)
+})
 
 // IsNumericUser reports whether s is a USER or --chown value that needs no
 // user names: numbers, root (which is 0), or a variable.
-func IsNumericUser(s string) bool { return numericUser.MatchString(s) }
+func IsNumericUser(s string) bool { return numericUser().MatchString(s) }
 
 func isShell(argv []string) bool {
 	if len(argv) < 2 || argv[len(argv)-1] != "-c" {
