@@ -33,7 +33,12 @@ func overGRPC(c Config) oipgrpc.Options {
 	if c.Repository.MaxTimeout > 0 { // to send it, as slowly as a client may, and to answer it
 		longest = guard.DefaultReadTimeout + time.Duration(most/guard.MinRate)*time.Second + c.Repository.MaxTimeout
 	}
+	slow := g.ReadTimeout
+	if slow == 0 {
+		slow = guard.DefaultReadTimeout
+	}
 	return oipgrpc.Options{
+		ReadTimeout: slow, MinRate: guard.MinRate,
 		Version: c.Version, MaxMessage: int(min(most, math.MaxInt32)), MaxRequests: max(all, 0), Settings: c.Settings,
 		Guard: &oipgrpc.Guard{Keys: g.Keys, Done: g.Answered, Log: g.Log, Longest: longest},
 	}
@@ -46,13 +51,12 @@ type rpc struct {
 }
 
 func (s *Server) newRPC(c *tls.Config) rpc {
-	more := s.operations.grpc()
-	if c != nil {
-		more = append(more, grpc.Creds(credentials.NewTLS(c)))
-	}
 	o, ending := s.grpc, make(chan struct{})
+	if c != nil {
+		o.Creds = credentials.NewTLS(c)
+	}
 	o.Ending = ending
-	return rpc{oipgrpc.New(s.models(), o, more...), ending}
+	return rpc{oipgrpc.New(s.models(), o, s.operations.grpc()...), ending}
 }
 
 // serve takes the connections of listeners until the server ends.

@@ -30,6 +30,8 @@ type Guard struct {
 	// Longest bounds a call that is no stream, from its head to its answer: a client
 	// that sends slowly, too; 0 does not.
 	Longest time.Duration
+
+	calls *calls // nil: as many as may come
 }
 
 // open tells calls that need no key: health and readiness.
@@ -61,6 +63,11 @@ func (g *Guard) tap(ctx context.Context, info *tap.Info) (context.Context, error
 			return nil, err
 		}
 		r.Key = name
+	}
+	if g.calls != nil && !open(info.FullMethodName) && !g.calls.enter(ctx) {
+		err := status.Error(codes.ResourceExhausted, "the server has as many calls as it may: ask again")
+		g.done(ctx, r, err)
+		return nil, err
 	}
 	if g.Longest > 0 && !streams(info.FullMethodName) {
 		var b bounded

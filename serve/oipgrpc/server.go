@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
@@ -27,6 +29,14 @@ type Options struct {
 	// MaxRequests bounds the bytes that all infer requests which wait or are computed
 	// have together; 0: no bound.
 	MaxRequests int64
+	// ReadTimeout is how long a client may take to send a request, and a second more for
+	// each MinRate bytes of it; 0: as long as it likes.
+	ReadTimeout time.Duration
+	MinRate     int64
+	// Idle is how long a connection without requests is kept; 0 means DefaultIdle.
+	Idle time.Duration
+	// Creds encrypt; nil: nothing does.
+	Creds credentials.TransportCredentials
 	// Streams bounds the requests of one connection that are worked on at once; 0
 	// means DefaultStreams.
 	Streams int
@@ -43,6 +53,7 @@ type Options struct {
 const (
 	DefaultMaxMessage = 64 << 20
 	DefaultStreams    = 1024
+	DefaultIdle       = 5 * time.Minute
 )
 
 const (
@@ -51,6 +62,9 @@ const (
 	pingEvery    = time.Minute      // a connection that is silent is asked whether it is there
 	pingTimeout  = 20 * time.Second
 	leastPing    = 5 * time.Second // clients that ask more often are disconnected
+	streamWindow = 128 << 10       // bytes of a stream that may wait until they are taken
+	connWindow   = 4 << 20         // of a connection, without that anybody waits for the client's answer
+	leastCalls   = 1024
 )
 
 // New makes a server of the protocol, with the health service of gRPC and reflection.
@@ -68,13 +82,32 @@ func New(m inference.Repository, o Options, more ...grpc.ServerOption) *grpc.Ser
 	if o.Guard == nil {
 		o.Guard = &Guard{}
 	}
+	own := *o.Guard // of this server
+	o.Guard = &own
+	if o.Idle == 0 {
+		o.Idle = DefaultIdle
+	}
+	if o.Creds == nil {
+		o.Creds = insecure.NewCredentials()
+	}
+	in := &intake{first: o.ReadTimeout}
+	if o.ReadTimeout > 0 {
+		in.rate = max(o.MinRate, 1)
+	}
+	if o.MaxRequests > 0 { // one message always may
+		in.most = max(o.MaxRequests, int64(o.MaxMessage))
+		o.Guard.calls = &calls{most: max(in.most/streamWindow, leastCalls)}
+	}
 	s := grpc.NewServer(append([]grpc.ServerOption{
+		grpc.Creds(&counting{o.Creds, in}),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connWindow),
 		grpc.MaxRecvMsgSize(o.MaxMessage),
 		grpc.RPCDecompressor(deflate{int64(o.MaxMessage)}), //nolint:staticcheck // the other way is for the whole process
 		grpc.MaxConcurrentStreams(uint32(o.Streams)),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(helloTimeout),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: o.Idle, Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.InTapHandle(o.Guard.tap),
 		grpc.ChainUnaryInterceptor(o.Guard.unary),
