@@ -7,10 +7,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/wherry-run/wherry/internal/local"
 )
 
 const (
@@ -155,7 +156,7 @@ func (e *Endpoint) dialMember(ctx context.Context, h host, port uint16, udp bool
 
 // dialProcess connects to a container of another process.
 func (e *Endpoint) dialProcess(ctx context.Context, p peer, from, to netip.AddrPort) (net.Conn, error) {
-	raw, err := dialLocal(ctx, filepath.Join(e.store.run, p.other.Socket))
+	raw, err := local.Dial(ctx, p.other.Socket)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", to, syscall.ECONNREFUSED)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wherry-run/wherry/internal/local"
 	"github.com/wherry-run/wherry/wasi"
 )
 
@@ -50,6 +52,9 @@ type Config struct {
 	Mode string
 	// Networks are those it is in.
 	Networks []Joining
+	// Reachable has it take connections of others even if it is in no network, so that
+	// it can be put into one later.
+	Reachable bool
 	// Publish are the ports that are taken on the host.
 	Publish []Port
 	// Expose are ports that are listened on before the program asks for them, as
@@ -183,13 +188,16 @@ func (e *Endpoint) Preopened() []uint16 {
 	return list
 }
 
+// runDir is the folder for sockets.
+const runDir = "run"
+
 // joinAll puts the container into its networks.
 func (e *Endpoint) joinAll(ctx context.Context) error {
 	s := e.store
-	if e.config.Mode == Host || e.config.Mode == None || len(e.config.Networks) == 0 {
+	if e.config.Mode == Host || e.config.Mode == None || len(e.config.Networks) == 0 && !e.config.Reachable {
 		return nil
 	}
-	l, err := listenLocal(ctx, filepath.Join(s.run, s.socketName(e.config.ID)))
+	l, socket, err := local.Listen(ctx, local.Addresses(filepath.Join(s.dir, runDir), e.config.ID))
 	if err != nil {
 		return fmt.Errorf("take connections of other containers: %w", err)
 	}
@@ -200,7 +208,13 @@ func (e *Endpoint) joinAll(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	internal := true
+	if err := os.MkdirAll(filepath.Join(s.dir, endpointsDir), 0o700); err != nil {
+		return err
+	}
+	if err := writeFile(s.endpointFile(e.config.ID), Member{ID: e.config.ID, Name: e.config.Name, Socket: socket}); err != nil {
+		return err
+	}
+	internal := len(e.config.Networks) > 0
 	for _, j := range e.config.Networks {
 		if err := checkAliases(j.Aliases); err != nil {
 			return err
@@ -209,7 +223,7 @@ func (e *Endpoint) joinAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.join(ctx, n, Member{ID: e.config.ID, Name: e.config.Name, Aliases: j.Aliases}); err != nil {
+		if _, err := s.join(ctx, n, Member{ID: e.config.ID, Name: e.config.Name, Aliases: j.Aliases, Socket: socket}); err != nil {
 			return err
 		}
 		internal = internal && n.Internal
@@ -358,7 +372,7 @@ func (e *Endpoint) leave() error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	errs := []error{removeFile(e.store.endpointFile(e.config.ID))}
 	for _, n := range all {
 		errs = append(errs, removeFile(e.store.memberFile(n.ID, e.config.ID)))
 	}

@@ -12,11 +12,13 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/wherry-run/wherry/internal/local"
 	"github.com/wherry-run/wherry/wasi"
 )
 
@@ -28,24 +30,24 @@ func idOf(name string) string {
 
 // opened is the networks of one process; others opened with the same folders are
 // other processes' to each other.
-func opened(t *testing.T, dir, run string) *Store {
+func opened(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir, run)
+	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// folders are for networks and sockets; paths of sockets are short.
-func folders(t *testing.T) (dir, run string) {
+// folder is for networks. Paths of sockets are short, and so is its.
+func folder(t *testing.T) string {
 	t.Helper()
-	run, err := os.MkdirTemp("", "wn")
+	dir, err := os.MkdirTemp("", "wn")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(run) })
-	return t.TempDir(), run
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func created(t *testing.T, s *Store, names ...string) {
@@ -124,8 +126,8 @@ func says(t *testing.T, c net.Conn, err error) {
 }
 
 func TestContainersReachEachOther(t *testing.T) {
-	dir, run := folders(t)
-	here, there := opened(t, dir, run), opened(t, dir, run)
+	dir := folder(t)
+	here, there := opened(t, dir), opened(t, dir)
 	created(t, here, "app", "data")
 	db := attached(t, there, Config{Name: "db-1", Networks: []Joining{{Network: "data", Aliases: []string{"db", "Primary"}}}})
 	web := attached(t, here, Config{Name: "web", Networks: in("app", "data")})
@@ -192,6 +194,21 @@ func TestContainersReachEachOther(t *testing.T) {
 			t.Error("reached after it was disconnected")
 		}
 	})
+	t.Run("connect one that is alone", func(t *testing.T) {
+		alone := attached(t, here, Config{Name: "alone", Reachable: true})
+		if _, err := alone.DialContext(ctx, "tcp", "db:5432"); err == nil {
+			t.Error("reached before it was connected")
+		}
+		if _, err := there.Connect(ctx, "data", Member{ID: idOf("alone"), Name: "alone"}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := alone.DialContext(ctx, "tcp", "db:5432")
+		says(t, c, err)
+		alone.Close()
+		if _, err := there.Connect(ctx, "data", Member{ID: idOf("alone"), Name: "alone"}); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("%v", err)
+		}
+	})
 	t.Run("addresses", func(t *testing.T) {
 		l, err := db.Listen(ctx, "tcp", ":7")
 		if err != nil {
@@ -223,7 +240,7 @@ func TestContainersReachEachOther(t *testing.T) {
 		if list, err := here.Prune(ctx, nil); len(list) != 2 || err != nil {
 			t.Errorf("%v, %v", list, err)
 		}
-		if left, err := os.ReadDir(run); len(left) != 0 || err != nil {
+		if left, err := os.ReadDir(filepath.Join(dir, runDir)); len(left) != 0 || err != nil {
 			t.Errorf("left of sockets: %v, %v", left, err)
 		}
 	})
@@ -239,8 +256,8 @@ func firstAddress(t *testing.T, s *Store, network, name string) string {
 }
 
 func TestPublishedPorts(t *testing.T) {
-	dir, run := folders(t)
-	s := opened(t, dir, run)
+	dir := folder(t)
+	s := opened(t, dir)
 	ports, err := ParsePublish("80")
 	if err != nil {
 		t.Fatal(err)
@@ -289,8 +306,8 @@ func TestAllowed(t *testing.T) {
 		}
 	}()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	dir, run := folders(t)
-	s := opened(t, dir, run)
+	dir := folder(t)
+	s := opened(t, dir)
 	for _, c := range []struct {
 		allow, hosts, dial string
 		ok                 bool
@@ -334,17 +351,17 @@ func TestAllowed(t *testing.T) {
 }
 
 func TestWaitsEnd(t *testing.T) {
-	dir, run := folders(t)
-	s := opened(t, dir, run)
+	dir := folder(t)
+	s := opened(t, dir)
 	created(t, s, "n")
 	a := attached(t, s, Config{Name: "a", Networks: in("n")})
-	b := attached(t, opened(t, dir, run), Config{Name: "b", Networks: in("n")})
+	b := attached(t, opened(t, dir), Config{Name: "b", Networks: in("n")})
 	l, err := b.Listen(t.Context(), "tcp", ":1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { // says nothing
-		c, err := net.Dial("unix", run+"/"+s.socketName(idOf("b")))
+		c, err := local.Dial(t.Context(), s.socketOf(t.Context(), idOf("b")))
 		if err == nil {
 			defer c.Close()
 			_, _ = c.Read(make([]byte, 1))

@@ -3,8 +3,6 @@ package network
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/wherry-run/wherry/internal/local"
 )
 
 const (
@@ -31,7 +31,7 @@ type Member struct {
 	Aliases []string `json:"Aliases,omitempty"`
 	// Address is the container's in this network.
 	Address netip.Addr `json:"Address"`
-	// Socket is where its process takes connections for it.
+	// Socket is where its process takes connections for it, an address of package local.
 	Socket string `json:"Socket"`
 }
 
@@ -136,7 +136,7 @@ func (s *Store) alive(ctx context.Context, m Member) bool {
 	if s.endpoint(m.ID) != nil {
 		return true
 	}
-	c, err := dialLocal(ctx, filepath.Join(s.run, m.Socket))
+	c, err := local.Dial(ctx, m.Socket)
 	if err != nil {
 		return ctx.Err() != nil // nobody was asked
 	}
@@ -144,14 +144,7 @@ func (s *Store) alive(ctx context.Context, m Member) bool {
 	return true
 }
 
-// socketName is the name of a container's socket: the same whenever it runs, and
-// short, since paths of sockets are.
-func (s *Store) socketName(id string) string {
-	sum := sha256.Sum256([]byte(s.dir + "\x00" + id))
-	return "n-" + hex.EncodeToString(sum[:8])
-}
-
-// join writes a container into a network. The store is locked.
+// join writes a container, whose Socket is known, into a network. The store is locked.
 func (s *Store) join(ctx context.Context, n Network, m Member) (Member, error) {
 	list, err := s.sweep(ctx, n)
 	if err != nil {
@@ -169,7 +162,7 @@ func (s *Store) join(ctx context.Context, n Network, m Member) (Member, error) {
 	if !n.Subnet.Contains(a) || !n.Subnet.Contains(a.Next()) {
 		return m, fmt.Errorf("network %s has no address left: %d containers run in it", n.Name, len(list))
 	}
-	m.Address, m.Socket = a, s.socketName(m.ID)
+	m.Address = a
 	return m, writeFile(s.memberFile(n.ID, m.ID), m)
 }
 
@@ -186,8 +179,8 @@ func checkAliases(list []string) error {
 	return nil
 }
 
-// Connect puts a container that runs into one more network. It takes effect with
-// the next connection.
+// Connect puts a container that runs, and was attached as Reachable or with networks,
+// into one more. It takes effect with the next connection.
 func (s *Store) Connect(ctx context.Context, name string, m Member) (Member, error) {
 	if !isID(m.ID) {
 		return m, fmt.Errorf("connect to network %s: %.80q is no container's ID", name, m.ID)
@@ -207,11 +200,30 @@ func (s *Store) Connect(ctx context.Context, name string, m Member) (Member, err
 	if _, err := s.member(n, m.ID); err == nil {
 		return m, fmt.Errorf("container %s is in network %s already", m.Name, n.Name)
 	}
+	if m.Socket = s.socketOf(ctx, m.ID); m.Socket == "" {
+		return m, fmt.Errorf("connect to network %s: container %s %w", n.Name, m.Name, ErrNotRunning)
+	}
 	m, err = s.join(ctx, n, m)
 	if err != nil {
 		return m, fmt.Errorf("connect to network %s: %w", n.Name, err)
 	}
 	return m, nil
+}
+
+// endpointsDir says of every container that takes connections where it does.
+const endpointsDir = "endpoints"
+
+func (s *Store) endpointFile(id string) string {
+	return filepath.Join(s.dir, endpointsDir, id+".json")
+}
+
+// socketOf is where the process of a container takes connections; "" when it does not.
+func (s *Store) socketOf(ctx context.Context, id string) string {
+	var m Member
+	if err := readFile(s.endpointFile(id), &m); err != nil || m.ID != id || !s.alive(ctx, m) {
+		return ""
+	}
+	return m.Socket
 }
 
 // Disconnect takes a container out of a network. Connections that are open go on.

@@ -43,6 +43,8 @@ const networkBits = 22
 var (
 	// ErrNotFound is a network that there is not.
 	ErrNotFound = errors.New("no such network")
+	// ErrNotRunning is a container that takes no connections.
+	ErrNotRunning = errors.New("does not run, or runs without a network")
 	// ErrExists is a network that there is already.
 	ErrExists = errors.New("there is a network of this name")
 )
@@ -71,20 +73,18 @@ type Network struct {
 // A Store has the networks of this user.
 type Store struct {
 	dir string // a folder for each network
-	run string // local sockets
 
 	mu    sync.Mutex
 	local map[string]*Endpoint // of this process, by container
 }
 
-// Open opens the networks in dir, which need not be there yet. Sockets lie in run,
-// a folder of this user with a short path that nobody else may look into.
-func Open(dir, run string) (*Store, error) {
+// Open opens the networks in dir, which need not be there yet.
+func Open(dir string) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open networks: %w", err)
 	}
-	return &Store{dir: abs, run: run, local: map[string]*Endpoint{}}, nil
+	return &Store{dir: abs, local: map[string]*Endpoint{}}, nil
 }
 
 // lock keeps other processes from changing networks until unlock.

@@ -68,7 +68,6 @@ type machine struct {
 	rt    *runtime.Runtime
 	store *network.Store
 	dir   string
-	run   string
 }
 
 func newMachine(t testing.TB) *machine {
@@ -78,12 +77,7 @@ func newMachine(t testing.TB) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rt.Close(context.WithoutCancel(t.Context())) })
-	run, err := os.MkdirTemp("", "wn") // paths of sockets are short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(run) })
-	m := &machine{rt: rt, dir: t.TempDir(), run: run}
+	m := &machine{rt: rt, dir: t.TempDir()}
 	m.store = m.open(t)
 	return m
 }
@@ -91,7 +85,7 @@ func newMachine(t testing.TB) *machine {
 // open opens the networks as another process would.
 func (m *machine) open(t testing.TB) *network.Store {
 	t.Helper()
-	s, err := network.Open(m.dir, m.run)
+	s, err := network.Open(m.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
