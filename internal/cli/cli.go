@@ -64,6 +64,7 @@ type app struct {
 	progress *ux.Progress
 
 	compiling *compiling
+	kept      *keptRun // of a container that has a supervisor; nil otherwise
 }
 
 func (a *app) root() *cobra.Command {
@@ -85,7 +86,7 @@ func (a *app) root() *cobra.Command {
 		return &hinted{&ux.UsageError{Text: err.Error()}, "see: " + cmd.CommandPath() + " --help"}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and build:"}, &cobra.Group{ID: "image", Title: "Images and registries:"}, &cobra.Group{ID: "system", Title: "This machine:"})
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and build:"}, &cobra.Group{ID: "container", Title: "Containers:"}, &cobra.Group{ID: "image", Title: "Images and registries:"}, &cobra.Group{ID: "system", Title: "This machine:"})
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
 			c.GroupID = group
@@ -93,10 +94,11 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add("run", a.runCommand(), a.serveCommand(), a.predictCommand(), a.testCommand(), a.buildCommand(), a.initCommand(), a.convertCommand(), a.benchCommand(), a.generateCommand())
+	add("container", a.containerCommands()...)
 	add("image", a.imagesCommand(), a.pullCommand(), a.pushCommand(), a.tagCommand(), a.rmiCommand(), a.historyCommand(),
 		a.inspectCommand(), a.saveCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
 	add("system", a.doctorCommand(), a.infoCommand(), a.systemCommand(), a.versionCommand())
-	root.AddCommand(a.warmCommand())
+	root.AddCommand(a.warmCommand(), a.superviseCommand())
 	root.SetHelpCommandGroupID("system")
 	root.SetCompletionCommandGroupID("system")
 	return root
@@ -148,7 +150,11 @@ func (a *app) runtime(ctx context.Context, options ...runtime.Option) (*runtime.
 		runtime.WithCacheDir(moduleCache(p)), runtime.WithBakedCache(a.env(bakedVariable)),
 		runtime.WithProgress(a.compiling), runtime.WithKernels(a.env(kernelsVariable)),
 	}, options...)
-	return runtime.New(ctx, options...)
+	rt, err := runtime.New(ctx, options...)
+	if err == nil {
+		a.kept.running(rt)
+	}
+	return rt, err
 }
 
 // complete offers the names of local images to the shell.

@@ -39,7 +39,7 @@ func (a *app) rmiCommand() *cobra.Command {
 		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			failed := false
 			for _, name := range args {
-				removed, err := images.Remove(ctx, s, name, images.RemoveOptions{Force: force})
+				removed, err := images.Remove(ctx, s, name, images.RemoveOptions{Force: force, Users: a.users})
 				for _, r := range removed {
 					if r.Untagged != "" {
 						fmt.Fprintln(a.Out, "Untagged:", r.Untagged)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/layer"
+	"github.com/wherry-run/wherry/internal/state"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/packager"
 	"github.com/wherry-run/wherry/runtime"
@@ -48,8 +49,8 @@ func (b baseImage) Memory(ctx context.Context, s *oci.Snapshot) (*os.File, error
 }
 
 // parseMounts reads -v, --mount and --tmpfs.
-func parseMounts(o runOptions) ([]runtime.Mount, error) {
-	var list []runtime.Mount
+func parseMounts(o runOptions) ([]state.Mount, error) {
+	var list []state.Mount
 	for _, v := range o.volumes {
 		m, err := parseVolume(v)
 		if err != nil {
@@ -66,7 +67,10 @@ func parseMounts(o runOptions) ([]runtime.Mount, error) {
 	}
 	for _, text := range o.tmpfs {
 		target, options, _ := strings.Cut(text, ":")
-		m := runtime.Mount{Target: target}
+		m := state.Mount{Type: mountTmpfs, Target: target}
+		if !strings.HasPrefix(target, "/") {
+			return nil, &ux.UsageError{Text: fmt.Sprintf("--tmpfs %q: write an absolute path in the container", text)}
+		}
 		for _, option := range strings.Split(options, ",") {
 			if size, ok := strings.CutPrefix(option, "size="); ok {
 				n, err := units.RAMInBytes(size)
@@ -78,22 +82,41 @@ func parseMounts(o runOptions) ([]runtime.Mount, error) {
 		}
 		list = append(list, m)
 	}
+	seen := map[string]bool{}
+	for _, m := range list {
+		if target := path.Clean(m.Target); seen[target] {
+			return nil, &ux.UsageError{Text: "two mounts have the same place in the container: " + target}
+		} else {
+			seen[target] = true
+		}
+	}
 	return list, nil
 }
 
-// parseVolume reads HOST:CONTAINER[:ro]. HOST may begin with a drive letter.
-func parseVolume(v string) (runtime.Mount, error) {
-	bad := &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: write HOST:CONTAINER[:ro]", v)}, "for example -v ./data:/data:ro"}
+// The types of mounts, in Docker's words.
+const (
+	mountBind   = "bind"
+	mountVolume = "volume"
+	mountTmpfs  = "tmpfs"
+)
+
+// parseVolume reads HOST:CONTAINER[:ro], NAME:CONTAINER[:ro] of a volume, or CONTAINER
+// of one without a name. HOST may begin with a drive letter.
+func parseVolume(v string) (state.Mount, error) {
+	bad := &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: write HOST:CONTAINER[:ro], or NAME:CONTAINER[:ro]", v)}, "for example -v ./data:/data:ro"}
+	if strings.HasPrefix(v, "/") && !strings.Contains(v, ":") {
+		return rooted(v, state.Mount{Type: mountVolume, Target: v, Anonymous: true})
+	}
 	rest, drive := v, ""
 	if len(v) > 2 && v[0] != '/' && v[1] == ':' && (v[2] == '\\' || v[2] == '/') {
 		drive, rest = v[:2], v[2:]
 	}
 	host, rest, ok := strings.Cut(rest, ":")
 	if !ok || host == "" {
-		return runtime.Mount{}, bad
+		return state.Mount{}, bad
 	}
 	target, mode, _ := strings.Cut(rest, ":")
-	m := runtime.Mount{Source: drive + host, Target: target}
+	m := state.Mount{Type: mountBind, Source: drive + host, Target: target}
 	for _, option := range strings.Split(mode, ",") {
 		switch option {
 		case "ro":
@@ -106,17 +129,29 @@ func parseVolume(v string) (runtime.Mount, error) {
 	if !strings.HasPrefix(target, "/") {
 		return m, bad
 	}
-	if path.Clean(target) == "/" {
-		return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: the root of the container is the image's", v)},
-			"mount what the program needs, for example -v " + drive + host + ":/data"}
+	if m, err := rooted(v, m); err != nil {
+		return m, err
 	}
-	if !isPath(m.Source) {
-		return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: %s is not a path", v, m.Source)}, "to mount a folder write ./" + m.Source}
+	if isPath(m.Source) {
+		return absoluteSource(m)
 	}
-	return absoluteSource(m)
+	if !state.ValidName(m.Source) {
+		return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: %s is neither a path nor the name of a volume", v, m.Source)}, "to mount a folder write ./" + m.Source}
+	}
+	m.Type, m.Name, m.Source = mountVolume, m.Source, ""
+	return m, nil
 }
 
-func absoluteSource(m runtime.Mount) (runtime.Mount, error) {
+// rooted refuses a mount over the container's root.
+func rooted(v string, m state.Mount) (state.Mount, error) {
+	if path.Clean(m.Target) != "/" {
+		return m, nil
+	}
+	return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: the root of the container is the image's", v)},
+		"mount what the program needs, for example -v " + strings.TrimSuffix(v, ":"+m.Target) + ":/data"}
+}
+
+func absoluteSource(m state.Mount) (state.Mount, error) {
 	given := m.Source
 	abs, err := filepath.Abs(given)
 	if err != nil {
@@ -129,13 +164,13 @@ func absoluteSource(m runtime.Mount) (runtime.Mount, error) {
 	return m, nil
 }
 
-func parseMount(text string) (runtime.Mount, error) {
-	m, kind := runtime.Mount{}, "volume"
+func parseMount(text string) (state.Mount, error) {
+	m := state.Mount{Type: mountVolume}
 	for _, part := range strings.Split(text, ",") {
 		k, v, hasValue := strings.Cut(part, "=")
 		switch k {
 		case "type":
-			kind = v
+			m.Type = v
 		case "source", "src":
 			m.Source = v
 		case "target", "dst", "destination":
@@ -155,11 +190,14 @@ func parseMount(text string) (runtime.Mount, error) {
 	switch {
 	case !strings.HasPrefix(m.Target, "/"):
 		return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: target must be an absolute path in the container", text)}
-	case kind == "tmpfs":
+	case m.Type == mountTmpfs:
 		m.Source = ""
 		return m, nil
-	case kind == "bind" && m.Source != "":
+	case m.Type == mountBind && m.Source != "":
 		return absoluteSource(m)
+	case m.Type == mountVolume && (m.Source == "" || state.ValidName(m.Source)):
+		m.Name, m.Source, m.Anonymous = m.Source, "", m.Source == ""
+		return rooted(text, m)
 	}
-	return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: write type=bind,source=PATH,target=PATH or type=tmpfs,target=PATH", text)}
+	return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: write type=bind,source=PATH,target=PATH, type=volume,source=NAME,target=PATH or type=tmpfs,target=PATH", text)}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
@@ -46,6 +47,13 @@ type runOptions struct {
 	noSnapshot             bool
 	recordHotSet           string
 	serving                runServing
+	life                   lifeOptions
+
+	// Of a container that is kept: its mounts, its folder, and that the streams are
+	// whose who attached.
+	mounted    []runtime.Mount
+	dir        string
+	supervised bool
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -74,6 +82,13 @@ that, and serves several.`,
 		},
 	}
 	f := cmd.Flags()
+	f.BoolVarP(&o.life.detach, "detach", "d", false, "leave it running in the background, and print its ID")
+	o.flags(f)
+	return cmd
+}
+
+// flags are those that run and create have in common.
+func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.SetInterspersed(false)
 	f.StringArrayVarP(&o.env, "env", "e", nil, "variable for the program, NAME=VALUE, or NAME to pass yours on")
 	f.StringArrayVar(&o.envFiles, "env-file", nil, "file of variables, one NAME=VALUE a line")
@@ -100,8 +115,7 @@ that, and serves several.`,
 	f.StringArrayVar(&o.models, "nn-model", nil, "model that the program may load by a name (wasi-nn), NAME=FILE.onnx")
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	o.serving.flags(f)
-	f.Bool("rm", true, "remove the container when it ends (always so in the foreground)")
-	return cmd
+	o.life.flags(f)
 }
 
 // isPath tells paths from image names: by their first character, or a drive.
@@ -118,6 +132,9 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	case "", "text", "json":
 	default:
 		return &ux.UsageError{Text: fmt.Sprintf("--stats=%s: write --stats or --stats=json", o.stats)}
+	}
+	if o.life.kept() {
+		return a.runKept(ctx, what, args, o)
 	}
 	if len(args) > 0 {
 		spec.Args = args
@@ -136,11 +153,16 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if err != nil {
 		return err
 	}
-	done = sync.OnceFunc(done)
-	defer done()
 	if m != nil {
 		m.reached(phaseImage)
 	}
+	return a.runImage(ctx, what, image, done, args, spec, o, m, hotSet)
+}
+
+// runImage runs, serves or asks an image, whatever it is for. done frees it.
+func (a *app) runImage(ctx context.Context, what string, image runtime.Image, done func(), args []string, spec runtime.Spec, o runOptions, m *measure, hotSet *hotSetFile) error {
+	done = sync.OnceFunc(done)
+	defer done()
 	if serves(image, args, o) {
 		done()
 		return a.serve(ctx, []string{servedWord(what)}, o.served())
@@ -157,7 +179,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if o.native.backend == backendNative {
 		return &ux.UsageError{Text: "--backend native is for ONNX models, and " + what + " is a program"}
 	}
-	spec.Args = withProgram(image, spec)
+	spec.Args, spec.Dir = withProgram(image, spec), o.dir
 	rt, err := a.runtime(ctx)
 	if err != nil {
 		return err
@@ -175,6 +197,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 		return err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
+	a.kept.made(c)
 	started := time.Now()
 	if m != nil {
 		m.running = started
@@ -209,6 +232,7 @@ func (a *app) runModel(ctx context.Context, what string, image runtime.Image, wo
 	if err := a.checkFormat(&o); err != nil {
 		return err
 	}
+	a.kept.ready()
 	err = a.predictAll(ctx, m, words, o)
 	var usage *ux.UsageError
 	if err == nil || errors.As(err, &usage) || errors.Is(err, context.Canceled) {
@@ -274,6 +298,9 @@ func (a *app) openTarget(ctx context.Context, what string, spec *runtime.Spec, o
 }
 
 func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime.Image, func(), error) {
+	if a.kept != nil {
+		return a.openKept(ctx)
+	}
 	if base, ok := bases.Lookup(name); ok {
 		return a.openBase(ctx, base)
 	}
@@ -330,7 +357,7 @@ func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	if o.interactive {
 		spec.Stdin = a.In
 	}
-	if o.tty && !ux.IsTerminal(a.In) && o.interactive {
+	if o.tty && !o.supervised && !ux.IsTerminal(a.In) && o.interactive {
 		return spec, &hinted{&ux.UsageError{Text: "the input is not a terminal"}, "leave -t away"}
 	}
 	if spec.Deterministic = o.deterministic; o.deterministic && o.tty {
@@ -358,7 +385,7 @@ func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	if spec.Env, err = a.variables(o); err != nil {
 		return spec, err
 	}
-	spec.Mounts, err = parseMounts(o)
+	spec.Mounts, err = a.specMounts(o)
 	return spec, err
 }
 

@@ -161,6 +161,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	a.talk().Clear()
 	listeners.tls, listeners.keyed = on.TLS != nil, c.Guard.Keys != nil
 	a.sayServed(s, models, listeners)
+	a.kept.serving(listeners.list)
 	for _, l := range calls.list {
 		a.say("gRPC answers at %s", l.Addr())
 	}

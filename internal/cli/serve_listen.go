@@ -37,32 +37,35 @@ func parsePublish(list []string) ([]string, error) {
 }
 
 func parseAddress(text string) (string, bool) {
+	host, port, _, ok := splitAddress(text)
+	return net.JoinHostPort(host, port), ok
+}
+
+// splitAddress splits [HOST:]PORT[:INSIDE][/tcp]; inside is "" where there is none.
+func splitAddress(text string) (host, port, inside string, ok bool) {
 	text, protocol, _ := strings.Cut(text, "/")
 	if protocol != "" && protocol != "tcp" {
-		return "", false
+		return "", "", "", false
 	}
-	host := servedHost
+	host = servedHost
 	rest := text
 	if strings.HasPrefix(text, "[") { // an address of IPv6
 		end := strings.Index(text, "]:")
 		if end < 0 {
-			return "", false
+			return "", "", "", false
 		}
 		host, rest = text[1:end], text[end+2:]
 		if _, err := netip.ParseAddr(host); err != nil {
-			return "", false
+			return "", "", "", false
 		}
 	} else if first, more, ok := strings.Cut(text, ":"); ok && !isPort(first) {
 		host, rest = first, more
 		if host == "" || strings.ContainsAny(host, " /@%") {
-			return "", false
+			return "", "", "", false
 		}
 	}
 	port, inside, two := strings.Cut(rest, ":")
-	if !isPort(port) || two && !isPort(inside) {
-		return "", false
-	}
-	return net.JoinHostPort(host, port), true
+	return host, port, inside, isPort(port) && (!two || isPort(inside))
 }
 
 func isPort(text string) bool {

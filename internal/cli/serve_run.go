@@ -18,12 +18,14 @@ import (
 type runServing struct {
 	publish   []string
 	stop      time.Duration
+	stopSet   bool
 	instances int
 }
 
 func (o *runServing) flags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&o.publish, "publish", "p", nil, "where a model is served, [HOST:]PORT, or as with Docker [HOST:]PORT:8080 (default 127.0.0.1:8080)")
-	f.DurationVar(&o.stop, "stop-timeout", serve.DefaultGrace, "how long requests that a served model took may go on at the end")
+	o.stop = serve.DefaultGrace
+	f.Var(secondsFlag{&o.stop, &o.stopSet}, "stop-timeout", "how long it may take to end, and the requests that a served model took, such as 10 or 1m")
 	f.IntVar(&o.instances, "instances", 0, "how many requests a served model answers at once (default: one for each processor)")
 }
 
@@ -55,7 +57,7 @@ func servedWord(what string) string {
 
 // served is what wherry serve is told of the flags of wherry run.
 func (o runOptions) served() serveOptions {
-	s := serveOptions{modelOptions: modelOptions{o}, publish: o.serving.publish, stop: o.serving.stop, watch: true}
+	s := serveOptions{modelOptions: modelOptions{o}, publish: o.serving.publish, stop: o.serving.stop, watch: !o.supervised}
 	s.pull = string(images.PullNever) // it is here now
 	s.schedule.instances, s.schedule.waiting = o.serving.instances, repository.DefaultWaiting
 	return s

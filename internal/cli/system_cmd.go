@@ -107,7 +107,7 @@ func (a *app) pruneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			removed, freed, err := images.Prune(ctx, s, all, images.RemoveOptions{})
+			removed, freed, err := images.Prune(ctx, s, all, images.RemoveOptions{Users: a.users})
 			if err != nil {
 				return err
 			}

@@ -108,6 +108,7 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 	for _, l := range listeners.list[1:] {
 		a.say("and at %s", listeners.url(l))
 	}
+	a.kept.serving(listeners.list)
 	err = serve.Handle(ctx, guard.Wrap(h, c.Guard), on, log, listeners.list...)
 	if errors.Is(err, serve.ErrGrace) {
 		return &hinted{err, "--stop-timeout gives them longer"}

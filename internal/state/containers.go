@@ -305,17 +305,17 @@ func (s *Store) Remove(ctx context.Context, id string, volumes bool) error {
 		_ = l.Close()
 		return context.Cause(ctx)
 	}
-	return s.removeHeld(c, l, volumes)
+	return s.removeHeld(ctx, c, l, volumes)
 }
 
 // removeHeld removes a container whose lock l the caller has. Whoever takes the lock
 // after that, before the folder is gone, sees that it is being removed.
-func (s *Store) removeHeld(c *Container, l *flock.Flock, volumes bool) error {
+func (s *Store) removeHeld(ctx context.Context, c *Container, l *flock.Flock, volumes bool) error {
 	c.State.Status, c.State.Control, c.State.Pid = Removing, "", 0
 	err := writeJSON(s.container(c.ID, stateFile), c.State)
 	_ = l.Close() // Windows removes no open files
 	if err == nil {
-		err = s.sweep(c, volumes)
+		err = s.sweep(ctx, c, volumes)
 	}
 	if err != nil {
 		c.State.Status, c.State.Error = Dead, err.Error()
@@ -326,7 +326,7 @@ func (s *Store) removeHeld(c *Container, l *flock.Flock, volumes bool) error {
 	return nil
 }
 
-func (s *Store) sweep(c *Container, volumes bool) error {
+func (s *Store) sweep(ctx context.Context, c *Container, volumes bool) error {
 	if volumes {
 		for _, m := range c.Mounts {
 			if m.Anonymous {
@@ -334,6 +334,11 @@ func (s *Store) sweep(c *Container, volumes bool) error {
 					return err
 				}
 			}
+		}
+	}
+	if s.options.Removed != nil {
+		if err := s.options.Removed(context.WithoutCancel(ctx), c.Config); err != nil {
+			return err
 		}
 	}
 	// The config last: while it is there, the rest can be found again.

@@ -91,7 +91,7 @@ func (s *Store) Recover(ctx context.Context, boot bool) (Recovered, error) {
 			err = s.clear(id)
 		case err != nil:
 		case c.State.Status == Removing, c.State.Status == Exited && c.AutoRemove && c.State.Orphaned:
-			if err = s.reap(c); err == nil {
+			if err = s.reap(ctx, c); err == nil {
 				r.Removed = append(r.Removed, c.Name)
 			}
 		case c.again(boot):
@@ -123,12 +123,12 @@ func (c *Container) again(boot bool) bool {
 }
 
 // reap removes a container that was to be gone, unless somebody is at it.
-func (s *Store) reap(c *Container) error {
+func (s *Store) reap(ctx context.Context, c *Container) error {
 	l, err := tryLock(s.container(c.ID, lockFile))
 	if err != nil || l == nil {
 		return err
 	}
-	return s.removeHeld(c, l, true)
+	return s.removeHeld(ctx, c, l, true)
 }
 
 // clear removes a folder without a config: its creation, or its removal, did not

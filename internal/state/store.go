@@ -18,6 +18,9 @@ type Options struct {
 	// once that says how the start went, or, with await, that it can be attached to.
 	// nil is for who only looks.
 	Spawn func(ctx context.Context, id string, await bool) error
+	// Removed is called when a container is removed, before its config is: it lets go
+	// of what others keep for it. nil is nothing.
+	Removed func(ctx context.Context, c Config) error
 	// Now is the clock; nil is the host's.
 	Now func() time.Time
 }
@@ -94,3 +97,6 @@ func (e *StateError) Error() string {
 var ErrBusy = errors.New("another command works on it")
 
 var validName = pattern.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+
+// ValidName tells whether a container or a volume may have a name.
+func ValidName(name string) bool { return validName.MatchString(name) }

@@ -386,7 +386,7 @@ func (v *supervisor) close(ctx context.Context, failed error) {
 		_ = v.log.close()
 	}
 	if c.AutoRemove && !st.Orphaned {
-		if err := v.s.removeHeld(&c, v.lock, true); err != nil {
+		if err := v.s.removeHeld(ctx, &c, v.lock, true); err != nil {
 			fmt.Fprintf(os.Stderr, "container %s: %v\n", c.Name, err)
 		}
 		return

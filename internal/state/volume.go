@@ -39,7 +39,7 @@ func (e *VolumeInUseError) Error() string {
 
 // CreateVolume makes a volume. One that is there already is given as it is; without
 // a name it is an anonymous one.
-func (s *Store) CreateVolume(ctx context.Context, name string, labels map[string]string) (v Volume, made bool, err error) {
+func (s *Store) CreateVolume(name string, labels map[string]string) (v Volume, made bool, err error) {
 	v = Volume{Name: name, Labels: labels, Created: s.options.Now()}
 	if name == "" {
 		b := make([]byte, 32)
@@ -48,9 +48,6 @@ func (s *Store) CreateVolume(ctx context.Context, name string, labels map[string
 	}
 	if !validName.MatchString(v.Name) {
 		return v, false, fmt.Errorf("volume name %q: a name is of letters, digits, _ . and -, and begins with one of the first two", name)
-	}
-	if err := ctx.Err(); err != nil {
-		return v, false, context.Cause(ctx)
 	}
 	l, err := s.volumesLock()
 	if err != nil {
