@@ -221,6 +221,9 @@ func TestMountOverRead(t *testing.T) {
 // TestMountOverSought checks that a mount starts a program from its beginning where it had looked for what was not
 // there, asked what something is, or went through a symbolic link; and that its answers are those of such a start.
 func TestMountOverSought(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles twenty modules one after another, in one goroutine: it is for a run without -short")
+	}
 	rt := newRuntime(t)
 	for _, c := range []struct {
 		mode, target string
@@ -284,6 +287,9 @@ func TestLies(t *testing.T) {
 
 // TestRecordRefusals checks the reasons for which there is no snapshot.
 func TestRecordRefusals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles twenty modules one after another, in one goroutine: it is for a run without -short")
+	}
 	rt := newRuntime(t)
 	for mode, why := range map[string]string{
 		"keep": "open", "write": "writes /data/new", "mkdir": "writes /tmp/made", "remove": "writes /data/words", "swap": "keeps a file open",

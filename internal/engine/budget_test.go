@@ -14,7 +14,7 @@ import (
 func TestCompileBudget(t *testing.T) {
 	dir := tempDir(t)
 	e := newEngine(t, Config{CacheDir: dir, CompileTime: 30 * time.Millisecond})
-	bin := bulky(20_000, 60)
+	bin := bulky(sized(20_000), 60)
 	brings := func(context.Context) (Artifact, error) { return Artifact{Wasm: bin}, nil }
 	_, err := e.Load(t.Context(), keyOf(bin), brings, nil)
 	var over *BudgetError

@@ -282,7 +282,7 @@ func childCommand(t *testing.T, dir, file string) *exec.Cmd {
 // TestKilled kills a process while it compiles: the next one is not held up by its lock, and finds no half of an entry.
 func TestKilled(t *testing.T) {
 	dir, file := tempDir(t), filepath.Join(tempDir(t), "m.wasm")
-	bin := bulky(20000, 60)
+	bin := bulky(sized(20_000), 60)
 	if err := os.WriteFile(file, bin, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func TestLoadErrors(t *testing.T) {
 // TestCancelCompile cancels a Load while the compiler works: it returns at once, and the work is not lost.
 func TestCancelCompile(t *testing.T) {
 	e := newEngine(t, Config{CacheDir: tempDir(t)})
-	bin := bulky(8000, 60)
+	bin := bulky(sized(8000), 60)
 	ctx, cancel := context.WithCancel(t.Context())
 	prepared := make(chan struct{})
 	result := make(chan error, 1)

@@ -203,6 +203,15 @@ const metered = `
       (br_if 0 (i64.gt_s (local.get 0) (i64.const 0)))))
 `
 
+// sized is how many functions a module needs that shall take a while: under the race detector, which -short is for,
+// compiling takes ten times as long.
+func sized(funcs int) int {
+	if testing.Short() {
+		return funcs / 4
+	}
+	return funcs
+}
+
 // bulky is a module whose compilation takes a while: funcs functions of ops instructions, and run(x) = x + 1.
 func bulky(funcs, ops int) []byte {
 	bodies := make([][]byte, 0, funcs+1)

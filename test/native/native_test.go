@@ -20,8 +20,16 @@ import (
 // build compiles both programs beside each other, as they are installed.
 func build(t *testing.T) dock.Program {
 	t.Helper()
-	p := dock.Native(t, dock.Home(t))
-	companion := filepath.Join(filepath.Dir(p.Command[0]), "wherry-native")
+	p, dir := dock.Native(t, dock.Home(t)), t.TempDir()
+	program, err := os.ReadFile(p.Command[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Command = []string{filepath.Join(dir, filepath.Base(p.Command[0]))}
+	if err := os.WriteFile(p.Command[0], program, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	companion := filepath.Join(dir, "wherry-native")
 	if runtime.GOOS == "windows" {
 		companion += ".exe"
 	}
