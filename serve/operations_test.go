@@ -55,8 +55,8 @@ func TestOperations(t *testing.T) {
 		exported.Add(1)
 	}))
 	defer receiver.Close()
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
-	tracer, err := tracing.Open(t.Context(), tracing.Config{}, func(string) string { return "" })
+	env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.URL}
+	tracer, err := tracing.Open(t.Context(), tracing.Config{}, func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 // Options are the bounds of the protocol.
 type Options struct {
-	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	// MaxBody bounds the body of a request, in bytes; 0 means route.DefaultMaxBody.
 	MaxBody int64
 	// Webhooks are the hosts, with or without a port, that a client may have told about
 	// its predictions: the server connects to them in the name of the client. None means
@@ -35,13 +35,10 @@ type Options struct {
 	Started time.Time
 }
 
-// DefaultMaxBody is Options.MaxBody unless it says otherwise.
-const DefaultMaxBody = 64 << 20
-
 // Routes are those of the protocol.
 func Routes(m plain.Models, o Options) []route.Route {
 	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = route.DefaultMaxBody
 	}
 	if o.Started.IsZero() {
 		o.Started = time.Now()

@@ -50,7 +50,7 @@ type Config struct {
 
 // What holds where a Config says nothing.
 const (
-	DefaultMaxBody      = 64 << 20
+	DefaultMaxBody      = route.DefaultMaxBody
 	DefaultMaxBodies    = 1 << 30
 	DefaultReadTimeout  = 30 * time.Second
 	DefaultWriteTimeout = 30 * time.Second

@@ -22,19 +22,16 @@ import (
 
 // Options are the bounds of the protocol.
 type Options struct {
-	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	// MaxBody bounds the body of a request, in bytes; 0 means route.DefaultMaxBody.
 	MaxBody int64
 	// Version is what GET /version tells.
 	Version string
 }
 
-// DefaultMaxBody is Options.MaxBody unless it says otherwise.
-const DefaultMaxBody = 64 << 20
-
 // Routes are those of the protocol.
 func Routes(m plain.Models, o Options) []route.Route {
 	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = route.DefaultMaxBody
 	}
 	h := &handler{m, o}
 	alive := http.HandlerFunc(h.alive)

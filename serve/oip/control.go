@@ -32,8 +32,7 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) error {
 			list = append(list, indexed{st.Name, st.Version, st.State, st.Reason})
 		}
 	}
-	answer(w, http.StatusOK, list)
-	return nil
+	return route.Answer(w, http.StatusOK, list)
 }
 
 // control is the body of load and unload.
@@ -69,8 +68,7 @@ func (h *handler) unload(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) logging(w http.ResponseWriter, _ *http.Request) error {
-	answer(w, http.StatusOK, h.options.Settings.Log())
-	return nil
+	return route.Answer(w, http.StatusOK, h.options.Settings.Log())
 }
 
 func (h *handler) setLogging(w http.ResponseWriter, r *http.Request) error {
@@ -82,16 +80,14 @@ func (h *handler) setLogging(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, now)
-	return nil
+	return route.Answer(w, http.StatusOK, now)
 }
 
 func (h *handler) trace(w http.ResponseWriter, r *http.Request) error {
 	if err := h.known(r); err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, flat(h.options.Settings.Trace()))
-	return nil
+	return route.Answer(w, http.StatusOK, flat(h.options.Settings.Trace()))
 }
 
 func (h *handler) setTrace(w http.ResponseWriter, r *http.Request) error {
@@ -114,8 +110,7 @@ func (h *handler) setTrace(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, flat(now))
-	return nil
+	return route.Answer(w, http.StatusOK, flat(now))
 }
 
 // known tells whether the model of a request is there, if it names one.
@@ -162,8 +157,7 @@ func flat(settings map[string][]string) map[string]any {
 // memory are the routes of shared memory, of which there is none.
 func (h *handler) memory() []route.Route {
 	status := call(func(w http.ResponseWriter, _ *http.Request) error {
-		answer(w, http.StatusOK, []struct{}{})
-		return nil
+		return route.Answer(w, http.StatusOK, []struct{}{})
 	})
 	none := call(func(http.ResponseWriter, *http.Request) error { return wrong("%s", inference.NoSharedMemory) })
 	done := call(func(w http.ResponseWriter, _ *http.Request) error {

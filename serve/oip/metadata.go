@@ -11,19 +11,16 @@ import (
 )
 
 func (h *handler) server(w http.ResponseWriter, _ *http.Request) error {
-	answer(w, http.StatusOK, map[string]any{"name": inference.ServerName, "version": h.options.Version, "extensions": inference.Extensions})
-	return nil
+	return route.Answer(w, http.StatusOK, map[string]any{"name": inference.ServerName, "version": h.options.Version, "extensions": inference.Extensions})
 }
 
 func (h *handler) live(w http.ResponseWriter, _ *http.Request) error {
-	answer(w, http.StatusOK, map[string]bool{"live": true})
-	return nil
+	return route.Answer(w, http.StatusOK, map[string]bool{"live": true})
 }
 
 func (h *handler) ready(w http.ResponseWriter, _ *http.Request) error {
 	ready := h.models.Ready()
-	answer(w, statusOf(ready), map[string]bool{"ready": ready})
-	return nil
+	return route.Answer(w, statusOf(ready), map[string]bool{"ready": ready})
 }
 
 func statusOf(ready bool) int {
@@ -41,8 +38,7 @@ func (h *handler) list(w http.ResponseWriter, _ *http.Request) error {
 			names = append(names, st.Name)
 		}
 	}
-	answer(w, http.StatusOK, map[string][]string{"models": names})
-	return nil
+	return route.Answer(w, http.StatusOK, map[string][]string{"models": names})
 }
 
 // loaded is the status of the model that a request names, whose signature is known.
@@ -71,8 +67,7 @@ func (h *handler) model(w http.ResponseWriter, r *http.Request) error {
 	}
 	m := modelMetadata{Name: st.Name, Versions: versions, Platform: st.Signature.Platform,
 		Inputs: inference.Fields(st.Signature.Inputs), Outputs: inference.Fields(st.Signature.Outputs), Properties: inference.Properties(st)}
-	answer(w, http.StatusOK, m)
-	return nil
+	return route.Answer(w, http.StatusOK, m)
 }
 
 func (h *handler) modelReady(w http.ResponseWriter, r *http.Request) error {
@@ -81,8 +76,7 @@ func (h *handler) modelReady(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ready := st.State == repository.StateReady
-	answer(w, statusOf(ready), map[string]any{"name": st.Name, "ready": ready})
-	return nil
+	return route.Answer(w, statusOf(ready), map[string]any{"name": st.Name, "ready": ready})
 }
 
 func (h *handler) config(w http.ResponseWriter, r *http.Request) error {
@@ -90,8 +84,7 @@ func (h *handler) config(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, inference.ConfigOf(st))
-	return nil
+	return route.Answer(w, http.StatusOK, inference.ConfigOf(st))
 }
 
 func (h *handler) statistics(w http.ResponseWriter, r *http.Request) error {
@@ -99,8 +92,7 @@ func (h *handler) statistics(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, map[string]any{"model_stats": inference.StatisticsOf(list)})
-	return nil
+	return route.Answer(w, http.StatusOK, map[string]any{"model_stats": inference.StatisticsOf(list)})
 }
 
 // maxDocument bounds the bodies that hold no tensors.

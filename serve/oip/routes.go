@@ -1,7 +1,6 @@
 package oip
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/wherry-run/wherry/serve/inference"
@@ -13,14 +12,11 @@ import (
 type Options struct {
 	// Version is that of the server.
 	Version string
-	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	// MaxBody bounds the body of a request, in bytes; 0 means route.DefaultMaxBody.
 	MaxBody int64
 	// Settings are what clients may read and change of logs and traces; nil: none.
 	Settings *inference.Settings
 }
-
-// DefaultMaxBody is Options.MaxBody unless it says otherwise.
-const DefaultMaxBody = 64 << 20
 
 // Headers of requests and answers.
 const (
@@ -37,7 +33,7 @@ type handler struct {
 // Routes are those of the protocol.
 func Routes(m inference.Repository, o Options) []route.Route {
 	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = route.DefaultMaxBody
 	}
 	if o.Settings == nil {
 		o.Settings = &inference.Settings{}
@@ -79,13 +75,4 @@ func Routes(m inference.Repository, o Options) []route.Route {
 // call is a handler whose errors become answers.
 func call(do func(w http.ResponseWriter, r *http.Request) error) http.Handler {
 	return route.Handler(do, route.Fail)
-}
-
-// answer answers with a JSON document.
-func answer(w http.ResponseWriter, status int, document any) {
-	text, err := json.Marshal(document)
-	if err != nil {
-		status, text = http.StatusInternalServerError, route.ErrorJSON("the answer cannot be written as JSON")
-	}
-	route.WriteJSON(w, status, text)
 }

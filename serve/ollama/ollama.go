@@ -17,7 +17,7 @@ import (
 
 // Options are the bounds of the protocol.
 type Options struct {
-	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	// MaxBody bounds the body of a request, in bytes; 0 means task.DefaultMaxBody.
 	MaxBody int64
 	// Version is that of the program.
 	Version string
@@ -25,32 +25,29 @@ type Options struct {
 	Started time.Time
 }
 
-// DefaultMaxBody is Options.MaxBody unless it says otherwise.
-const DefaultMaxBody = 16 << 20
-
 // Routes are those of the protocol. That at / is for its own clients alone.
 func Routes(m plain.Models, o Options) []route.Route {
 	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = task.DefaultMaxBody
 	}
 	if o.Started.IsZero() {
 		o.Started = time.Now()
 	}
 	h := &handler{m, o}
-	infer := func(pattern string, serve http.HandlerFunc) route.Route {
-		return route.Route{Pattern: pattern, PerModel: true, Protocol: repository.ProtocolOllama, Handler: serve}
+	infer := func(pattern string, serve func(http.ResponseWriter, *http.Request) error) route.Route {
+		return route.Route{Pattern: pattern, PerModel: true, Protocol: repository.ProtocolOllama, Handler: route.Handler(serve, fail)}
 	}
 	list := []route.Route{
 		{Pattern: "GET /{$}", Open: true, PerModel: true, When: isClient, Handler: http.HandlerFunc(running)},
-		{Pattern: "GET /api/version", Open: true, Handler: http.HandlerFunc(h.version)},
-		{Pattern: "GET /api/tags", PerModel: true, Handler: http.HandlerFunc(h.tags)},
-		{Pattern: "GET /api/ps", PerModel: true, Handler: http.HandlerFunc(h.tags)},
-		{Pattern: "POST /api/show", PerModel: true, Handler: http.HandlerFunc(h.show)},
+		{Pattern: "GET /api/version", Open: true, Handler: route.Handler(h.version, fail)},
+		{Pattern: "GET /api/tags", PerModel: true, Handler: route.Handler(h.tags, fail)},
+		{Pattern: "GET /api/ps", PerModel: true, Handler: route.Handler(h.tags, fail)},
+		{Pattern: "POST /api/show", PerModel: true, Handler: route.Handler(h.show, fail)},
 		infer("POST /api/embed", h.embed),
 		infer("POST /api/embeddings", h.embedOne),
 	}
 	for _, path := range []string{"/api/generate", "/api/chat"} {
-		list = append(list, route.Route{Pattern: "POST " + path, PerModel: true, Handler: http.HandlerFunc(h.absent)})
+		list = append(list, route.Route{Pattern: "POST " + path, PerModel: true, Handler: route.Handler(h.absent, fail)})
 	}
 	return list
 }
@@ -70,8 +67,8 @@ func running(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("Ollama is running")) // who does not read it has left
 }
 
-func (h *handler) version(w http.ResponseWriter, _ *http.Request) {
-	answer(w, map[string]string{"version": h.options.Version})
+func (h *handler) version(w http.ResponseWriter, _ *http.Request) error {
+	return route.Answer(w, http.StatusOK, map[string]string{"version": h.options.Version})
 }
 
 // described is a model in a list.
@@ -90,14 +87,14 @@ func details(st *repository.Status) map[string]any {
 	return map[string]any{"parent_model": "", "format": format, "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""}
 }
 
-func (h *handler) tags(w http.ResponseWriter, r *http.Request) {
+func (h *handler) tags(w http.ResponseWriter, r *http.Request) error {
 	list := []map[string]any{}
 	for _, st := range h.models.Index() {
 		if st.Default && (route.Model(r) == "" || route.Model(r) == st.Name) {
 			list = append(list, h.described(&st))
 		}
 	}
-	answer(w, map[string]any{"models": list})
+	return route.Answer(w, http.StatusOK, map[string]any{"models": list})
 }
 
 // find is the model that a request names.
@@ -105,13 +102,7 @@ func (h *handler) find(r *http.Request, named string) (repository.Status, error)
 	if name := route.Model(r); name != "" {
 		named = name
 	}
-	st, err := plain.Find(h.models, strings.TrimSuffix(named, ":latest"))
-	if name, version, ok := strings.Cut(named, ":"); ok && errors.As(err, new(*repository.NotFoundError)) {
-		if with, werr := h.models.Status(name, version); werr == nil && with.Signature != nil {
-			return with, nil
-		}
-	}
-	return st, err
+	return plain.FindTagged(h.models, strings.TrimSuffix(named, ":latest"))
 }
 
 // asked is the body of any request.
@@ -141,20 +132,19 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (*asked, reposito
 	return &a, st, err
 }
 
-func (h *handler) show(w http.ResponseWriter, r *http.Request) {
+func (h *handler) show(w http.ResponseWriter, r *http.Request) error {
 	_, st, err := h.read(w, r)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	can := []string{}
 	if task.Has(&st, repository.TaskEmbedding) {
 		can = append(can, "embedding")
 	}
-	answer(w, map[string]any{"modelfile": "", "parameters": "", "template": "", "details": details(&st), "model_info": map[string]any{}, "capabilities": can})
+	return route.Answer(w, http.StatusOK, map[string]any{"modelfile": "", "parameters": "", "template": "", "details": details(&st), "model_info": map[string]any{}, "capabilities": can})
 }
 
-func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
+func (h *handler) embed(w http.ResponseWriter, r *http.Request) error {
 	began := time.Now()
 	a, st, err := h.read(w, r)
 	var call repository.Call
@@ -166,8 +156,7 @@ func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
 		texts, err = a.texts()
 	}
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	said := struct {
 		Model      string      `json:"model"`
@@ -179,8 +168,7 @@ func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
 	if len(texts) > 0 {
 		vectors, result, err := task.Embed(r.Context(), h.models, &st, call, texts, nil)
 		if err != nil {
-			fail(w, err)
-			return
+			return err
 		}
 		if a.Dimensions > 0 {
 			vectors = task.Shorten(vectors, a.Dimensions)
@@ -192,7 +180,7 @@ func (h *handler) embed(w http.ResponseWriter, r *http.Request) {
 		said.Tokens = result.Tokens
 	}
 	said.Total = time.Since(began).Nanoseconds()
-	answer(w, said)
+	return route.Answer(w, http.StatusOK, said)
 }
 
 // texts are what is to be embedded; none only loads the model.
@@ -211,45 +199,33 @@ func (a *asked) texts() ([]string, error) {
 }
 
 // embedOne is the older way, for one text.
-func (h *handler) embedOne(w http.ResponseWriter, r *http.Request) {
+func (h *handler) embedOne(w http.ResponseWriter, r *http.Request) error {
 	a, st, err := h.read(w, r)
 	var call repository.Call
 	if err == nil {
 		call, err = plain.Call(r, repository.ProtocolOllama)
 	}
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	if a.Prompt == "" {
-		answer(w, map[string][]float32{"embedding": {}})
-		return
+		return route.Answer(w, http.StatusOK, map[string][]float32{"embedding": {}})
 	}
 	vectors, result, err := task.Embed(r.Context(), h.models, &st, call, []string{a.Prompt}, nil)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	route.SetReceipt(w.Header(), &result.Receipt)
-	answer(w, map[string][]float32{"embedding": vectors[0]})
+	return route.Answer(w, http.StatusOK, map[string][]float32{"embedding": vectors[0]})
 }
 
 // absent answers for what generates texts, which no model of this server does.
-func (h *handler) absent(w http.ResponseWriter, r *http.Request) {
+func (h *handler) absent(w http.ResponseWriter, r *http.Request) error {
 	_, st, err := h.read(w, r)
 	if err == nil {
 		err = &route.RequestError{Message: "model " + st.Name + " does not generate texts"}
 	}
-	fail(w, err)
-}
-
-func answer(w http.ResponseWriter, said any) {
-	doc, err := json.Marshal(said)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	plain.WriteJSON(w, http.StatusOK, doc)
+	return err
 }
 
 // fail answers with an error in the protocol's form.
@@ -259,6 +235,5 @@ func fail(w http.ResponseWriter, err error) {
 	if errors.As(err, new(*task.WrongTaskError)) || errors.As(err, new(*task.KindError)) {
 		p.Status, p.Message = http.StatusBadRequest, err.Error()
 	}
-	doc, _ := json.Marshal(map[string]string{"error": p.Message}) // of words
-	plain.WriteJSON(w, p.Status, doc)
+	route.Refuse(w, p.Status, p.Message)
 }

@@ -23,19 +23,16 @@ import (
 
 // Options are the bounds of the protocol.
 type Options struct {
-	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	// MaxBody bounds the body of a request, in bytes; 0 means task.DefaultMaxBody.
 	MaxBody int64
 	// Started is when the server began; the zero value is now.
 	Started time.Time
 }
 
-// DefaultMaxBody is Options.MaxBody unless it says otherwise.
-const DefaultMaxBody = 16 << 20
-
 // Routes are those of the protocol.
 func Routes(m plain.Models, o Options) []route.Route {
 	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = task.DefaultMaxBody
 	}
 	if o.Started.IsZero() {
 		o.Started = time.Now()
@@ -44,7 +41,7 @@ func Routes(m plain.Models, o Options) []route.Route {
 	var list []route.Route
 	for _, prefix := range []string{"/v1", "/openai/v1"} {
 		alias := prefix != "/v1"
-		add := func(pattern string, own, infer bool, serve http.HandlerFunc, describe func(repository.Status) *openapi.Operation) {
+		add := func(pattern string, own, infer bool, serve http.Handler, describe func(repository.Status) *openapi.Operation) {
 			method, path, _ := strings.Cut(pattern, " ")
 			one := route.Route{Pattern: method + " " + prefix + path, PerModel: own, Handler: serve}
 			if infer {
@@ -55,12 +52,12 @@ func Routes(m plain.Models, o Options) []route.Route {
 			}
 			list = append(list, one)
 		}
-		add("GET /models", true, false, h.list, describeList)
-		add("GET /models/{model}", false, false, h.get, describeGet)
-		add("POST /embeddings", true, true, h.embeddings, describeEmbeddings)
-		add("POST /rerank", true, true, h.rerank, describeRerank)
+		add("GET /models", true, false, route.Handler(h.list, fail), describeList)
+		add("GET /models/{model}", false, false, route.Handler(h.get, fail), describeGet)
+		add("POST /embeddings", true, true, route.Handler(h.embeddings, fail), describeEmbeddings)
+		add("POST /rerank", true, true, route.Handler(h.rerank, fail), describeRerank)
 		for _, path := range []string{"/chat/completions", "/completions", "/responses"} {
-			add("POST "+path, true, false, h.absent, nil)
+			add("POST "+path, true, false, http.HandlerFunc(h.absent), nil)
 		}
 	}
 	return list
@@ -86,7 +83,7 @@ func (h *handler) entry(st *repository.Status) entry {
 	return entry{st.Name, "model", h.options.Started.Unix(), "wherry", st.Name, st.State == repository.StateReady}
 }
 
-func (h *handler) list(w http.ResponseWriter, r *http.Request) {
+func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
 	said := struct {
 		Object string   `json:"object"`
 		Data   []entry  `json:"data"`
@@ -99,27 +96,15 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 		said.Data = append(said.Data, h.entry(&st))
 		said.Models = append(said.Models, st.Name)
 	}
-	answer(w, said)
+	return route.Answer(w, http.StatusOK, said)
 }
 
-func (h *handler) get(w http.ResponseWriter, r *http.Request) {
-	st, err := h.find(route.Model(r))
+func (h *handler) get(w http.ResponseWriter, r *http.Request) error {
+	st, err := plain.FindTagged(h.models, route.Model(r))
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
-	answer(w, h.entry(&st))
-}
-
-// find is the model that a request names, as NAME or as NAME:VERSION.
-func (h *handler) find(name string) (repository.Status, error) {
-	st, err := plain.Find(h.models, name)
-	if base, version, ok := strings.Cut(name, ":"); ok && errors.As(err, new(*repository.NotFoundError)) {
-		if with, werr := h.models.Status(base, version); werr == nil && with.Signature != nil {
-			return with, nil
-		}
-	}
-	return st, err
+	return route.Answer(w, http.StatusOK, h.entry(&st))
 }
 
 // chosen is the model that is meant: that of the path before that of the body.
@@ -127,7 +112,7 @@ func (h *handler) chosen(r *http.Request, named string) (repository.Status, erro
 	if name := route.Model(r); name != "" {
 		named = name
 	}
-	return h.find(named)
+	return plain.FindTagged(h.models, named)
 }
 
 // embeddingsRequest is the body of POST /v1/embeddings.
@@ -150,39 +135,33 @@ type usage struct {
 	Total  int `json:"total_tokens"`
 }
 
-func (h *handler) embeddings(w http.ResponseWriter, r *http.Request) {
+func (h *handler) embeddings(w http.ResponseWriter, r *http.Request) error {
 	var asked embeddingsRequest
 	if err := h.read(w, r, &asked); err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	texts, tokens, err := inputs(asked.Input)
 	if err == nil {
 		err = asked.check()
 	}
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	call, err := plain.Call(r, repository.ProtocolOpenAI)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	st, err := h.chosen(r, asked.Model)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	vectors, result, err := task.Embed(r.Context(), h.models, &st, call, texts, tokens)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	if n := asked.Dimensions; n != nil {
 		if len(vectors) > 0 && *n > len(vectors[0]) {
-			fail(w, wrong("dimensions", "model %q has vectors of %d numbers", st.Name, len(vectors[0])))
-			return
+			return wrong("dimensions", "model %q has vectors of %d numbers", st.Name, len(vectors[0]))
 		}
 		vectors = task.Shorten(vectors, *n)
 	}
@@ -196,7 +175,7 @@ func (h *handler) embeddings(w http.ResponseWriter, r *http.Request) {
 		said.Data[i] = embedding{"embedding", i, write(v, asked.Format == "base64")}
 	}
 	route.SetReceipt(w.Header(), &result.Receipt)
-	answer(w, said)
+	return route.Answer(w, http.StatusOK, said)
 }
 
 func (q *embeddingsRequest) check() error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/route"
 	"github.com/wherry-run/wherry/serve/task"
 )
@@ -47,15 +46,6 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, into any) error {
 	return nil
 }
 
-func answer(w http.ResponseWriter, said any) {
-	doc, err := json.Marshal(said)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	plain.WriteJSON(w, http.StatusOK, doc)
-}
-
 // fail answers with an error.
 func fail(w http.ResponseWriter, err error) {
 	var param *paramError
@@ -83,5 +73,5 @@ func fail(w http.ResponseWriter, err error) {
 
 func writeProblem(w http.ResponseWriter, status int, p problem) {
 	doc, _ := json.Marshal(map[string]problem{"error": p}) // of words
-	plain.WriteJSON(w, status, doc)
+	route.WriteJSON(w, status, doc)
 }

@@ -30,7 +30,7 @@ type document struct {
 	Text string `json:"text"`
 }
 
-func (h *handler) rerank(w http.ResponseWriter, r *http.Request) {
+func (h *handler) rerank(w http.ResponseWriter, r *http.Request) error {
 	var asked rerankRequest
 	err := h.read(w, r, &asked)
 	var texts []string
@@ -42,23 +42,19 @@ func (h *handler) rerank(w http.ResponseWriter, r *http.Request) {
 		texts, err = asked.texts()
 	}
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	call, err := plain.Call(r, repository.ProtocolOpenAI)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	st, err := h.chosen(r, asked.Model)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	scores, result, err := task.Rank(r.Context(), h.models, &st, call, asked.Query, texts, false)
 	if err != nil {
-		fail(w, err)
-		return
+		return err
 	}
 	said := struct {
 		Object  string   `json:"object"`
@@ -77,7 +73,7 @@ func (h *handler) rerank(w http.ResponseWriter, r *http.Request) {
 		said.Results = append(said.Results, one)
 	}
 	route.SetReceipt(w.Header(), &result.Receipt)
-	answer(w, said)
+	return route.Answer(w, http.StatusOK, said)
 }
 
 // texts are the documents: texts, or objects with one.

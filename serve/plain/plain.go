@@ -5,7 +5,8 @@ package plain
 
 import (
 	"context"
-	"net/http"
+	"errors"
+	"strings"
 	"sync"
 
 	"github.com/wherry-run/wherry/model"
@@ -27,6 +28,18 @@ func Find(m Models, name string) (repository.Status, error) {
 		return st, err
 	}
 	return st, &repository.NotReadyError{Model: st.Name, Version: st.Version, Reason: st.Reason}
+}
+
+// FindTagged finds a model by NAME, or by NAME:VERSION where there is none that is
+// called so.
+func FindTagged(m Models, name string) (repository.Status, error) {
+	st, err := Find(m, name)
+	if base, version, ok := strings.Cut(name, ":"); ok && errors.As(err, new(*repository.NotFoundError)) {
+		if with, werr := m.Status(base, version); werr == nil && with.Signature != nil {
+			return with, nil
+		}
+	}
+	return st, err
 }
 
 // atOnce is how many requests of one document wait for a model at the same time, so
@@ -118,11 +131,4 @@ func Total(answers []*repository.Answer) repository.Receipt {
 		sum.Compute += a.Receipt.Compute
 	}
 	return sum
-}
-
-// WriteJSON answers with a JSON document.
-func WriteJSON(w http.ResponseWriter, status int, document []byte) {
-	w.Header()["Content-Type"] = []string{"application/json"}
-	w.WriteHeader(status)
-	_, _ = w.Write(append(document, '\n')) // who does not read it has left
 }

@@ -17,12 +17,9 @@ import (
 
 // Options are the bounds of the protocol.
 type Options struct {
-	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	// MaxBody bounds the body of a request, in bytes; 0 means route.DefaultMaxBody.
 	MaxBody int64
 }
-
-// DefaultMaxBody is Options.MaxBody unless it says otherwise.
-const DefaultMaxBody = 64 << 20
 
 // Content types besides those of package mime.
 const (
@@ -41,7 +38,7 @@ const (
 // Routes are those of the protocol: POST /predict asks the default model.
 func Routes(m plain.Models, o Options) []route.Route {
 	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = route.DefaultMaxBody
 	}
 	h := &handler{models: m, options: o}
 	return []route.Route{{

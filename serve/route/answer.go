@@ -2,6 +2,7 @@ package route
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
@@ -33,6 +34,16 @@ func Refuse(w http.ResponseWriter, status int, message string) {
 func ErrorJSON(message string) []byte {
 	document, _ := json.Marshal(map[string]string{"error": message}) // of words: it cannot fail
 	return document
+}
+
+// Answer answers with a document as JSON. What has no JSON is an error.
+func Answer(w http.ResponseWriter, status int, document any) error {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	WriteJSON(w, status, text)
+	return nil
 }
 
 // WriteJSON answers with a JSON document.

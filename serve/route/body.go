@@ -8,6 +8,10 @@ import (
 	"net/http"
 )
 
+// DefaultMaxBody bounds the body of a request, in bytes, where a protocol's options say
+// nothing else.
+const DefaultMaxBody = 64 << 20
+
 // atOnce is how much room is made for a body on the mere word of its client.
 const atOnce = 1 << 20
 

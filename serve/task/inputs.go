@@ -8,6 +8,10 @@ import (
 	"github.com/wherry-run/wherry/serve/plain"
 )
 
+// DefaultMaxBody bounds the body of a request of the protocols that are about texts, in
+// bytes, where their options say nothing else.
+const DefaultMaxBody = 16 << 20
+
 // MaxTexts is how many texts, or lists of tokens, one request may have.
 const MaxTexts = 2048
 

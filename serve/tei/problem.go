@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/wherry-run/wherry/serve/plain"
 	"github.com/wherry-run/wherry/serve/route"
 	"github.com/wherry-run/wherry/serve/task"
 )
@@ -42,5 +41,5 @@ func fail(w http.ResponseWriter, err error) {
 		}
 	}
 	doc, _ := json.Marshal(map[string]string{"error": own.message, "error_type": own.kind}) // of words
-	plain.WriteJSON(w, own.status, doc)
+	route.WriteJSON(w, own.status, doc)
 }

@@ -23,21 +23,18 @@ import (
 
 // Options are the bounds of the protocol.
 type Options struct {
-	// MaxBody bounds the body of a request, in bytes; 0 means DefaultMaxBody.
+	// MaxBody bounds the body of a request, in bytes; 0 means task.DefaultMaxBody.
 	MaxBody int64
 	// Version is that of the program.
 	Version string
 }
-
-// DefaultMaxBody is Options.MaxBody unless it says otherwise.
-const DefaultMaxBody = 16 << 20
 
 // Routes are those of the protocol. POST /predict, and what stands at /, are there for
 // models of their kind alone: elsewhere other protocols have them, so these routes go
 // before theirs.
 func Routes(m plain.Models, o Options) []route.Route {
 	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = task.DefaultMaxBody
 	}
 	h := &handler{m, o}
 	add := func(pattern string, infers bool, answer answerer) route.Route {
@@ -132,33 +129,29 @@ type answerer func(ctx context.Context, a *asked) (*said, error)
 
 // handler answers requests with what an answerer says.
 func (h *handler) handler(answer answerer) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return route.Handler(func(w http.ResponseWriter, r *http.Request) (err error) {
 		began := time.Now()
 		a := &asked{request: r}
-		var err error
-		if a.model, err = plain.Find(h.models, route.Model(r)); err == nil && r.Method == http.MethodPost {
-			a.body, err = route.Body(w, r, h.options.MaxBody)
+		if a.model, err = plain.Find(h.models, route.Model(r)); err != nil {
+			return err
 		}
-		if err == nil {
-			a.call, err = plain.Call(r, repository.ProtocolTEI)
+		if r.Method == http.MethodPost {
+			if a.body, err = route.Body(w, r, h.options.MaxBody); err != nil {
+				return err
+			}
 		}
-		var s *said
-		if err == nil {
-			s, err = answer(r.Context(), a)
+		if a.call, err = plain.Call(r, repository.ProtocolTEI); err != nil {
+			return err
 		}
-		var doc []byte
-		if err == nil {
-			doc, err = json.Marshal(s.document)
-		}
+		s, err := answer(r.Context(), a)
 		if err != nil {
-			fail(w, err)
-			return
+			return err
 		}
 		if s.result != nil {
 			headers(w.Header(), s, time.Since(began))
 		}
-		plain.WriteJSON(w, http.StatusOK, doc)
-	})
+		return route.Answer(w, http.StatusOK, s.document)
+	}, fail)
 }
 
 // headers say what an answer took, in milliseconds.
