@@ -68,13 +68,13 @@ func (w *work) free() { works.Put(w) }
 // nil. What is held already is used again.
 func hold[T number](w *work, env Env, count int) []T {
 	size := (count*sizeOf[T]() + 7) / 8
-	if int64(size)*8 <= w.held {
-		return unsafe.Slice((*T)(unsafe.Pointer(&w.buffer[0])), count)
+	bytes := int64(size) * 8
+	if bytes > w.held {
+		if !env.Hold(bytes - w.held) {
+			return nil
+		}
+		w.held = bytes
 	}
-	if !env.Hold(int64(size) * 8) {
-		return nil
-	}
-	w.held = int64(size) * 8
 	if len(w.buffer) < size {
 		w.buffer = make([]float64, size)
 	}

@@ -73,15 +73,16 @@ func newselect(f files, c *kernel) (uint32, preview1.Errno) {
 	if n > maxSelect {
 		return 0, preview1.EINVAL
 	}
-	sets := [3][]byte{}
+	var sets [3][sizeSet]byte // as they are asked for: memory is looked at anew after the wait
 	for i := range sets {
 		if c.u32(1+i) == 0 {
 			continue
 		}
-		var e preview1.Errno
-		if sets[i], e = c.out(1+i, sizeSet); e != 0 {
+		b, e := c.out(1+i, sizeSet)
+		if e != 0 {
 			return 0, e
 		}
+		copy(sets[i][:], b)
 	}
 	timeout := time.Duration(-1)
 	if c.u32(4) != 0 {
@@ -95,19 +96,17 @@ func newselect(f files, c *kernel) (uint32, preview1.Errno) {
 		}
 		timeout = time.Duration(min(seconds, math.MaxInt32))*time.Second + time.Duration(micros)*time.Microsecond
 	}
-	has := func(set []byte, fd uint32) bool { return set != nil && set[fd/8]&(1<<(fd%8)) != 0 }
+	has := func(set *[sizeSet]byte, fd uint32) bool { return set[fd/8]&(1<<(fd%8)) != 0 }
 	var list []preview1.Poll
 	for fd := range n {
-		if q := (preview1.Poll{FD: fd, Read: has(sets[0], fd), Write: has(sets[1], fd)}); q.Read || q.Write {
+		if q := (preview1.Poll{FD: fd, Read: has(&sets[0], fd), Write: has(&sets[1], fd)}); q.Read || q.Write {
 			list = append(list, q)
 		}
 	}
 	if _, e := f.Poll(c.ctx, list, timeout); e != 0 {
 		return 0, e
 	}
-	for _, set := range sets {
-		clear(set)
-	}
+	sets = [3][sizeSet]byte{}
 	count := uint32(0)
 	for _, q := range list {
 		if q.Bad {
@@ -119,6 +118,16 @@ func newselect(f files, c *kernel) (uint32, preview1.Errno) {
 				count++
 			}
 		}
+	}
+	for i := range sets {
+		if c.u32(1+i) == 0 {
+			continue
+		}
+		b, e := c.out(1+i, sizeSet)
+		if e != 0 {
+			return 0, e
+		}
+		copy(b, sets[i][:])
 	}
 	return count, 0
 }

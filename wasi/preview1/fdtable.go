@@ -177,6 +177,17 @@ func (t *fdTable) insertAt(d *descriptor, fd uint32) (uint32, errno) {
 	return fd, esuccess
 }
 
+// replace puts d at a number below the table's most, and gives what had that number,
+// or nil. It needs no more of the quota when something had it.
+func (t *fdTable) replace(d *descriptor, fd uint32) (old *descriptor, e errno) {
+	if uint64(fd) < uint64(len(t.entries)) && t.entries[fd] != nil {
+		old, t.entries[fd] = t.entries[fd], d
+		return old, esuccess
+	}
+	_, e = t.insertAt(d, fd)
+	return nil, e
+}
+
 // full reports whether there is no free number.
 func (t *fdTable) full() bool {
 	if len(t.entries) < t.max {

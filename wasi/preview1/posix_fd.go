@@ -216,13 +216,15 @@ func (p *POSIX) DupTo(fd, to uint32) Errno {
 	case fd == to || uint64(to) >= uint64(h.limits.FDs):
 		return einval
 	}
-	if old, e := h.fds.remove(to); e == esuccess {
-		_ = h.closeDescriptor(old)
+	old, e := h.fds.replace(d, to)
+	if e != esuccess {
+		return e
 	}
-	if _, e = h.fds.insertAt(d, to); e == esuccess {
-		d.holders++
+	d.holders++
+	if old != nil {
+		_ = h.closeDescriptor(old) // as dup2, it says nothing of the old file
 	}
-	return e
+	return esuccess
 }
 
 // Pipe gives two numbers: what is written to the second is read from the first.

@@ -233,6 +233,8 @@ TEST(numbers) {
 	CHECK(get(p[0], buf, 9) == 2 && same(buf, "pe"));
 	struct { i64 s; int us, pad; } soon = {0, 1000, 0};
 	CHECK(newselect(p[0] + 1, in, 0, 0, &soon) == 0 && in[0] == 0);
+	in[2] = 1u << 13; // 77, which is not open: the sets stay as they are
+	CHECK(newselect(78, in, out, 0, 0) == -EBADF && in[2] == 1u << 13 && out[0] == 1u << p[1]);
 	CHECK(fd_close(p[1]) == 0 && get(p[0], buf, 9) == 0 && poll(q, 1, 0) == 1 && q[0].got == 0x11 && fd_close(p[0]) == 0);
 	CHECK(pipe2(p, NONBLOCK) == 0 && fcntl64(p[0], 3, 0) == NONBLOCK && fd_close(p[0]) == 0 && put(p[1], "x") == -EPIPE && fd_close(p[1]) == 0);
 	CHECK(poll(q, 1 << 20, 0) == -EINVAL && fstat64(0, &st) == 0 && (st.mode & 0170000) == 0010000);
