@@ -157,6 +157,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 		return a.unserved(err)
 	}
 	defer s.Close(context.WithoutCancel(ctx))
+	defer collectLess()()
 	a.compiling.hush()
 	a.talk().Clear()
 	listeners.tls, listeners.keyed = on.TLS != nil, c.Guard.Keys != nil

@@ -98,6 +98,7 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 		return a.unserved(err)
 	}
 	defer h.Close(context.WithoutCancel(ctx))
+	defer collectLess()()
 	a.compiling.hush()
 	a.talk().Clear()
 	c.Guard.MaxBody, c.Guard.Log = c.MaxBody, log
