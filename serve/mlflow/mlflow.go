@@ -71,6 +71,9 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := route.Hold(r, cellSize*int64(bytes.Count(body, []byte{','}))); err != nil {
+		return err
+	}
 	a, err := parse(st.Signature, r.Header.Get("Content-Type"), body)
 	if err != nil {
 		return err
@@ -93,6 +96,9 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request) error {
 	route.WriteJSON(w, http.StatusOK, doc)
 	return nil
 }
+
+// cellSize is the room that a cell takes while a table is read, however short it is.
+const cellSize = 24
 
 // asked is what a body asks.
 type asked struct {
@@ -124,38 +130,34 @@ const (
 	keyRecords   = "dataframe_records"
 	keyInstances = "instances"
 	keyInputs    = "inputs"
+	keyParams    = "params"
 )
 
 func parseJSON(s *model.Signature, body []byte) (*asked, error) {
-	var doc struct {
-		Split     json.RawMessage `json:"dataframe_split"`
-		Records   json.RawMessage `json:"dataframe_records"`
-		Instances json.RawMessage `json:"instances"`
-		Inputs    json.RawMessage `json:"inputs"`
-		Params    json.RawMessage `json:"params"`
+	if rest := bytes.TrimLeft(body, " \t\r\n"); len(rest) == 0 || rest[0] != '{' || !json.Valid(body) {
+		return nil, &route.RequestError{Message: "the body is no JSON object"}
 	}
-	if err := json.Unmarshal(body, &doc); err != nil {
-		return nil, &route.RequestError{Message: "the body is no JSON object: " + err.Error()}
-	}
-	a, n := &asked{}, 0
-	var err error
-	for _, form := range []struct {
-		value json.RawMessage
-		read  func(*model.Signature, []byte) error
-	}{{doc.Split, a.split}, {doc.Records, a.records}, {doc.Instances, a.instances}, {doc.Inputs, a.inputs}} {
-		if form.value != nil {
-			if n++; n == 1 {
-				err = form.read(s, form.value)
-			}
+	a := &asked{}
+	forms := map[string]func(*model.Signature, []byte) error{keySplit: a.split, keyRecords: a.records, keyInstances: a.instances, keyInputs: a.inputs}
+	var key string
+	var value, params []byte // parts of the body
+	n := 0
+	for name, member := range model.Members(body) {
+		switch {
+		case name == keyParams:
+			params = member
+		case forms[name] != nil:
+			n++
+			key, value = name, member
 		}
 	}
 	if n != 1 {
 		return nil, &route.RequestError{Message: "the body must have one of " + strings.Join([]string{keySplit, keyRecords, keyInstances, keyInputs}, ", ")}
 	}
-	if err != nil {
+	if err := forms[key](s, value); err != nil {
 		return nil, err
 	}
-	return a, a.params(s, doc.Params)
+	return a, a.params(s, params)
 }
 
 // split reads columns and rows of cells.
@@ -250,10 +252,11 @@ func inOrder(s *model.Signature, record []byte) []string {
 		}
 	}
 	columns := slices.DeleteFunc(known, func(name string) bool { return !has[name] })
+	for _, name := range columns {
+		delete(has, name)
+	}
 	for name := range has {
-		if !slices.Contains(columns, name) {
-			others = append(others, name)
-		}
+		others = append(others, name)
 	}
 	slices.Sort(others)
 	return append(columns, others...)

@@ -72,14 +72,14 @@ func (s *scanner) members() (map[string]json.RawMessage, error) {
 // is no input is a parameter.
 func (g *generation) fill(members map[string]json.RawMessage) error {
 	sig := g.status.Signature
-	parameters := map[string]any{}
+	parameters, nested := map[string]any{}, 0
 	for _, name := range sortedKeys(members) {
 		value := members[name]
 		field := sig.Input(name)
 		if field == nil && name == textInput {
 			field = textOf(sig.Inputs)
 		}
-		s := &scanner{text: value}
+		s := &scanner{text: value, nested: nested}
 		var err error
 		switch {
 		case field != nil:
@@ -99,6 +99,7 @@ func (g *generation) fill(members map[string]json.RawMessage) error {
 		default:
 			parameters[name], err = s.parameter()
 		}
+		nested = s.nested
 		if err != nil {
 			return err
 		}

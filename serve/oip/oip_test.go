@@ -160,6 +160,10 @@ func TestInferJSON(t *testing.T) {
 		{both + `,"parameters":{"triton_what":1}}`, 400, "triton_"},
 		{both + `,"parameters":null}`, 200, answer},
 		{both + `,"parameters":{` + many(300) + `"and":no JSON`, 400, "more than 256 parameters"},
+		{both + `,"parameters":{"list":[1,{"a":null}]}}`, 200, answer},
+		{both + `,"parameters":{"list":[[],` + strings.Repeat("[],", 40<<10) + `no JSON}`, 400, "lists or objects have more than"},
+		{both + `,"parameters":{"a":[` + nested + `],"b":[` + nested + `],"c":{"d":[` + nested + `]}}}`, 400, "lists or objects have more than"},
+		{both + `,"parameters":{"list":[1,}}`, 400, "no JSON"},
 		{`{"id":"7","inputs":[` + inputA + `]}`, 400, "the model needs it"},
 		{`{"inputs":[` + strings.Replace(inputA, `[1,4]`, `[4]`, 1) + `,` + inputB + `]}`, 400, "shape"},
 		{`{"inputs":[` + strings.Replace(inputA, `,"data":[1,2,3,4]`, `,"parameters":{"shared_memory_region":"x"}`, 1) + `,` + inputB + `]}`, 400, "no shared memory"},
@@ -187,6 +191,9 @@ func TestInferJSON(t *testing.T) {
 		t.Errorf("got %v", a)
 	}
 }
+
+// nested is a list of lists that may stand in a request once, and not twice.
+var nested = strings.Repeat("[],", 10<<10) + "[]"
 
 // A tensor without elements takes no memory for those that it could have: neither
 // what the request says nor how long it is makes room.

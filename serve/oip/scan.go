@@ -14,7 +14,13 @@ import (
 type scanner struct {
 	text []byte
 	at   int
+	// nested are the bytes of parameters that are lists or objects.
+	nested int
 }
+
+// maxNested bounds the bytes of all parameters of a request that are lists or objects:
+// each may become many times as large.
+const maxNested = 64 << 10
 
 func (s *scanner) wrong() error {
 	if s.at >= len(s.text) {
@@ -167,7 +173,7 @@ func (s *scanner) extent() ([]byte, error) {
 	begin := s.at
 	switch c {
 	case '{', '[':
-		return s.nested()
+		return s.enclosed()
 	case '"':
 		_, err := s.string()
 		return s.text[begin:s.at], err
@@ -181,8 +187,8 @@ func (s *scanner) extent() ([]byte, error) {
 	return s.text[begin:s.at], nil
 }
 
-// nested goes past a list or an object.
-func (s *scanner) nested() ([]byte, error) {
+// enclosed goes past a list or an object.
+func (s *scanner) enclosed() ([]byte, error) {
 	begin, depth := s.at, 0
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
@@ -243,12 +249,18 @@ func (s *scanner) parameter() (any, error) {
 		text, err := s.string()
 		return string(text), err
 	case '{', '[':
-		text, err := s.raw() // of no type that parameters have; the model may know it
+		text, err := s.extent() // of no type that parameters have; the model may know it
 		if err != nil {
 			return nil, err
 		}
+		if s.nested += len(text); s.nested > maxNested {
+			return nil, wrong("parameters that are lists or objects have more than %d bytes", maxNested)
+		}
 		var v any
-		return v, json.Unmarshal(text, &v)
+		if err := json.Unmarshal(text, &v); err != nil || !utf8.Valid(text) {
+			return nil, wrong("the request is no JSON: what begins at byte %d is no value", s.at-len(text))
+		}
+		return v, nil
 	}
 	text, err := s.raw()
 	if err != nil {

@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -26,21 +27,25 @@ func (h *handler) v1(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Instances json.RawMessage `json:"instances"`
-		Inputs    json.RawMessage `json:"inputs"`
-		Signature string          `json:"signature_name"`
+	if rest := bytes.TrimLeft(body, " \t\r\n"); len(rest) == 0 || rest[0] != '{' || !json.Valid(body) {
+		return wrong("the request is no JSON object of instances")
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return wrong("the request is no JSON object of instances: %v", err)
+	var instances, inputs []byte // parts of the body
+	for name, value := range model.Members(body) {
+		switch name {
+		case "instances":
+			instances = value
+		case "inputs":
+			inputs = value
+		}
 	}
-	text := in.Instances
+	text := instances
 	switch {
-	case (in.Instances == nil) == (in.Inputs == nil):
+	case (instances == nil) == (inputs == nil):
 		return wrong(`the request has either "instances", a list, or "inputs"`)
-	case in.Instances == nil:
-		text = in.Inputs
-	case in.Instances[0] != '[':
+	case instances == nil:
+		text = inputs
+	case instances[0] != '[':
 		return wrong(`"instances" is a list`)
 	}
 	requests, many, err := st.Signature.ParseJSON(text)
