@@ -205,6 +205,7 @@ class Model(Program):
         """Every case twice, and what the program did not expect."""
         from . import convert
 
+        self.predictor.most = _VALUES
         for case in (self.cases or self._guess()) * 2:
             run.guard(lambda c=case: convert.line(self._call(c)))
             run.guard(lambda c=case: self._serve(c))

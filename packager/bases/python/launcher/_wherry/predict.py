@@ -5,10 +5,14 @@ function is called with the arguments, as often as wanted. Predictor is that
 seam, for whoever keeps the loaded state and calls again.
 """
 import inspect
+import itertools
 import os
 import sys
 
 from . import convert, run, signature
+
+
+WHOLE = 1 << 20  # values of an answer that is told as a whole
 
 
 class Misuse(Exception):
@@ -32,6 +36,7 @@ class Predictor:
         self.signature = inspect.signature(self.function)
         self.hints = convert.hints(self.function, self.signature)
         self.form = signature.Signature(self.function, self.signature)
+        self.most = None  # values that are wanted of one answer; None is all
 
     def call(self, words):
         """Call with words of a command line; returns what predict returns."""
@@ -52,7 +57,18 @@ class Predictor:
 
     def whole(self, result):
         """What predict returned, or a list of what it gives one after the other."""
-        return list(values(result)) if self.form.streams or hasattr(result, "__aiter__") else result
+        if not self.form.streams and not hasattr(result, "__aiter__"):
+            return result
+        found = []
+        for value in self.values(result):
+            if len(found) == WHOLE:
+                raise ValueError("predict gives more than %d values: take them as they are made" % WHOLE)
+            found.append(value)
+        return found
+
+    def values(self, result):
+        """The values of an iterator, as far as they are wanted."""
+        return itertools.islice(values(result), self.most)
 
     def called(self, positional, named):
         """Call, and tell arguments that it cannot take from what goes wrong in it."""
@@ -242,7 +258,7 @@ def one(predictor, words):
         print("predict: %s\n%s" % (e, predictor.usage()), file=sys.stderr)
         raise SystemExit(2) from None
     result = awaited(predictor.function(*positional, **named))
-    for value in values(result) if predictor.form.streams else [predictor.whole(result)]:
+    for value in predictor.values(result) if predictor.form.streams else [predictor.whole(result)]:
         print(convert.line(value), flush=predictor.form.streams)
 
 
