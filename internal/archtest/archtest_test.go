@@ -109,6 +109,25 @@ func TestPlanted(t *testing.T) {
 		{"serve/oip", Module + "/serve/plain", true},
 		{"serve/oip", Module + "/serve/openai", false},
 		{"serve/oipgrpc", Module + "/serve/oipgrpc/pb", true},
+		{"serve/oipgrpc", Module + "/serve/oip", false},
+		{"serve/plain", Module + "/serve/task", false},
+		{"serve/task", Module + "/serve/plain", true},
+		{"serve/task", Module + "/serve/guard", false},
+		{"serve/oip", Module + "/serve", true}, // which is a cycle, as the compiler says
+		{"serve/new", Module + "/serve/plain", false},
+		{"serve/web/cgi", Module + "/serve/web/pool", true},
+		{"serve/web/cgi", Module + "/serve/web/static", false},
+		{"serve/web/pool", Module + "/serve/web/cgi", false},
+		{"serve/web/cgi", Module + "/serve/guard", true},
+		{"serve/guard", Module + "/serve/web/pool", false},
+		{"model", Module + "/model/onnx", false},
+		{"model/onnx", Module + "/model/onnx/graph", true},
+		{"model/python", Module + "/model/onnx/graph", true},
+		{"model/python", Module + "/model/onnx", false},
+		{"model/onnx", Module + "/model/onnx/nn", false},
+		{"wasi/door", Module + "/wasi/preview1", false},
+		{"packager/source", Module + "/packager/recipe", false},
+		{"packager/source", Module + "/packager", true},
 		{"internal/hostmath", Module + "/runtime", false},
 		{"cmd/wherry", Module + "/internal/cli", true},
 		{"cmd/wherry", Module + "/runtime", false},
@@ -117,6 +136,94 @@ func TestPlanted(t *testing.T) {
 		err := Check(c.from, c.to)
 		if (err == nil) != c.ok {
 			t.Errorf("Check(%q, %q) = %v, want allowed=%v", c.from, c.to, err, c.ok)
+		}
+	}
+}
+
+// folders lists the folders that have Go files besides tests, without what only tests
+// and generators need.
+func folders(t *testing.T) map[string]bool {
+	t.Helper()
+	root := os.DirFS("../..")
+	found := map[string]bool{}
+	err := fs.WalkDir(root, ".", func(p string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && (p == "test" || p == "examples" || name == "generate" || p != "." && strings.HasSuffix(name, "test") && p != "internal/archtest" || name == "testmodels"):
+			return fs.SkipDir
+		case d.IsDir():
+			return skipDir(root, p, d)
+		case strings.HasSuffix(p, ".go") && !strings.HasSuffix(p, "_test.go"):
+			found[path.Dir(p)] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestTable holds the table of docs/architecture.md against the folders that there are.
+func TestTable(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text2, _ := strings.Cut(string(text), "\n## Rooms\n")
+	table, _, _ := strings.Cut(text2, "\n## ")
+	told := map[string]bool{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for i, word := range strings.Split(cells[1], "`") {
+			if i%2 == 0 {
+				continue
+			}
+			if word == "wherry" {
+				word = "."
+			}
+			if told[word] {
+				t.Errorf("docs/architecture.md tells of %s twice", word)
+			}
+			told[word] = true
+		}
+	}
+	there := folders(t)
+	for folder := range there {
+		if !told[folder] {
+			t.Errorf("docs/architecture.md does not say what %s knows", folder)
+		}
+	}
+	for folder := range told {
+		if !there[folder] && !planned[folder] {
+			t.Errorf("docs/architecture.md tells of %s, which is not there", folder)
+		}
+	}
+}
+
+// TestRooms holds that every room and floor of the rules is there, or planned.
+func TestRooms(t *testing.T) {
+	there := folders(t)
+	there["test"], there["examples"], there["cmd"] = true, true, true
+	list := make([]string, 0, 100)
+	for _, rooms := range levels {
+		list = append(list, rooms...)
+	}
+	for _, rooms := range floors {
+		for _, children := range rooms {
+			list = append(list, children...)
+		}
+	}
+	for _, room := range list {
+		if room == "" {
+			room = "."
+		}
+		if !there[room] && !planned[room] {
+			t.Errorf("%s has a rule, and is neither there nor planned", room)
 		}
 	}
 }
