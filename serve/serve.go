@@ -210,6 +210,7 @@ func (s *Server) mount(c Config) (err error) {
 		mux.Handle("/", nothing(mux))
 	}
 	g := c.Guard
+	g.Strict = g.Strict || g.Bound != "" // models are for programs, and for the server's own page
 	g.Open = func(r *http.Request) bool {
 		_, pattern := mux.Handler(r)
 		return groups[pattern].open(r)

@@ -25,6 +25,9 @@ type Config struct {
 	Hosts []string
 	// Origins are sites whose pages may ask, as "https://example.com"; "*": all.
 	Origins []string
+	// Strict turns pages of other sites away where the server is not on loopback, too:
+	// of those who can reach it a browser would bring along every page that is open.
+	Strict bool
 
 	// MaxBody bounds the bytes of a request's body; 0: DefaultMaxBody.
 	MaxBody int64

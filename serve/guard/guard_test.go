@@ -166,7 +166,7 @@ func TestHosts(t *testing.T) {
 }
 
 func TestSites(t *testing.T) {
-	const local, far = "127.0.0.1:8080", "0.0.0.0:8080"
+	const local, far, strict = "127.0.0.1:8080", "0.0.0.0:8080", "strict 0.0.0.0:8080"
 	ours := []string{"https://Good.example/"}
 	for _, c := range []struct {
 		what    string
@@ -199,8 +199,20 @@ func TestSites(t *testing.T) {
 		{"any site, far", far, []string{"*"}, "POST", []string{"Origin", "null"}, 200, "*"},
 		{"another site, far", far, nil, "POST", []string{"Origin", "https://any.example", "Sec-Fetch-Site", "cross-site"}, 200, ""},
 		{"another site, far, one allowed", far, ours, "POST", []string{"Origin", "https://any.example"}, 200, ""},
+		{"a program, strict", strict, nil, "POST", nil, 200, ""},
+		{"another site, strict", strict, nil, "POST", []string{"Origin", "https://any.example", "Sec-Fetch-Site", "cross-site"}, 403, ""},
+		{"another site without TLS, strict", strict, nil, "POST", []string{"Origin", "https://any.example"}, 403, ""},
+		{"a file, strict", strict, nil, "POST", []string{"Origin", "null"}, 403, ""},
+		{"a form of another site, strict", strict, nil, "POST", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 403, ""},
+		{"an image for another site, strict", strict, nil, "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403, ""},
+		{"a link to it, strict", strict, nil, "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200, ""},
+		{"the server's own page, strict", strict, nil, "POST", []string{"Origin", "http://localhost:8080", "Sec-Fetch-Site", "same-origin"}, 200, ""},
+		{"its own page without TLS, strict", strict, nil, "POST", []string{"Origin", "http://localhost:8080"}, 200, ""},
+		{"another name of the site, strict", strict, nil, "POST", []string{"Origin", "https://www.good.example", "Sec-Fetch-Site", "same-site"}, 200, ""},
+		{"an allowed site, strict", strict, ours, "POST", []string{"Origin", "https://good.example", "Sec-Fetch-Site", "cross-site"}, 200, "https://good.example"},
+		{"any site, strict", strict, []string{"*"}, "POST", []string{"Origin", "https://any.example", "Sec-Fetch-Site", "cross-site"}, 200, "*"},
 	} {
-		h := guard.Wrap(echo, guard.Config{Bound: c.bound, Origins: c.origins})
+		h := guard.Wrap(echo, guard.Config{Bound: strings.TrimPrefix(c.bound, "strict "), Origins: c.origins, Strict: c.bound == strict})
 		resp := ask(t, h, c.method, "http://localhost:8080/predict", c.headers...)
 		if got := resp.Header.Get("Access-Control-Allow-Origin"); resp.StatusCode != c.status || got != c.allow {
 			t.Errorf("%s: status %d, allowed %q; want %d, %q", c.what, resp.StatusCode, got, c.status, c.allow)

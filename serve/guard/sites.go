@@ -68,15 +68,22 @@ const exposed = HeaderID + ", Retry-After, Inference-Header-Content-Length, " + 
 	route.HeaderMemory + ", " + route.HeaderQueue + ", " + route.HeaderCompute + ", " + route.HeaderKernels + ", " + route.HeaderBatch
 
 // sites answers for the pages of other sites: allowed ones are told so (CORS), and
-// others are turned away where the server is on loopback. There a page somewhere in
-// the net would otherwise reach what only this machine's user is to.
+// others are turned away where the server is on loopback, or strict. There a page
+// somewhere in the net would otherwise reach what only this machine's user, or those
+// of a network, are to.
 func (c *Config) sites(next http.Handler) http.Handler {
 	local := Loopback(hostOf(c.Bound))
 	origins := make(map[string]bool, len(c.Origins))
 	for _, o := range c.Origins {
 		origins[normalOrigin(o)] = true
 	}
-	if !local && len(origins) == 0 {
+	away := func(*http.Request, string) bool { return false }
+	switch {
+	case local:
+		away = foreign
+	case c.Strict:
+		away = foreignThere
+	case len(origins) == 0:
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +95,7 @@ func (c *Config) sites(next http.Handler) http.Handler {
 			if c.share(w, r, origin, origins[all]) {
 				return
 			}
-		} else if local && foreign(r, origin) {
+		} else if away(r, origin) {
 			c.Refuse(w, r, http.StatusForbidden, "this server does not answer to pages of other sites; whoever runs it can allow one with --allow-origin")
 			return
 		}
@@ -149,6 +156,19 @@ func foreign(r *http.Request, origin string) bool {
 	}
 	visit := r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 	return !visit
+}
+
+// foreignThere is foreign for a server that others reach: its site may have more than
+// one name, and browsers say where a page is from only to servers with TLS. Without
+// that only what changes something has an Origin.
+func foreignThere(r *http.Request, origin string) bool {
+	switch first(r.Header, "Sec-Fetch-Site") {
+	case "same-site":
+		return false
+	case "":
+		return r.Method != http.MethodGet && r.Method != http.MethodHead && foreign(r, origin)
+	}
+	return foreign(r, origin)
 }
 
 // sameOrigin tells whether a page is the server's own. Behind a proxy that ends TLS
