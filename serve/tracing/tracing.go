@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
@@ -63,8 +62,22 @@ func Open(ctx context.Context, c Config, env func(string) string) (*Tracer, erro
 	if err != nil {
 		return nil, err
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { c.Log.Warn("traces cannot be sent", "error", err) }))
-	return open(ctx, c, sdk.WithBatcher(x))
+	return open(ctx, c, sdk.WithBatcher(&logged{x, c.Log}))
+}
+
+// logged is an exporter whose failures are in the log of who opened it. OpenTelemetry
+// would give them to the one handler of the whole process.
+type logged struct {
+	sdk.SpanExporter
+	log *slog.Logger
+}
+
+// ExportSpans sends spans, or tells that it could not.
+func (l *logged) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	if err := l.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		l.log.Warn("traces cannot be sent", "error", err)
+	}
+	return nil
 }
 
 func open(ctx context.Context, c Config, o ...sdk.TracerProviderOption) (*Tracer, error) {
