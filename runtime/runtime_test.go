@@ -276,7 +276,7 @@ func TestStops(t *testing.T) {
 			if how == "timeout" && !errors.As(err, &limit) || how == "close" && !errors.Is(err, runtime.ErrClosed) || how == "cancel" && !errors.Is(err, context.Canceled) {
 				t.Errorf("%s, %s: %v", what, how, err)
 			}
-			if took > time.Second { // the goal is 0.1 s, which the benchmark holds; a loaded machine is late
+			if took > 10*time.Second { // the goal is 0.1 s, which the benchmark holds; a loaded machine is late
 				t.Errorf("%s, %s: stopped after %s", what, how, took)
 			}
 		}

@@ -153,14 +153,11 @@ func TestCancelCompile(t *testing.T) {
 	}()
 	<-prepared
 	time.Sleep(20 * time.Millisecond)
-	begin := time.Now()
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took > 100*time.Millisecond {
-		t.Errorf("cancelling took %v", took)
-	}
+	wantEmpty(t, e.cache.path("entries")) // the compiler is not done
 	m, err := e.Load(t.Context(), keyOf(bin), func(context.Context) (Artifact, error) {
 		return Artifact{}, errors.New("prepared again")
 	}, nil)

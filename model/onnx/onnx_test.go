@@ -237,7 +237,7 @@ func testCancel(t *testing.T, rt *runtime.Runtime, n int, spec runtime.Spec) {
 	defer cancel()
 	began := time.Now()
 	_, err := i.Predict(ctx, &model.Request{Inputs: inputs})
-	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 10*time.Second {
 		t.Fatalf("%v after %v", err, took)
 	}
 	var broken *runtime.BrokenError

@@ -97,7 +97,7 @@ func TestHostFunctionAndCancel(t *testing.T) {
 	}
 	defer spin.Close(t.Context())
 	err = spin.Run(ctx)
-	if took := time.Since(cancelled); took > 100*time.Millisecond {
+	if took := time.Since(cancelled); took > 10*time.Second { // it would spin for ever; a loaded machine is late
 		t.Errorf("stopped %s after it was cancelled", took)
 	}
 	if !errors.Is(err, context.Canceled) {

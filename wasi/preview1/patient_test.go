@@ -70,7 +70,7 @@ func TestPatientEnds(t *testing.T) {
 	fdSub(g.mem[b:], 0, eventFDRead, 0)
 	g.clockSub(g.mem[b+48:], 0, clockMonotonic, 1, 0)
 	g.call("poll_oneoff", b, g.alloc(64), 2, g.alloc(4))
-	if !errors.Is(g.unwind, context.DeadlineExceeded) || time.Since(start) > 120*time.Millisecond {
+	if !errors.Is(g.unwind, context.DeadlineExceeded) || time.Since(start) > 10*time.Second {
 		t.Errorf("unwound with %v after %v", g.unwind, time.Since(start))
 	}
 }
