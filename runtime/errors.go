@@ -62,6 +62,22 @@ type LimitError struct {
 	Scope string
 }
 
+// LimitOf is the limit that a program met before it ended with an error; nil when it
+// met none.
+func LimitOf(err error) *LimitError {
+	var limit *LimitError
+	var exit *ExitError
+	var trap *TrapError
+	switch {
+	case errors.As(err, &limit):
+	case errors.As(err, &exit):
+		limit = exit.Limit
+	case errors.As(err, &trap):
+		limit = trap.Limit
+	}
+	return limit
+}
+
 // met says, behind how a program ended, that it had met a limit.
 func (e *LimitError) met() string {
 	switch {

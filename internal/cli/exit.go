@@ -123,16 +123,7 @@ func status(ctx context.Context, err error) (int, string) {
 
 // limitHint says how to give a program more of what it had too little of.
 func limitHint(err error) string {
-	var limit *runtime.LimitError
-	var exit *runtime.ExitError
-	var trap *runtime.TrapError
-	switch {
-	case errors.As(err, &limit):
-	case errors.As(err, &exit):
-		limit = exit.Limit
-	case errors.As(err, &trap):
-		limit = trap.Limit
-	}
+	limit := runtime.LimitOf(err)
 	if limit == nil || limit.Scope == runtime.ScopeRuntime {
 		return ""
 	}

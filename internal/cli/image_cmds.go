@@ -40,13 +40,7 @@ func (a *app) rmiCommand() *cobra.Command {
 			failed := false
 			for _, name := range args {
 				removed, err := images.Remove(ctx, s, name, images.RemoveOptions{Force: force, Users: a.users})
-				for _, r := range removed {
-					if r.Untagged != "" {
-						fmt.Fprintln(a.Out, "Untagged:", r.Untagged)
-					} else {
-						fmt.Fprintln(a.Out, "Deleted:", r.Deleted)
-					}
-				}
+				a.tellRemoved(removed)
 				var missing *images.NotFoundError
 				if force && errors.As(err, &missing) {
 					err = nil // gone is what was asked for
@@ -125,6 +119,17 @@ func (a *app) historyCommand() *cobra.Command {
 	f.BoolVarP(&o.human, "human", "H", true, "sizes with units")
 	f.StringVar(&o.format, "format", "", "Go template, table TEMPLATE, or json")
 	return cmd
+}
+
+// tellRemoved says what was removed, as Docker does.
+func (a *app) tellRemoved(list []images.Removed) {
+	for _, r := range list {
+		if r.Untagged != "" {
+			fmt.Fprintln(a.Out, "Untagged:", r.Untagged)
+		} else {
+			fmt.Fprintln(a.Out, "Deleted:", r.Deleted)
+		}
+	}
 }
 
 func shortID(id string) string {

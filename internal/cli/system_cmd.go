@@ -111,13 +111,7 @@ func (a *app) pruneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, r := range removed {
-				if r.Untagged != "" {
-					fmt.Fprintln(a.Out, "Untagged:", r.Untagged)
-				} else {
-					fmt.Fprintln(a.Out, "Deleted:", r.Deleted)
-				}
-			}
+			a.tellRemoved(removed)
 			old := 30 * 24 * time.Hour
 			if all {
 				old = 0
