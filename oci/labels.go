@@ -39,6 +39,9 @@ const (
 	LabelWebFallback = "run.wherry.web.fallback"
 )
 
+// LabelPython is the version of Python that an image of our base has.
+const LabelPython = "run.wherry.python"
+
 // DefaultWebRoot is the folder of a static site.
 const DefaultWebRoot = "/srv/http"
 

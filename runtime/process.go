@@ -40,6 +40,9 @@ type Process struct {
 	// Driver works with a module that is a library. A Worker and a recording take
 	// one, and nothing else does.
 	Driver Driver
+	// Answer hears what a Worker's program says by host.call before the Spec's Door does.
+	// ok tells that the message was for it; an error is a fault to the program.
+	Answer func(ctx context.Context, message []byte) (answer []byte, ok bool, err error)
 }
 
 // Exec runs one more program over the container's files, to its end. Its

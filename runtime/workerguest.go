@@ -349,6 +349,11 @@ func (w *Worker) unload() {
 // answer is the door of a Worker's program.
 func (w *Worker) answer(ctx context.Context, message []byte) ([]byte, error) {
 	if !isFrame(message) {
+		if w.process.Answer != nil {
+			if answer, ok, err := w.process.Answer(ctx, message); ok {
+				return answer, err
+			}
+		}
 		return w.session.answer(ctx, message)
 	}
 	f, err := parseFrame(message)

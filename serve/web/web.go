@@ -11,14 +11,17 @@ import (
 	"log/slog"
 	"net/http"
 	goruntime "runtime"
+	"strings"
 	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/wherry-run/wherry/internal/servercmd"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/web/cgi"
 	"github.com/wherry-run/wherry/serve/web/handler"
+	"github.com/wherry-run/wherry/serve/web/python"
 	"github.com/wherry-run/wherry/serve/web/static"
 )
 
@@ -35,7 +38,31 @@ func Kind(c ispec.ImageConfig, command []string) string {
 			return kind
 		}
 	}
+	if a, err := application(c, command, nil); err == nil {
+		return a.Protocol
+	}
 	return ""
+}
+
+// application is the Python application that a command is to serve, where the image has
+// our Python.
+func application(c ispec.ImageConfig, command []string, env func(string) string) (*servercmd.Application, error) {
+	if c.Labels[oci.LabelPython] == "" {
+		return nil, servercmd.ErrNone
+	}
+	return servercmd.Parse(command, func(name string) string {
+		if env != nil {
+			if v := env(name); v != "" {
+				return v
+			}
+		}
+		for _, kv := range c.Env {
+			if v, ok := strings.CutPrefix(kv, name+"="); ok {
+				return v
+			}
+		}
+		return ""
+	})
 }
 
 // Options say how a container is served.
@@ -125,6 +152,12 @@ func Open(ctx context.Context, rt *runtime.Runtime, image runtime.Image, spec ru
 		return h, h.cgi(c, o)
 	case oci.WebHandler:
 		return h, h.reactor(ctx, c, o)
+	case oci.WebWSGI, oci.WebASGI:
+		a, err := application(image.Config(), c.Command(), o.Env)
+		if err != nil {
+			return nil, err
+		}
+		return h, h.python(ctx, c, a, o)
 	}
 	return nil, fmt.Errorf("an image of kind %q cannot be served", kind)
 }
@@ -159,6 +192,19 @@ func (h *Handler) cgi(c *runtime.Container, o Options) error {
 func (h *Handler) reactor(ctx context.Context, c *runtime.Container, o Options) error {
 	p, err := handler.New(ctx, handler.Config{
 		Container: c, Limits: o.Limits, Timeout: o.Timeout, Instances: o.Instances, Waiting: o.Waiting, Output: o.Output, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	h.Handler = p
+	h.close = append(h.close, p.Close)
+	return nil
+}
+
+// python has a Python application answer.
+func (h *Handler) python(ctx context.Context, c *runtime.Container, a *servercmd.Application, o Options) error {
+	p, err := python.New(ctx, python.Config{
+		Application: a, Container: c, Limits: o.Limits, Timeout: o.Timeout, Instances: o.Instances, Waiting: o.Waiting, Output: o.Output, Log: o.Log,
 	})
 	if err != nil {
 		return err

@@ -76,20 +76,29 @@ func Request(b []byte, r *http.Request) ([]byte, error) {
 		n += 2
 	}
 	binary.LittleEndian.PutUint32(b[at+4:], n)
+	b, more, err := Body(b, r)
+	if more {
+		binary.LittleEndian.PutUint32(b[at:], FlagMore)
+	}
+	return b, err
+}
+
+// Body appends the beginning of a request's body, at most AtOnce, and tells whether more
+// is to be read.
+func Body(b []byte, r *http.Request) (_ []byte, more bool, err error) {
 	if r.ContentLength == 0 {
-		return b, nil
+		return b, false, nil
 	}
 	head := len(b)
-	b = slices.Grow(b, int(min(max(r.ContentLength, 4<<10), AtOnce)))
-	room := b[head:min(cap(b), head+AtOnce)]
-	got, err := fill(r.Body, room)
-	b = b[:head+got]
-	if err == nil { // it may go on
-		binary.LittleEndian.PutUint32(b[at:], FlagMore)
-	} else if err != io.EOF {
-		return nil, err
+	b = slices.Grow(b, int(min(max(r.ContentLength+1, 4<<10), AtOnce))) // one more, to meet the end
+	n, err := fill(r.Body, b[head:min(cap(b), head+AtOnce)])
+	switch b = b[:head+n]; err {
+	case nil:
+		return b, true, nil
+	case io.EOF:
+		return b, false, nil
 	}
-	return b, nil
+	return nil, false, err
 }
 
 // fill reads until there is no more room. It is not io.ReadFull: the end is io.EOF
