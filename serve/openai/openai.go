@@ -107,12 +107,18 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request) error {
 	return route.Answer(w, http.StatusOK, h.entry(&st))
 }
 
-// chosen is the model that is meant: that of the path before that of the body.
-func (h *handler) chosen(r *http.Request, named string) (repository.Status, error) {
+// call is what a request begins to ask of the model that is meant: that of the path
+// before that of the body.
+func (h *handler) call(r *http.Request, named string) (repository.Call, repository.Status, error) {
+	call, err := plain.Call(r, repository.ProtocolOpenAI)
+	if err != nil {
+		return call, repository.Status{}, err
+	}
 	if name := route.Model(r); name != "" {
 		named = name
 	}
-	return plain.FindTagged(h.models, named)
+	st, err := plain.FindTagged(h.models, named)
+	return call, st, err
 }
 
 // embeddingsRequest is the body of POST /v1/embeddings.
@@ -147,11 +153,7 @@ func (h *handler) embeddings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	call, err := plain.Call(r, repository.ProtocolOpenAI)
-	if err != nil {
-		return err
-	}
-	st, err := h.chosen(r, asked.Model)
+	call, st, err := h.call(r, asked.Model)
 	if err != nil {
 		return err
 	}

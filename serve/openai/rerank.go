@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/wherry-run/wherry/serve/plain"
-	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
 	"github.com/wherry-run/wherry/serve/task"
 )
@@ -44,11 +42,7 @@ func (h *handler) rerank(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	call, err := plain.Call(r, repository.ProtocolOpenAI)
-	if err != nil {
-		return err
-	}
-	st, err := h.chosen(r, asked.Model)
+	call, st, err := h.call(r, asked.Model)
 	if err != nil {
 		return err
 	}

@@ -376,6 +376,9 @@ func (h *handler) info(_ context.Context, a *asked) (*said, error) {
 	return &said{document: map[string]any{
 		"model_id": st.Name, "model_sha": st.Digest, "model_dtype": "float32", "model_type": kind,
 		"max_concurrent_requests": max(st.Instances, 1), "max_client_batch_size": task.MaxTexts, "max_batch_requests": max(st.Batch.Max, 1),
+		// Where a model cuts texts off is its own affair. More tokens than bytes of a body
+		// there cannot be, and clients want a number.
+		"max_input_length": h.options.MaxBody, "max_batch_tokens": h.options.MaxBody, "sha": nil, "docker_label": nil,
 		"auto_truncate": true, "tokenization_workers": max(st.Instances, 1), "version": h.options.Version,
 	}}, nil
 }
