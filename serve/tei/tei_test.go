@@ -105,7 +105,7 @@ func TestInfo(t *testing.T) {
 		"class": `"model_type":{"classifier":{"id2label":{"0":"bad","1":"good"},"label2id":{"bad":0,"good":1}}}`,
 		"rank":  `"model_type":{"reranker":{"id2label":{"0":"LABEL_0"},"label2id":{"LABEL_0":0}}}`,
 	} {
-		if w := ask(h, "GET", "/m/"+name+"/info", ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), `"model_sha":"sha256:ab"`) || !strings.Contains(w.Body.String(), `"max_input_length":16777216`) {
+		if w := ask(h, "GET", "/m/"+name+"/info", ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), `"model_sha":"sha256:ab"`) || !strings.Contains(w.Body.String(), `"max_input_length":65536`) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
