@@ -87,3 +87,16 @@ func Dial(ctx context.Context, at string) (net.Conn, error) {
 	}
 	return dialPipe(ctx, at)
 }
+
+// Remove removes what somebody left who was killed while listening there: nobody
+// listens any more.
+func Remove(at string) error {
+	path, ok := strings.CutPrefix(at, unixPrefix)
+	if !ok || !strings.HasSuffix(path, ".sock") {
+		return nil // a pipe goes with its process
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/wherry-run/wherry/internal/local"
 )
 
 // ErrGone is the cause when a supervisor went away in the middle of a command.
@@ -20,7 +22,7 @@ var ErrGone = errors.New("its supervisor has ended")
 func client(at string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialEndpoint(ctx, at) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return local.Dial(ctx, at) },
 	}}
 }
 

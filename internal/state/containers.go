@@ -131,7 +131,8 @@ func (s *Store) read(id string) (*Container, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, &NotFoundError{"container", Short(id)}
 		}
-		return nil, err
+		// It can be seen and removed, and that is all.
+		return &Container{Config: Config{ID: id, Name: Short(id)}, State: State{Status: Dead, Error: err.Error()}}, nil
 	}
 	if err := readJSON(s.container(id, stateFile), &c.State); err != nil {
 		if errors.Is(err, fs.ErrNotExist) { // it is being removed

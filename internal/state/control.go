@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/wherry-run/wherry/internal/local"
 )
 
 // upgrade is the protocol that streams speak after HTTP: frames.
@@ -22,10 +25,10 @@ type controlServer struct {
 	server *http.Server
 }
 
-func (v *supervisor) listen(id string) (*controlServer, error) {
-	l, at, err := v.s.listenControl(id)
+func (v *supervisor) listen(ctx context.Context, id string) (*controlServer, error) {
+	l, at, err := local.Listen(ctx, local.Addresses(v.s.path(runDir), id))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen for commands: %w", err)
 	}
 	mux := http.NewServeMux()
 	for route, f := range map[string]func(*http.Request) error{
@@ -51,7 +54,7 @@ func (c *controlServer) close(ctx context.Context) {
 	if c.server.Shutdown(ctx) != nil {
 		_ = c.server.Close()
 	}
-	_ = removeEndpoint(c.at)
+	_ = local.Remove(c.at)
 }
 
 // failure is how a command's error travels.

@@ -51,15 +51,10 @@ func orDuration(d Duration, or time.Duration) time.Duration {
 func (v *supervisor) watchHealth(ctx context.Context, p Program) (end func()) {
 	v.mu.Lock()
 	h := v.c.Health
-	v.c.State.Health = nil
-	if h.command() != nil {
-		v.c.State.Health = &HealthState{Status: Starting}
-	}
 	v.mu.Unlock()
 	if h.command() == nil {
 		return func() {}
 	}
-	v.save()
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/gofrs/flock"
+
+	"github.com/wherry-run/wherry/internal/local"
 )
 
 // KilledCode is the exit code of a container whose supervisor was killed: it went
@@ -44,7 +46,7 @@ func (s *Store) bury(id string) (*Container, error) {
 		return c, err
 	}
 	if c.State.Control != "" {
-		_ = removeEndpoint(c.State.Control)
+		_ = local.Remove(c.State.Control)
 	}
 	was := c.State.Status
 	c.State.Status, c.State.Pid, c.State.Control, c.State.Ports = Exited, 0, "", nil

@@ -192,8 +192,13 @@ func (v *supervisor) killExecs() {
 	for _, x := range list {
 		x.cancel(&Signalled{SIGKILL})
 	}
+	late := time.After(killPatience)
 	for _, x := range list {
-		<-x.ended
+		select {
+		case <-x.ended:
+		case <-late:
+			return
+		}
 	}
 }
 

@@ -108,7 +108,7 @@ func (v *supervisor) begin(ctx context.Context, id string) error {
 		v.log, err = openLog(v.s.container(id, logsDir), v.c.Log, v.s.options.Now)
 	}
 	if err == nil {
-		v.server, err = v.listen(id)
+		v.server, err = v.listen(ctx, id)
 	}
 	if err != nil {
 		v.release()
@@ -240,7 +240,7 @@ func (v *supervisor) life(ctx context.Context) (Exit, error) {
 	v.begun(p)
 	v.o.Report(nil)
 	health := v.watchHealth(ctx, p)
-	exit := p.Wait()
+	exit := awaitEnd(ctx, p)
 	v.hub.closeInput()
 	kill(errKilled) // what else runs in it
 	health()
@@ -256,6 +256,27 @@ func (v *supervisor) life(ctx context.Context) (Exit, error) {
 	return exit, nil
 }
 
+// killPatience is how long a program may take to end that was killed. What goes on
+// after that goes with the process.
+const killPatience = 3 * time.Second
+
+// awaitEnd waits for the end of a program.
+func awaitEnd(ctx context.Context, p Program) Exit {
+	ended := make(chan Exit, 1)
+	go func() { ended <- p.Wait() }()
+	select {
+	case exit := <-ended:
+		return exit
+	case <-ctx.Done():
+	}
+	select {
+	case exit := <-ended:
+		return exit
+	case <-time.After(killPatience):
+		return Exit{Code: SIGKILL.ExitCode()}
+	}
+}
+
 // begun puts down that the program runs.
 func (v *supervisor) begun(p Program) {
 	v.mu.Lock()
@@ -263,7 +284,10 @@ func (v *supervisor) begun(p Program) {
 	st := &v.c.State
 	st.Status, st.Started, st.Finished = Running, v.s.options.Now(), time.Time{}
 	st.ExitCode, st.Error, st.OOMKilled, st.Usage = 0, "", false, nil
-	st.Ports = p.Ports()
+	st.Ports, st.Health = p.Ports(), nil
+	if v.c.Health.command() != nil {
+		st.Health = &HealthState{Status: Starting}
+	}
 	v.begins++
 	close(v.changed)
 	v.changed = make(chan struct{})
