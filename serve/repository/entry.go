@@ -207,11 +207,11 @@ func (e *entry) status() Status {
 	e.mu.Lock()
 	s := e.known
 	e.mu.Unlock()
+	s.Memory = 0
 	if c := e.current.Load(); c != nil {
-		s.Memory = c.memory()
 		s.Waiting, s.Running = c.load()
 	} else {
-		s.Memory, s.Asleep = 0, s.State == StateReady
+		s.Asleep = s.State == StateReady
 	}
 	return s
 }

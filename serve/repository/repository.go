@@ -155,7 +155,8 @@ func (r *Repository) find(name, version string) (*entry, error) {
 // Default is the name of the model that answers when none is named.
 func (r *Repository) Default() string { return r.deflt }
 
-// Status tells what is known of a version of a model; "" as in Call.
+// Status tells what is known of a version of a model; "" as in Call. Only Index knows
+// its memory: every request asks for a status, and that one is long in the telling.
 func (r *Repository) Status(name, version string) (Status, error) {
 	e, err := r.find(name, version)
 	if err != nil {
@@ -187,6 +188,9 @@ func (r *Repository) Index() []Status {
 	list := make([]Status, len(r.list))
 	for i, e := range r.list {
 		list[i] = r.status(e)
+		if s := e.current.Load(); s != nil {
+			list[i].Memory = s.memory()
+		}
 	}
 	return list
 }

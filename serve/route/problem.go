@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -108,13 +109,13 @@ func ofServer(err error) (Problem, bool) {
 	var busy *repository.OverloadedError
 	switch {
 	case errors.As(err, &busy):
-		p := Problem{Status: http.StatusTooManyRequests, Reason: ReasonOverloaded, Message: busy.Error(), RetryAfter: busy.RetryAfter}
+		p := Problem{Status: http.StatusTooManyRequests, Reason: ReasonOverloaded, Message: busy.Error(), RetryAfter: cmp.Or(busy.RetryAfter, time.Second)}
 		if !busy.Full {
 			p.Status = http.StatusServiceUnavailable
 		}
 		return p, true
 	case errors.Is(err, model.ErrBusy):
-		return Problem{Status: http.StatusTooManyRequests, Reason: ReasonOverloaded, Message: model.ErrBusy.Error()}, true
+		return Problem{Status: http.StatusTooManyRequests, Reason: ReasonOverloaded, Message: model.ErrBusy.Error(), RetryAfter: time.Second}, true
 	case errors.Is(err, model.ErrClosed), errors.Is(err, runtime.ErrClosed):
 		return Problem{Status: http.StatusServiceUnavailable, Reason: ReasonNotReady, Message: model.ErrClosed.Error(), RetryAfter: time.Second}, true
 	case errors.Is(err, context.DeadlineExceeded):

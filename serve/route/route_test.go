@@ -57,6 +57,9 @@ func TestProblemOf(t *testing.T) {
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("read /secret: %w", c.err)} {
 			p := ProblemOf(err)
+			if again := p.RetryAfter > 0; (p.Status == 429 || p.Status == 503) != again {
+				t.Errorf("%T %v: to come again after %v", c.err, err, p.RetryAfter)
+			}
 			if p.Status != c.status || p.Reason != c.reason || p.Message == "" || strings.Contains(p.Message, "secret") {
 				t.Errorf("%T %v: %+v, want %d %s", c.err, err, p, c.status, c.reason)
 			}
