@@ -4,7 +4,7 @@ import "github.com/spf13/cobra"
 
 // containerCommands are the verbs of a container's life.
 func (a *app) containerCommands() []*cobra.Command {
-	return append(a.containerVerbs(), a.volumeCommand(), a.containerCommand())
+	return append(a.containerVerbs(), a.volumeCommand(), a.networkCommand(), a.containerCommand())
 }
 
 // containerVerbs are those that stand alone and below container, as with Docker.

@@ -14,6 +14,7 @@ import (
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/state"
@@ -63,7 +64,15 @@ func (a *app) configOf(what string, args []string, image runtime.Image, o runOpt
 	if c.Hostname != "" {
 		c.Env = append([]string{"HOSTNAME=" + c.Hostname}, c.Env...)
 	}
-	if c.Ports, err = portsOf(o.serving.publish); err != nil {
+	if wherry.Kind(image) == "" && webKind(image, specOf(args, o), o) == "" {
+		c.Ports, err = keptPorts(o.serving.publish)
+	} else {
+		c.Ports, err = portsOf(o.serving.publish)
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := o.network.fill(&c); err != nil {
 		return c, err
 	}
 	if o.serving.stopSet {
@@ -200,7 +209,7 @@ func targetOf(ctx context.Context, s *store.Store, image runtime.Image) (ispec.D
 			}
 		}
 	}
-	return ispec.Descriptor{}, "", fmt.Errorf("the image is not in the store")
+	return ispec.Descriptor{}, "", errNotStored
 }
 
 // restored are the flags of run that a container was created with.
@@ -215,7 +224,7 @@ func restored(c state.Config) (runOptions, error) {
 		env: c.Env, workdir: c.WorkingDir, pull: string(images.PullNever), interactive: c.OpenStdin, tty: c.Terminal, readOnly: c.ReadOnly,
 		backtrace: r.Backtrace, deterministic: r.Deterministic, noAccel: r.NoAcceleration, noSnapshot: r.NoSnapshot,
 		unknownImports: r.UnknownImports, models: r.Models, native: backendOptions{backend: r.Backend, library: r.Library},
-		limits: limitsOf(c.Limits), supervised: true,
+		limits: limitsOf(c.Limits), network: networkOf(c), supervised: true,
 	}
 	o.serving.instances = r.Instances
 	o.serving.stop = state.DefaultStopTimeout

@@ -79,6 +79,9 @@ func (k *keptRun) containerOf(ctx context.Context) (*runtime.Container, error) {
 		return nil, err
 	}
 	spec.Dir = k.job.Upper
+	if k.endpoint != nil {
+		spec.Dial, spec.Listen = k.endpoint, k.endpoint.Listen
+	}
 	image, done, err := k.app.openKept(ctx)
 	if err != nil {
 		return nil, err

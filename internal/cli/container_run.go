@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/state"
@@ -117,8 +118,8 @@ func checkKept(what string, image runtime.Image, args []string, o runOptions) er
 		return &ux.UsageError{Text: "--record-hot-set is for a run in the foreground that is not kept"}
 	case o.detach() && o.tty && !o.interactive:
 		return nil
-	case len(o.serving.publish) > 0 && !serves(image, args, o) && webKind(image, specOf(args, o), o) == "":
-		return notServed(what, image, args)
+	case len(o.serving.publish) > 0 && wherry.Kind(image) != "" && !serves(image, args, o):
+		return notServed(what, args)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/network"
 	"github.com/wherry-run/wherry/internal/state"
 	"github.com/wherry-run/wherry/runtime"
 )
@@ -79,6 +80,7 @@ type keptRun struct {
 	container *runtime.Container // the program's; nil while it has none
 	aside     *aside             // for exec, where the program has no container of its own
 	ports     []state.Port
+	endpoint  *network.Endpoint // nil: none yet
 	last      state.Usage
 	server    bool
 }
@@ -108,6 +110,19 @@ func (k *keptRun) made(c *runtime.Container) {
 	k.mu.Lock()
 	k.container = c
 	k.mu.Unlock()
+}
+
+// attached hears of the container's network.
+func (k *keptRun) attached(e *network.Endpoint) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.endpoint = e
+	for _, p := range e.Ports() {
+		k.ports = append(k.ports, keptPort(p))
+	}
 }
 
 // serving hears where a server listens.
@@ -211,16 +226,7 @@ func (k *keptRun) finish(ctx context.Context, err error) {
 
 // outOfMemory tells whether a program ended at its limit of memory.
 func outOfMemory(err error) bool {
-	var limit *runtime.LimitError
-	var exit *runtime.ExitError
-	var trap *runtime.TrapError
-	switch {
-	case errors.As(err, &limit):
-	case errors.As(err, &exit):
-		limit = exit.Limit
-	case errors.As(err, &trap):
-		limit = trap.Limit
-	}
+	limit := runtime.LimitOf(err)
 	return limit != nil && limit.Resource == "memory"
 }
 

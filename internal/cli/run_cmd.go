@@ -48,6 +48,7 @@ type runOptions struct {
 	recordHotSet           string
 	serving                runServing
 	life                   lifeOptions
+	network                networkOptions
 
 	// Of a container that is kept: its mounts, its folder, and that the streams are
 	// whose who attached.
@@ -116,6 +117,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.unknownImports, "unknown-imports", "refuse", "what to do with a module that imports unknown functions: refuse or trap")
 	o.serving.flags(f)
 	o.life.flags(f)
+	o.network.flags(f)
 }
 
 // isPath tells paths from image names: by their first character, or a drive.
@@ -170,8 +172,8 @@ func (a *app) runImage(ctx context.Context, what string, image runtime.Image, do
 	if kind := webKind(image, spec, o); kind != "" {
 		return a.serveWeb(ctx, what, image, spec, kind, o.served())
 	}
-	if len(o.serving.publish) > 0 {
-		return notServed(what, image, args)
+	if len(o.serving.publish) > 0 && wherry.Kind(image) != "" {
+		return notServed(what, args)
 	}
 	if kind := wherry.Kind(image); (kind == oci.ModelONNX || kind == oci.ModelWasm || kind == oci.ModelPipeline) && o.entrypoint == "" {
 		return a.runModel(ctx, what, image, args, spec, o)
@@ -192,6 +194,11 @@ func (a *app) runImage(ctx context.Context, what string, image runtime.Image, do
 	if spec.NN, err = models.backend(o.models); err != nil {
 		return err
 	}
+	leave, err := a.connected(ctx, o, image, &spec)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	c, err := rt.Create(ctx, image, spec)
 	if err != nil {
 		return err

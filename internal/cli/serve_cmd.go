@@ -134,6 +134,12 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	}
 	defer listeners.close()
 	calls, err := o.grpc.listen(ctx, addresses[0])
+	names, leave, err := a.inside(ctx, o.runOptions, listeners)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	c.Guard.Hosts = known(c.Guard.Hosts, addresses, names)
 	if err != nil {
 		return err
 	}
@@ -162,7 +168,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	a.talk().Clear()
 	listeners.tls, listeners.keyed = on.TLS != nil, c.Guard.Keys != nil
 	a.sayServed(s, models, listeners)
-	a.kept.serving(listeners.list)
+	a.kept.serving(listeners.list[:len(addresses)])
 	for _, l := range calls.list {
 		a.say("gRPC answers at %s", l.Addr())
 	}

@@ -23,7 +23,7 @@ type runServing struct {
 }
 
 func (o *runServing) flags(f *pflag.FlagSet) {
-	f.StringArrayVarP(&o.publish, "publish", "p", nil, "where a model is served, [HOST:]PORT, or as with Docker [HOST:]PORT:8080 (default 127.0.0.1:8080)")
+	f.StringArrayVarP(&o.publish, "publish", "p", nil, "port on this machine: of a program [[ADDRESS:]PORT:]PORT as with Docker; where a model is served, [ADDRESS:]PORT (default 127.0.0.1:8080)")
 	o.stop = serve.DefaultGrace
 	f.Var(secondsFlag{&o.stop, &o.stopSet}, "stop-timeout", "how long it may take to end, and the requests that a served model took, such as 10 or 1m")
 	f.IntVar(&o.instances, "instances", 0, "how many requests a served model answers at once (default: one for each processor)")
@@ -36,10 +36,7 @@ func serves(image runtime.Image, args []string, o runOptions) bool {
 }
 
 // notServed says why -p is not for what is to be run.
-func notServed(what string, image runtime.Image, args []string) error {
-	if wherry.Kind(image) == "" {
-		return notWeb(what)
-	}
+func notServed(what string, args []string) error {
 	if len(args) > 0 {
 		return &hinted{&ux.UsageError{Text: "with -p the model is served, and takes no inputs here"}, "leave them away, or -p"}
 	}

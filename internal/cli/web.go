@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve"
 	"github.com/wherry-run/wherry/serve/guard"
@@ -88,6 +87,12 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 		return err
 	}
 	defer listeners.close()
+	names, leave, err := a.inside(ctx, o.runOptions, listeners)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	c.Guard.Hosts = known(c.Guard.Hosts, addresses, names)
 	rt, err := a.runtime(ctx)
 	if err != nil {
 		return err
@@ -106,10 +111,10 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 	listeners.tls = on.TLS != nil
 	name, _ := nameOf(what)
 	a.say("%s answers at %s", name, listeners.url(listeners.list[0]))
-	for _, l := range listeners.list[1:] {
+	for _, l := range listeners.list[1:len(addresses)] {
 		a.say("and at %s", listeners.url(l))
 	}
-	a.kept.serving(listeners.list)
+	a.kept.serving(listeners.list[:len(addresses)])
 	err = serve.Handle(ctx, guard.Wrap(h, c.Guard), on, log, listeners.list...)
 	if errors.Is(err, serve.ErrGrace) {
 		return &hinted{err, "--stop-timeout gives them longer"}
@@ -126,9 +131,4 @@ func refuseWeb(w http.ResponseWriter, r *http.Request, status int, message strin
 	if r.Method != http.MethodHead {
 		fmt.Fprintf(w, "%s\n", message)
 	}
-}
-
-// notWeb says of flags of a server that what is run does not listen to what to do.
-func notWeb(what string) error {
-	return &hinted{&ux.UsageError{Text: what + " is a program, and -p is for models and for what answers HTTP"}, "leave -p away; docs/web.md says what answers HTTP"}
 }

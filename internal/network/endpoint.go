@@ -422,3 +422,17 @@ func (e *Endpoint) refuse(ctx context.Context, r *RefusedError) error {
 	}
 	return r
 }
+
+// Names are those by which other containers know this one: its own and its aliases,
+// with and without its networks, and its addresses.
+func (e *Endpoint) Names() []string {
+	list := []string{e.config.Name}
+	for _, m := range e.memberships() {
+		list = append(list, m.self.Address.String())
+		for _, name := range append([]string{e.config.Name}, m.self.Aliases...) {
+			list = append(list, name, name+"."+m.network.Name)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}

@@ -247,6 +247,35 @@ func (s *Store) Disconnect(ctx context.Context, name, id string) error {
 	return err
 }
 
+// Running finds a container that takes connections, by its name or the beginning of
+// its ID.
+func (s *Store) Running(ctx context.Context, name string) (Member, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, endpointsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Member{}, err
+	}
+	var found []Member
+	for _, e := range entries[:min(len(entries), maxMembers)] {
+		id, ok := strings.CutSuffix(e.Name(), ".json")
+		var m Member
+		if !ok || !isID(id) || readFile(s.endpointFile(id), &m) != nil || m.ID != id {
+			continue
+		}
+		if m.Name == name || id == name || name != "" && strings.HasPrefix(id, name) {
+			if s.alive(ctx, m) {
+				found = append(found, m)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Member{}, fmt.Errorf("container %.80s %w", name, ErrNotRunning)
+	case 1:
+		return found[0], nil
+	}
+	return Member{}, fmt.Errorf("container %.80s: %d of them begin so", name, len(found))
+}
+
 // FindMember finds a container in a network by a name or the beginning of its ID.
 func (s *Store) FindMember(ctx context.Context, network, name string) (Member, error) {
 	n, err := s.Get(network)
