@@ -105,7 +105,7 @@ func (b *builder) derived(ctx context.Context, s *state, config digest.Digest) (
 	k := newKey(deriveVersion)
 	k.add(s.digest(), string(config))
 	steps := pipelineFiles(s) != nil
-	if !s.snapshot && !steps && !isPythonModel(s) && !isONNXModel(s) || b.Recorder == nil {
+	if !s.snapshot && !steps && !isPythonModel(s) && !isPythonWeb(s) && !isONNXModel(s) || b.Recorder == nil {
 		return b.addHot(ctx, s, rec, k.sum())
 	}
 	if s.secret {
@@ -168,7 +168,7 @@ func isONNXModel(s *state) bool {
 func (b *builder) record(ctx context.Context, s *state, key string) (derivedRecord, error) {
 	b.note(s, "recording how the program starts")
 	r, err := b.Recorder.Record(ctx, RecordSpec{
-		Layers: s.layers(b.Store), Config: s.config.Config, Epoch: b.Epoch, Seed: seed(key), Stdout: b.Stdout, Stderr: b.Stderr,
+		Layers: s.layers(b.Store), Config: recordedConfig(s), Epoch: b.Epoch, Seed: seed(key), Stdout: b.Stdout, Stderr: b.Stderr,
 	})
 	var none *NoRecordingError
 	if errors.As(err, &none) {

@@ -24,7 +24,7 @@ type Guess struct {
 type NotRecognisedError struct{ Reason string }
 
 func (e *NotRecognisedError) Error() string {
-	return e.Reason + "\nlooked for: go.mod with a main package, Cargo.toml, one .wasm, an ONNX model, C sources, a Python file with requirements.txt\nwrite a Wasmfile; the shortest is: FROM scratch, COPY app.wasm /, ENTRYPOINT [\"/app.wasm\"]"
+	return e.Reason + "\nlooked for: go.mod with a main package, Cargo.toml, one .wasm, an ONNX model, C sources, a Python file with requirements.txt, index.html\nwrite a Wasmfile; the shortest is: FROM scratch, COPY app.wasm /, ENTRYPOINT [\"/app.wasm\"]"
 }
 
 // Recognise says what a folder without a Wasmfile holds: a Go module, a crate of
@@ -54,10 +54,15 @@ func Recognise(files fs.FS) (Guess, error) {
 		return Guess{}, &NotRecognisedError{"there are several .wasm files: " + strings.Join(byExt[".wasm"], ", ")}
 	case len(byExt[".onnx"]) > 0 && !answers(files, byExt[".py"]):
 		return recogniseONNX(byExt[".onnx"], names)
+	case names["manage.py"]:
+		return recogniseDjango(names["requirements.txt"]), nil
 	case len(byExt[".py"]) > 0:
 		return recognisePython(files, byExt[".py"], names["requirements.txt"])
 	case len(byExt[".c"]) > 0:
 		return recogniseC(files, byExt[".c"])
+	}
+	if names["index.html"] {
+		return Guess{Why: "found a site of files with index.html", Recipe: "FROM static\nCOPY . /srv/http/\n"}, nil
 	}
 	if found, err := fs.Glob(files, "onnx/*.onnx"); err == nil && len(found) > 0 { // as on model hubs
 		return recogniseONNX(found, names)
@@ -286,8 +291,42 @@ func recognisePython(files fs.FS, sources []string, requirements bool) (Guess, e
 			break
 		}
 	}
+	if command := webCommand(program, text); command != "" {
+		fmt.Fprintf(&b, "COPY . .\nCMD %s\n", command)
+		return Guess{Why: strings.Replace(why, "the Python program", "the web application", 1), Recipe: b.String()}, nil
+	}
 	fmt.Fprintf(&b, "COPY . .\nENTRYPOINT %s\n", start)
 	return Guess{Why: why, Recipe: b.String()}, nil
+}
+
+// pythonWeb finds the application that a file makes.
+var pythonWeb = pattern.New(`(?m)^(\w+)(?:\s*:[^=\n]+)?\s*=\s*(?:\w+\.)?(Flask|Bottle|Quart|Starlette|FastAPI|Litestar)\(`)
+
+// pythonFactory finds a function that makes an application of Flask.
+var pythonFactory = pattern.New(`(?m)^def\s+(create_app|make_app)\s*\(`)
+
+// webCommand is what serves the application of a Python file; "" when it has none.
+func webCommand(program, text string) string {
+	module := strings.TrimSuffix(program, ".py")
+	if m := pythonWeb.FindStringSubmatch(text); m != nil {
+		server := "uvicorn"
+		if m[2] == "Flask" || m[2] == "Bottle" {
+			server = "gunicorn"
+		}
+		return fmt.Sprintf(`["%s", "%s:%s"]`, server, module, m[1])
+	}
+	if pythonFactory.MatchString(text) && strings.Contains(text, "Flask(") {
+		return fmt.Sprintf(`["flask", "--app", "%s", "run"]`, module)
+	}
+	return ""
+}
+
+func recogniseDjango(requirements bool) Guess {
+	recipe := "FROM python\nWORKDIR /app\n"
+	if requirements {
+		recipe += "COPY requirements.txt .\nRUN pip install -r requirements.txt\n"
+	}
+	return Guess{Why: "found a Django project with manage.py", Recipe: recipe + "COPY . .\nCMD [\"python\", \"manage.py\", \"runserver\"]\n"}
 }
 
 // readHead reads the first part of a text file.

@@ -37,6 +37,9 @@ func (b *builder) export(ctx context.Context, s *state) (*Result, error) {
 	if err := b.labelReactor(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := b.labelWeb(s); err != nil {
+		return nil, err
+	}
 	config, err := oci.BuildConfig(s.config, layers)
 	if err != nil {
 		return nil, err

@@ -101,9 +101,12 @@ func (b *builder) program(s *state) (string, node, error) {
 	return "", node{}, nil
 }
 
-// answersRequests tells whether a file is a module that exports what a model does. What
-// cannot be read is not.
-func answersRequests(n node) (bool, error) {
+// answersRequests tells whether a file is a module that exports what a model does.
+func answersRequests(n node) (bool, error) { return exports(n, reactor.PredictExport) }
+
+// exports tells whether a file is a module that exports a function of a name. What cannot
+// be read is not.
+func exports(n node, function string) (bool, error) {
 	const magic = "\x00asm"
 	if n.size < int64(len(magic)) || n.size > mostReactor {
 		return false, nil
@@ -124,7 +127,7 @@ func answersRequests(n node) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !bytes.Contains(rest, []byte(reactor.PredictExport)) { // most programs: they are not decoded
+	if !bytes.Contains(rest, []byte(function)) { // most programs: they are not decoded
 		return false, nil
 	}
 	m, err := wasm.Decode(append(begin, rest...), wasm.DefaultLimits())
@@ -132,6 +135,6 @@ func answersRequests(n node) (bool, error) {
 		return false, nil
 	}
 	return slices.ContainsFunc(m.Exports, func(e wasm.Export) bool {
-		return e.Kind == wasm.ExternFunc && e.Name == reactor.PredictExport
+		return e.Kind == wasm.ExternFunc && e.Name == function
 	}), nil
 }

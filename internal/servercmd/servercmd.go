@@ -4,8 +4,10 @@
 package servercmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -60,7 +62,7 @@ func Parse(command []string, env func(string) string) (*Application, error) {
 	if env == nil {
 		env = func(string) string { return "" }
 	}
-	words := command
+	words := plainShell(command, env)
 	for len(words) > 1 && (words[0] == "exec" || words[0] == "env") {
 		words = words[1:]
 	}
@@ -83,6 +85,21 @@ func Parse(command []string, env func(string) string) (*Application, error) {
 		return django(words)
 	}
 	return nil, ErrNone
+}
+
+// plainShell is what the shell form of a command calls, as long as it has nothing for a
+// shell to do but to put variables in.
+func plainShell(command []string, env func(string) string) []string {
+	if len(command) != 3 || command[1] != "-c" || path.Base(command[0]) != "sh" {
+		return command
+	}
+	if strings.ContainsAny(command[2], ";&|<>`\"'*?()[]\\\n#~") {
+		return command
+	}
+	return strings.Fields(os.Expand(command[2], func(name string) string {
+		name, without, _ := strings.Cut(name, ":-")
+		return cmp.Or(env(name), without)
+	}))
 }
 
 // module turns python -m NAME, and python manage.py, into the command that it is.

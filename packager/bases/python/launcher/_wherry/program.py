@@ -50,6 +50,12 @@ class Program:
     def arguments(self, argv):
         """Take the arguments of a run."""
 
+    def serve(self, call):
+        """Fetch a request, have it done, and tell what came of it; call is the door."""
+        from . import work
+
+        work.serve(self, call)
+
     def clear(self):
         """Let go of what a program leaves in __main__."""
 
@@ -89,6 +95,13 @@ class Interpreter(Program):
 
     def worker(self, argv):
         """What answers requests."""
+        if os.path.basename(argv[0]) == "wherry-web" and len(argv) == 5:
+            from .web import Web
+
+            web = Web(argv)
+            web.open(argv)
+            web.application = web.imported()
+            return web.worker(argv)
         if os.path.basename(argv[0]) != "predict" or len(argv) < 2:
             raise Unfit("only predict FILE.py answers requests, and this is %s" % " ".join(argv[:2]))
         from .model import Model

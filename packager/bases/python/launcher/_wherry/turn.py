@@ -79,6 +79,8 @@ def prepare(text):
     try:
         if os.path.basename(argv[0]) == "predict" and len(argv) > 1:
             _state = Model(argv, guess, json.loads(text).get("cases", ""))
+        elif os.path.basename(argv[0]) == "wherry-web":
+            _state = _web(argv)
         else:
             _state = Interpreter()
         _state.load(argv)
@@ -98,6 +100,13 @@ def prepare(text):
     _settle()
     _state.files = watch.open_files()
     _tell(watched, refused)
+
+
+def _web(argv):
+    """An application that answers HTTP."""
+    from .web import Web
+
+    return Web(argv)
 
 
 def _share(data):
@@ -223,9 +232,8 @@ def begin():
 def work():
     """Answer one request."""
     import _host
-    from . import work
 
-    work.serve(_state, _host.call)
+    _state.serve(_host.call)
 
 
 def rehearse(text):
