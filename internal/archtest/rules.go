@@ -32,7 +32,7 @@ var levels = [][]string{
 	{"internal/rootfs", "internal/shell"},
 	{"internal/layer"},
 	{"internal/wasm", "oci"},
-	{"internal/late", "internal/local", "internal/pattern", "internal/places", "internal/process", "internal/version"},
+	{"internal/late", "internal/local", "internal/pattern", "internal/places", "internal/process", "internal/servercmd", "internal/version"},
 }
 
 // A ban forbids a room something that the order alone would allow.
