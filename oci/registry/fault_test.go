@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/cli/cli/config"
 	"github.com/google/go-containerregistry/pkg/authn"
 
 	"github.com/wherry-run/wherry/oci"
@@ -451,8 +452,10 @@ func TestNoCredentialsElsewhere(t *testing.T) {
 }
 
 func TestLogin(t *testing.T) {
-	dir := t.TempDir()
+	dir, before := t.TempDir(), config.Dir()
 	t.Setenv("DOCKER_CONFIG", dir)
+	config.SetDir(dir) // it asks the environment once in a process
+	t.Cleanup(func() { config.SetDir(before) })
 	var seen []string
 	host := secured(t, &seen)
 	c := registry.New(registry.WithPatience(2*time.Second, time.Millisecond))
