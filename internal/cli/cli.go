@@ -65,6 +65,7 @@ type app struct {
 
 	compiling *compiling
 	kept      *keptRun // of a container that has a supervisor; nil otherwise
+	again     []func() // has the files of a server read anew
 }
 
 func (a *app) root() *cobra.Command {

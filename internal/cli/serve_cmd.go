@@ -122,6 +122,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	if err := a.guarded(o.guard, addresses, &c, &on); err != nil {
 		return err
 	}
+	c.Guard.Strict = true // models are for programs, and the server's own page
 	end, err := a.observers(ctx, o.guard, &c)
 	if err != nil {
 		return err
@@ -133,13 +134,13 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 		return err
 	}
 	defer listeners.close()
-	calls, err := o.grpc.listen(ctx, addresses[0])
 	names, leave, err := a.inside(ctx, o.runOptions, listeners)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	c.Guard.Hosts = known(c.Guard.Hosts, addresses, names)
+	calls, err := o.grpc.listen(ctx, addresses[0])
 	if err != nil {
 		return err
 	}
@@ -164,6 +165,7 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	}
 	defer s.Close(context.WithoutCancel(ctx))
 	defer collectLess()()
+	defer a.attend(ctx, s.Repository(), models, o.watch)()
 	a.compiling.hush()
 	a.talk().Clear()
 	listeners.tls, listeners.keyed = on.TLS != nil, c.Guard.Keys != nil
@@ -171,9 +173,6 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	a.kept.serving(listeners.list[:len(addresses)])
 	for _, l := range calls.list {
 		a.say("gRPC answers at %s", l.Addr())
-	}
-	if o.watch {
-		go a.watchTags(ctx, s.Repository(), models)
 	}
 	err = s.Serve(ctx, on, listeners.list...)
 	if errors.Is(err, serve.ErrGrace) {

@@ -86,11 +86,14 @@ func (a *app) guarded(o guardOptions, addresses []string, c *serve.Config, l *se
 	if g.Keys, err = guard.NewKeys(a.env(keysVariable), o.keyFile, c.Log); err != nil {
 		return keysWrong(o.keyFile, err)
 	}
+	a.again = append(a.again, g.Keys.Again)
 	c.Control = o.control || g.Keys != nil || g.Bound != ""
 	if o.cert != "" || o.certKey != "" {
-		if l.TLS, err = guard.TLS(o.cert, o.certKey, c.Log); err != nil {
+		var again func()
+		if l.TLS, again, err = guard.TLS(o.cert, o.certKey, c.Log); err != nil {
 			return &hinted{err, "give --tls-cert and --tls-key the PEM files of a certificate and its key"}
 		}
+		a.again = append(a.again, again)
 	}
 	if o.access != "" {
 		if !slices.Contains([]string{guard.LogAuto, guard.LogText, guard.LogJSON}, o.access) {

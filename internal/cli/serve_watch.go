@@ -28,29 +28,81 @@ type tagWatch struct {
 	refused map[*servedModel]digest.Digest // what could not be loaded; once is enough
 }
 
-// watchTags loads models anew whose tags are moved, until ctx ends.
-func (a *app) watchTags(ctx context.Context, r *repository.Repository, models []*servedModel) {
+// attend does what a running server has to have done, until ctx ends: it loads models
+// anew whose tags are moved, if it is to follow them, and looks for that and reads the
+// server's files at once when it is asked to by a hangup. It returns what ends that.
+func (a *app) attend(ctx context.Context, r *repository.Repository, models []*servedModel, follow bool) (leave func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	asked, stop := hangups()
+	now := make(chan struct{}, 1)
+	go a.watchTags(ctx, r, models, follow, now)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-asked:
+				a.say("asked by a signal, the server looks for new keys, certificates and tags")
+				for _, again := range a.again {
+					again()
+				}
+				select {
+				case now <- struct{}{}:
+				default: // that is to be done already
+				}
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		stop()
+	}
+}
+
+// watchTags loads models anew whose tags are moved, now and then or when it is told to,
+// until ctx ends.
+func (a *app) watchTags(ctx context.Context, r *repository.Repository, models []*servedModel, follow bool, now <-chan struct{}) {
 	w := &tagWatch{app: a, served: r, refused: map[*servedModel]digest.Digest{}}
 	for _, m := range models {
 		if !m.ref.IsZero() && m.ref.Digest == "" {
 			w.models = append(w.models, m)
 		}
 	}
+	if len(w.models) == 0 {
+		return
+	}
 	var err error
-	if w.store, err = a.store(ctx); err != nil || len(w.models) == 0 {
+	if w.store, err = a.store(ctx); err != nil {
 		return
 	}
 	defer w.store.Close()
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
+	var ticks <-chan time.Time
+	if follow {
+		tick := time.NewTicker(watchInterval)
+		defer tick.Stop()
+		ticks = tick.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			w.look(ctx)
+		case <-ticks:
+		case <-now:
+			w.read = time.Time{}
+			clear(w.refused)
 		}
+		w.lookSafely(ctx)
 	}
+}
+
+// lookSafely looks, and survives it.
+func (w *tagWatch) lookSafely(ctx context.Context) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			w.app.say("tags could not be looked at: %v", bug)
+		}
+	}()
+	w.look(ctx)
 }
 
 // look compares all tags with what is served.

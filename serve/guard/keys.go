@@ -116,6 +116,13 @@ func (k *Keys) digest(secret string) [32]byte {
 	return sha256.Sum256(b[:32+copy(b[32:], secret)])
 }
 
+// Again reads the file of the keys at once, if there is one.
+func (k *Keys) Again() {
+	if k != nil && k.file != nil {
+		k.file.again()
+	}
+}
+
 // Name gives the name of the key that a request carries: authorization as in the
 // header of this name ("Bearer KEY"), else apiKey, of x-api-key. It takes the same
 // time for every wrong key.

@@ -141,10 +141,10 @@ func TestTLS(t *testing.T) {
 	if got, err := who(pool, 0); got != "two h2" || err != nil {
 		t.Errorf("%q %v", got, err)
 	}
-	if _, err := TLS(certFile, filepath.Join(dir, "none"), nil); err == nil {
+	if _, _, err := TLS(certFile, filepath.Join(dir, "none"), nil); err == nil {
 		t.Error("no key is no error")
 	}
-	if _, err := TLS(certFile, "", nil); err == nil {
+	if _, _, err := TLS(certFile, "", nil); err == nil {
 		t.Error("only a certificate is no error")
 	}
 }

@@ -34,14 +34,17 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // TLS gives the configuration of a server with a certificate and a key in PEM
-// files, which are read again when they change. A file that went wrong is logged,
-// and the old certificate stays.
-func TLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
+// files, which are read again when they change, and at once by again. A file that
+// went wrong is logged, and the old certificate stays.
+func TLS(certFile, keyFile string, log *slog.Logger) (c *tls.Config, again func(), err error) {
 	if certFile == "" || keyFile == "" {
-		return nil, errors.New("TLS needs both a certificate and its key")
+		return nil, nil, errors.New("TLS needs both a certificate and its key")
 	}
-	c, _, err := newTLS(certFile, keyFile, log)
-	return c, err
+	c, w, err := newTLS(certFile, keyFile, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, w.again, nil
 }
 
 func newTLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, *watched, error) {

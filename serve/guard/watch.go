@@ -67,9 +67,20 @@ func (w *watched) look() {
 	for i := range stamps {
 		same = same && stamps[i].size == w.stamp[i].size && stamps[i].time.Equal(w.stamp[i].time)
 	}
-	if same {
-		return
+	if !same {
+		w.reread(stamps)
 	}
+}
+
+// again reads the files, whether they seem to have changed or not.
+func (w *watched) again() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reread(w.stamps())
+}
+
+// reread reads the files. It is called with mu held.
+func (w *watched) reread(stamps []stamp) {
 	w.stamp = stamps
 	if err := w.read(); err != nil {
 		w.log.Error("a changed file is not used, what it was before holds", "error", err)
