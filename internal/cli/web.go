@@ -107,6 +107,7 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 	a.compiling.hush()
 	a.talk().Clear()
 	c.Guard.MaxBody, c.Guard.Log = c.MaxBody, log
+	c.Guard.MaxBodies = -1 // they are passed on as they come, and not kept
 	c.Guard.Refuse = refuseWeb
 	listeners.tls = on.TLS != nil
 	name, _ := nameOf(what)
