@@ -29,7 +29,7 @@ func specials() []special {
 	}
 	add(metadata, false, "169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",
 		"fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128")
-	add("no address", true, "0.0.0.0/8", "::/128", "255.255.255.255/32")
+	add("an address of nothing", true, "0.0.0.0/8", "::/128", "255.255.255.255/32")
 	add("a loopback address", false, "127.0.0.0/8", "::1/128")
 	add("a link-local address", false, "169.254.0.0/16", "fe80::/10")
 	add("a private address", false, "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10")
@@ -62,7 +62,7 @@ func (p *policy) classify(a netip.Addr) (s special, ok bool) {
 	}
 	own, err := p.own()
 	if err != nil { // what it is cannot be told
-		return special{prefix: netip.PrefixFrom(a, a.BitLen()), what: "perhaps an address of this machine"}, true
+		return special{prefix: netip.PrefixFrom(a, a.BitLen()), what: "what may be an address of this machine"}, true
 	}
 	for _, o := range own {
 		if o == a {

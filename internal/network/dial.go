@@ -215,7 +215,7 @@ func (e *Endpoint) check(names []string, a netip.Addr, port uint16, udp bool) *R
 	if all, err := e.store.List(); err == nil {
 		for _, n := range all {
 			if n.Subnet.Contains(a) && !a.IsLoopback() {
-				return refusal(host{addr: a}, port, udp, "no container of a network that it is in", "--network "+n.Name)
+				return refusal(host{addr: a}, port, udp, "it is of network "+n.Name+", in which this container is not, or nobody", "--network "+n.Name)
 			}
 		}
 	}

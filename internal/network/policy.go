@@ -30,7 +30,7 @@ func (e *RefusedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "connect to %s: ", e.Address)
 	if e.Resolved.IsValid() {
-		fmt.Fprintf(&b, "that is %s, ", e.Resolved)
+		fmt.Fprintf(&b, "that is %s: ", e.Resolved)
 	}
 	b.WriteString(e.Reason)
 	if e.Flag != "" {
@@ -81,12 +81,12 @@ func (p *policy) check(names []string, a netip.Addr, port uint16, udp bool) *Ref
 		}
 	}
 	flag := "--allow-net " + target(host{addr: a}, port, udp)
-	reason := "which this container may not reach"
+	reason := "it was not allowed"
 	switch {
 	case s.never:
-		reason, flag = "which is "+s.what, ""
+		reason, flag = s.what+" is not connected to", ""
 	case isSpecial:
-		reason = s.what + ", which is reached by nobody who does not name it"
+		reason = s.what + " is reached only by who names it"
 	case len(names) > 0:
 		flag = "--allow-net " + target(host{name: names[0]}, port, udp)
 	}
@@ -102,7 +102,7 @@ func (p *policy) lookUp(name string, port uint16, udp bool) *RefusedError {
 	if p.rules.mayLookUp(name) {
 		return nil
 	}
-	return refusal(host{name: name}, port, udp, "no container of its networks, and nothing else that it may reach",
+	return refusal(host{name: name}, port, udp, "it is no container of its networks, and was not allowed",
 		"--allow-net "+target(host{name: name}, port, udp))
 }
 
