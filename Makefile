@@ -21,10 +21,10 @@ vet: ## static checks for every OS
 	@test/vet
 
 unit:
-	$(GO) test ./...
+	$(GO) test -ldflags "$$(test/stamp)" ./...
 
 race: ## packages that start goroutines
-	CGO_ENABLED=1 $(GO) test -race ./runtime/... ./internal/engine/... ./internal/rootfs/... ./wasi/... ./oci/... ./images/... ./serve/...
+	@test/race
 
 fuzz: ## every fuzz target for FUZZTIME
 	@test/fuzz $(FUZZTIME)
