@@ -246,6 +246,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	failed := make(chan error, 1)
 	go func() {
 		err := h.ask(ctx, i, t, text, body)
+		h.tell(r, err)
 		failed <- err
 		t.end()
 		i.turn.Store(nil)
@@ -263,11 +264,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err = <-failed:
 	default: // it goes on, after its answer
 	}
-	if err == nil {
+	if err == nil && t.wrong != nil {
 		err = t.wrong
+		h.tell(r, err)
 	}
 	if err != nil {
-		h.fail(w, r, t, err)
+		h.fail(w, t, err)
 	}
 }
 
@@ -311,19 +313,26 @@ func (h *Handler) giveBack(ctx context.Context, i *instance, err error) {
 	h.instances.Drop(ctx, i)
 }
 
-// fail answers for an application that did not.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, t *turn, err error) {
+// tell writes down what went wrong with a request, whether it was answered or not.
+func (h *Handler) tell(r *http.Request, err error) {
 	var raised *runtime.ExceptionError
-	if errors.As(err, &raised) && raised.Traceback != "" && h.Output != nil {
+	switch {
+	case err == nil:
+	case errors.As(err, &raised) && raised.Traceback != "" && h.Output != nil:
 		fmt.Fprint(h.Output, raised.Traceback)
-	} else {
-		h.Log.Error("a request was not answered", "path", r.URL.Path, "error", err)
+	default:
+		h.Log.Error("a request was not answered, or not to its end", "path", r.URL.Path, "error", err)
 	}
+}
+
+// fail answers for an application that did not.
+func (h *Handler) fail(w http.ResponseWriter, t *turn, err error) {
+	var raised *runtime.ExceptionError
 	if t.answer.Begun() {
 		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 	}
 	switch {
-	case raised != nil:
+	case errors.As(err, &raised), t.wrong != nil:
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 	case errors.Is(err, errSilent):
 		http.Error(w, "the application behind this address did not answer", http.StatusGatewayTimeout)

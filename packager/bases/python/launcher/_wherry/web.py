@@ -328,7 +328,7 @@ class Request:
     async def receive(self):
         """A piece of the body; after the last one, that the client has left."""
         if not self.received:
-            self.received = not self.more
+            self.received = True
             return {"type": "http.request", "body": self.first, "more_body": self.more}
         if self.more:
             data = self.exchange.read(MOST)
@@ -435,8 +435,11 @@ def _double(application):
 
 def _inline():
     """Have anyio's worker threads do their work at once: there is one thread."""
+    if "anyio" not in sys.modules:
+        return
     try:
-        from anyio._backends import _asyncio as backend
+        with _tls():
+            from anyio._backends import _asyncio as backend
     except ImportError:
         return
 
@@ -447,6 +450,28 @@ def _inline():
         return contextvars.copy_context().run(func, *args)
 
     backend.AsyncIOBackend.run_sync_in_worker_thread = classmethod(run_sync_in_worker_thread)
+
+
+class _tls:
+    """While this is entered, ssl can be imported: there is none, and anyio only names what is in it."""
+
+    def __enter__(self):
+        import importlib.util
+        import types
+
+        class Names(types.ModuleType):
+            def __getattr__(self, name):
+                if name.startswith("__"):
+                    raise AttributeError(name)
+                return type(name, (OSError,), {})
+
+        self.ours = "ssl" not in sys.modules and importlib.util.find_spec("_ssl") is None
+        if self.ours:
+            sys.modules["ssl"] = Names("ssl")
+
+    def __exit__(self, *failure):
+        if self.ours:
+            del sys.modules["ssl"]
 
 
 # How an application is found
