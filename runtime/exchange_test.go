@@ -2,7 +2,9 @@ package runtime_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -74,4 +76,61 @@ func TestExchange(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestConverse has requests answered in parts, and not wanted any more.
+func TestConverse(t *testing.T) {
+	rt := newRuntime(t, runtime.WithCacheDir(t.TempDir()))
+	w, _ := hire(t, rt, derive(t, rt, turningImage(t)), runtime.Spec{}, runtime.Process{Limits: runtime.Limits{Fuel: 50_000_000}})
+	enough := errors.New("enough")
+	for _, tt := range []struct {
+		head  string
+		stop  int // at which part; 0: never
+		parts int
+		ok    func(error) bool
+		fine  bool // it goes on
+	}{
+		{`["parts 3"]`, 0, 3, func(err error) bool { return err == nil }, true},
+		{`[]`, 0, 0, func(err error) bool { return err == nil }, true},
+		{`["parts 3"]`, 2, 2, func(err error) bool { return err == enough }, true},
+		{`["parts 3 on and on"]`, 1, 1, func(err error) bool { return err == enough }, true},
+		{`["parts 2 no part"]`, 0, 2, func(err error) bool { return err == nil }, true},
+		{`["parts 3 raise"]`, 0, 3, func(err error) bool { return errors.As(err, new(*runtime.ExceptionError)) }, true},
+		{`["parts 3 raise"]`, 3, 3, func(err error) bool { return err == enough }, true},
+		{`["parts 1000000000 on and on"]`, 1, 1, func(err error) bool {
+			return err != enough && errors.Is(err, enough) && errors.As(err, new(*runtime.LimitError))
+		}, false},
+		{`["parts 3 silent"]`, 0, 3, func(err error) bool { return err != nil }, false},
+	} {
+		parts := 0
+		_, _, err := w.Converse(t.Context(), func(answer, data []byte) error {
+			if want := fmt.Sprintf(`{"part":%d}`, parts); string(answer) != want || len(data) != 16 {
+				t.Errorf("%s: part %d: %s, %q", tt.head, parts, answer, data)
+			}
+			if parts++; parts == tt.stop {
+				return enough
+			}
+			return nil
+		}, []byte(tt.head), []byte("abcd"))
+		if parts != tt.parts || !tt.ok(err) {
+			t.Errorf("%s: %d parts, %v", tt.head, parts, err)
+		}
+		_, _, err = w.Exchange(t.Context(), []byte(`{}`))
+		if (err == nil) != tt.fine {
+			t.Errorf("after %s: %v", tt.head, err)
+		}
+		if !tt.fine {
+			if err := w.Reset(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, _, err := w.Exchange(t.Context(), []byte(`["parts 3"]`), []byte("abcd")); err != nil {
+		t.Errorf("parts that nobody takes: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, _, err := w.Converse(ctx, func([]byte, []byte) error { cancel(enough); return nil }, []byte(`["parts 3"]`))
+	if !errors.Is(err, enough) {
+		t.Errorf("cancelled: %v", err)
+	}
 }

@@ -24,7 +24,7 @@ static char *say(const void *data, uint32_t n, uint32_t *size) {
 
 // A frame of so many bytes of JSON, and bytes behind them; 9 bytes for the head, the
 // version and the kind.
-static void tell_more(char kind, const char *json, uint32_t n, const char *data, uint32_t m) {
+static uint32_t tell_more(char kind, const char *json, uint32_t n, const char *data, uint32_t m) {
 	char *b = malloc(13 + n + m);
 	memcpy(b, "\0wherry\1", 8);
 	b[8] = kind;
@@ -32,8 +32,9 @@ static void tell_more(char kind, const char *json, uint32_t n, const char *data,
 	memcpy(b + 13, json, n);
 	memcpy(b + 13 + n, data, m);
 	uint32_t size;
-	say(b, 13 + n + m, &size);
+	free(say(b, 13 + n + m, &size));
 	free(b);
+	return size;
 }
 
 static void tell(char kind, const char *json, uint32_t n) { tell_more(kind, json, n, json, 0); }
@@ -50,7 +51,16 @@ static void answer_bytes(char *json, uint32_t n, char *data, uint32_t m) {
 	}
 	if (strstr(r, "trap")) __builtin_trap();
 	if (strstr(r, "as JSON")) return tell('a', "[]", 2);
-	if (strstr(r, "no JSON")) return tell_more('m', "{", 1, data, m);
+	if (strstr(r, "no JSON")) {
+		tell_more('m', "{", 1, data, m);
+		return;
+	}
+	char *parts = strstr(r, "parts ");
+	for (int i = 0, most = parts ? atoi(parts + 6) : 0; i < most; i++) {
+		int n = snprintf(head, sizeof head, "{\"part\":%d}", i);
+		if (tell_more('p', head, n, data, m) && !strstr(r, "on and on")) break;
+		if (strstr(r, "no part")) tell_more('p', "{", 1, data, m);
+	}
 	const char *e = "{\"type\":\"Misuse\",\"message\":\"no\",\"misuse\":true,\"argument\":\"x\"}";
 	if (strstr(r, "raise")) return tell('e', e, strlen(e));
 	if (strstr(r, "silent")) return;

@@ -14,8 +14,12 @@ import (
 )
 
 // batches tells whether requests of a model may be joined by their rows: all of its
-// inputs and outputs have a first dimension of any length.
+// inputs and outputs have a first dimension of any length. The rows of an answer that is
+// made of parts are not those of its request.
 func batches(s *model.Signature) bool {
+	if s.Streams {
+		return false
+	}
 	for _, list := range [][]model.Field{s.Inputs, s.Outputs} {
 		for i := range list {
 			if f := &list[i]; len(f.Shape) == 0 || f.Shape[0] >= 0 {

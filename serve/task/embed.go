@@ -28,6 +28,9 @@ const (
 // one input, of texts or of tokens, and gives one vector of numbers that are no scores
 // of classes.
 func NewEmbedder(s *model.Signature) *Embedder {
+	if s.Streams {
+		return nil
+	}
 	e := &Embedder{}
 	if needed, _, ok := texts(s); ok && len(needed) == 1 {
 		e.text = needed[0]

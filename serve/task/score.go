@@ -27,7 +27,7 @@ type Score struct {
 // score.
 func NewClassifier(s *model.Signature) *Classifier {
 	needed, more, ok := texts(s)
-	if !ok || len(needed) == 0 || len(needed) > 2 {
+	if !ok || s.Streams || len(needed) == 0 || len(needed) > 2 {
 		return nil
 	}
 	c := &Classifier{text: needed[0]}
@@ -201,7 +201,7 @@ type Ranker struct {
 // texts, or a query and texts, and gives a number for each.
 func NewRanker(s *model.Signature) *Ranker {
 	needed, more, ok := texts(s)
-	if !ok || len(s.Outputs) == 0 {
+	if !ok || s.Streams || len(s.Outputs) == 0 {
 		return nil
 	}
 	r := &Ranker{}
