@@ -304,6 +304,9 @@ func (l *loader) instance(ctx context.Context) (_ model.Instance, err error) {
 	if l.kind == oci.ModelPython && spec.Door == nil {
 		spec.Door = ort.Door(l.image)
 	}
+	if l.kind == oci.ModelWasm && spec.NN == nil {
+		spec.NN = nn.New(nn.Options{Image: l.image})
+	}
 	c, err := l.runtime.Create(ctx, l.image, spec)
 	if err != nil {
 		return nil, err

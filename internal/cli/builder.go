@@ -200,7 +200,7 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess bool) (*runtime.Recording, error) {
 	image := recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}
 	c, err := s.rt.Create(ctx, image, runtime.Spec{
-		Stdout: spec.Stdout, Stderr: spec.Stderr, Door: ort.Door(image),
+		Stdout: spec.Stdout, Stderr: spec.Stderr, Door: ort.Door(image), NN: nn.New(nn.Options{Image: image}),
 		Clock:          wasi.NewFixedClock(spec.Epoch),
 		Random:         wasi.SeededRandom(spec.Seed[:]),
 		UnknownImports: true, // whoever runs it says whether it may have them
@@ -238,7 +238,7 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 func (s sandbox) Describe(ctx context.Context, spec packager.RecordSpec) ([]byte, error) {
 	image := recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}
 	c, err := s.rt.Create(ctx, image, runtime.Spec{
-		Door: ort.Door(image), Clock: wasi.NewFixedClock(spec.Epoch), Random: wasi.SeededRandom(spec.Seed[:]),
+		Door: ort.Door(image), NN: nn.New(nn.Options{Image: image}), Clock: wasi.NewFixedClock(spec.Epoch), Random: wasi.SeededRandom(spec.Seed[:]),
 	})
 	if err != nil {
 		return nil, err
