@@ -15,11 +15,38 @@ import (
 func separateGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // endGroup ends what a program left.
-func endGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+func endGroup(cmd *exec.Cmd) {
+	for pid := range group(cmd.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
 
-// group are the processes of a group, each with its time of processors in ticks.
+// group are a program and what it started, each with its time of processors in ticks:
+// its group, and all children of those, who may have left it.
 func group(id int) map[int]int64 {
-	list := map[int]int64{}
+	list, all := map[int]int64{}, processes()
+	for more := true; more; {
+		more = false
+		for pid, p := range all {
+			if _, known := list[pid]; known {
+				continue
+			}
+			if _, child := list[p.parent]; child || p.group == id {
+				list[pid], more = p.ticks, true
+			}
+		}
+	}
+	return list
+}
+
+// process is what /proc says of one.
+type process struct {
+	parent, group int
+	ticks         int64
+}
+
+func processes() map[int]process {
+	list := map[int]process{}
 	names, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range names {
 		text, err := os.ReadFile(name)
@@ -28,13 +55,15 @@ func group(id int) map[int]int64 {
 		}
 		_, rest, _ := strings.Cut(string(text), ") ") // behind the program's name
 		f := strings.Fields(rest)
-		if len(f) < 13 || f[2] != strconv.Itoa(id) {
+		if len(f) < 13 {
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		parent, _ := strconv.Atoi(f[1])
+		group, _ := strconv.Atoi(f[2])
 		user, _ := strconv.ParseInt(f[11], 10, 64)
 		system, _ := strconv.ParseInt(f[12], 10, 64)
-		list[pid] = user + system
+		list[pid] = process{parent, group, user + system}
 	}
 	return list
 }

@@ -92,7 +92,8 @@ func TestFollow(t *testing.T) {
 			}
 		})
 	}
-	for i := range 4 {
+	lasts, began := loadTime(t, 0, time.Minute), time.Now()
+	for i := 0; i < 4 || time.Since(began) < lasts; i++ {
 		image, want := three, `{"y":[[3,3,3,3]]}`
 		if i%2 == 1 {
 			image, want = two, `{"y":[[2,2,2,2]]}`
@@ -108,7 +109,7 @@ func TestFollow(t *testing.T) {
 	}
 	close(stop)
 	clients.Wait()
-	t.Logf("%d requests, %d failed", asked.Load(), failed.Load())
+	t.Logf("%d requests in %v, %d failed", asked.Load(), time.Since(began).Round(time.Second), failed.Load())
 	if failed.Load() > 0 || asked.Load() == 0 {
 		t.Errorf("%d of %d requests failed", failed.Load(), asked.Load())
 	}
