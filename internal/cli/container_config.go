@@ -41,7 +41,7 @@ type runnerOptions struct {
 // configOf is what a container is created with: the flags, and what the image adds.
 func (a *app) configOf(what string, args []string, image runtime.Image, o runOptions) (state.Config, error) {
 	c := state.Config{
-		Args: args, WorkingDir: o.workdir, Terminal: o.tty, OpenStdin: o.interactive, ReadOnly: o.readOnly,
+		Args: args, WorkingDir: o.workdir, Terminal: o.tty, OpenStdin: o.interactive, StdinOnce: o.interactive && !o.life.detach, ReadOnly: o.readOnly,
 		Image: state.Image{Name: what},
 	}
 	if o.entrypoint != "" {

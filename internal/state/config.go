@@ -27,9 +27,11 @@ type Config struct {
 	Labels     map[string]string `json:",omitempty"`
 
 	// Terminal tells the program that it has a terminal, OpenStdin keeps its input
-	// open for who attaches.
+	// open for those who attach.
 	Terminal  bool `json:",omitempty"`
 	OpenStdin bool `json:",omitempty"`
+	// StdinOnce ends the input when the first who attached has gone.
+	StdinOnce bool `json:",omitempty"`
 	ReadOnly  bool `json:",omitempty"`
 
 	StopSignal string `json:",omitempty"`

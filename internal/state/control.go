@@ -232,12 +232,13 @@ func (v *supervisor) serveUsage(w http.ResponseWriter) {
 	answer(w, u, nil)
 }
 
-// serveWait answers with how this life of the program ended.
+// serveWait answers with how the program ended: its last life, or with next-exit the
+// one that it lives now.
 func (v *supervisor) serveWait(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	ended := v.ended
 	v.mu.Unlock()
-	if r.URL.Query().Get("condition") == "removed" || ended == nil {
+	if r.URL.Query().Get("condition") != WaitNextExit || ended == nil {
 		ended = v.done
 	}
 	select {

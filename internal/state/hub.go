@@ -11,9 +11,8 @@ import (
 type hub struct {
 	mu      sync.Mutex
 	clients map[*listener]struct{}
-	in      *io.PipeWriter // of this life; nil: nobody reads
-	fed     bool           // somebody was attached to the input
-	once    bool           // its end is the end of the input
+	reader  *io.PipeReader // the input of this life, or of the next; nil: it has none
+	in      *io.PipeWriter
 }
 
 // listener is one who attached.
@@ -28,6 +27,13 @@ func (l *listener) leave() { l.once.Do(func() { close(l.gone) }) }
 
 func newHub() *hub { return &hub{clients: map[*listener]struct{}{}} }
 
+// openInput makes the input of the next life. What is fed to it waits for that.
+func (h *hub) openInput() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reader, h.in = io.Pipe()
+}
+
 // streams are those of a new life.
 func (h *hub) streams(c Config, log *logWriter) Streams {
 	s := Streams{
@@ -35,13 +41,8 @@ func (h *hub) streams(c Config, log *logWriter) Streams {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.in != nil {
-		_ = h.in.Close()
-		h.in = nil
-	}
-	if c.OpenStdin {
-		r, w := io.Pipe()
-		s.Stdin, h.in = r, w
+	if h.reader != nil {
+		s.Stdin = h.reader
 	}
 	return s
 }
@@ -77,14 +78,17 @@ func (h *hub) feed(p []byte) {
 	_, _ = in.Write(p) // a program that reads no more has closed it
 }
 
-// closeInput ends the input of a life that is over, so that nobody waits to feed it.
+// closeInput ends the input of a life that is over, so that nobody waits to feed it,
+// and makes that of the next.
 func (h *hub) closeInput() {
 	h.mu.Lock()
-	in := h.in
-	h.in = nil
+	r := h.reader
+	if r != nil {
+		h.reader, h.in = io.Pipe()
+	}
 	h.mu.Unlock()
-	if in != nil {
-		_ = in.CloseWithError(io.ErrClosedPipe)
+	if r != nil {
+		_ = r.Close()
 	}
 }
 

@@ -63,7 +63,9 @@ func TestLog(t *testing.T) {
 func TestLogWait(t *testing.T) {
 	w, r := newLog(t, LogConfig{})
 	w.write(Stderr, []byte("your name: "))
-	until(t, "it is written", func() bool { return read(t, r) == "your name: " || r.number > 0 && r.begun == nil && read(t, &logReader{dir: r.dir}) != "" })
+	until(t, "it is written", func() bool {
+		return read(t, r) == "your name: " || r.number > 0 && r.begun == nil && read(t, &logReader{dir: r.dir}) != ""
+	})
 }
 
 // TestRotation: files are bounded, the oldest go, and who follows misses nothing of

@@ -102,8 +102,10 @@ func (p *fakeProgram) Pause(paused bool) error {
 	p.paused = paused
 	return nil
 }
-func (p *fakeProgram) Usage() Usage  { return Usage{Fuel: 7} }
-func (p *fakeProgram) Ports() []Port { return []Port{{HostIP: "127.0.0.1", HostPort: 1, Container: 2, Protocol: "tcp"}} }
+func (p *fakeProgram) Usage() Usage { return Usage{Fuel: 7} }
+func (p *fakeProgram) Ports() []Port {
+	return []Port{{HostIP: "127.0.0.1", HostPort: 1, Container: 2, Protocol: "tcp"}}
+}
 
 // The test binary is its own supervisor.
 func TestMain(m *testing.M) {

@@ -57,6 +57,9 @@ func (v *supervisor) serveAttach(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	<-l.gone
+	if v.c.StdinOnce {
+		v.hub.feed(nil)
+	}
 }
 
 // execution is one program of exec.

@@ -107,6 +107,9 @@ func (v *supervisor) begin(ctx context.Context, id string) error {
 	if err == nil && !v.c.Log.Off {
 		v.log, err = openLog(v.s.container(id, logsDir), v.c.Log, v.s.options.Now)
 	}
+	if err == nil && v.c.OpenStdin {
+		v.hub.openInput()
+	}
 	if err == nil {
 		v.server, err = v.listen(ctx, id)
 	}
