@@ -46,6 +46,9 @@ func AnswerOf(f *model.Field) *Schema {
 	case p.Kind == model.KindJSON, p.Kind == model.KindTable, f.Shape == nil:
 	case p.Kind == model.KindFile, p.Kind == model.KindImage:
 		s = textOrBytes()
+		if f.Part() != nil { // of several parts
+			s = &Schema{Type: "array", Items: s}
+		}
 	default:
 		s = nest(answeredElement(f.Type), f.Shape)
 	}

@@ -32,7 +32,7 @@ func operation(st repository.Status) *openapi.Operation {
 	answers := map[string]*openapi.MediaType{
 		typeJSON:   {Schema: &openapi.Schema{AnyOf: []*openapi.Schema{openapi.ResponseOf(s), {Type: "array", Items: openapi.ResponseOf(s)}}}},
 		typeCSV:    {Schema: &openapi.Schema{Type: "string"}},
-		typeEvents: {Schema: &openapi.Schema{Type: "string"}},
+		typeEvents: {Schema: &openapi.Schema{Type: "string", Description: "an event for each part of the answer, its data the outputs as JSON; the last is end, with the receipt, or error"}},
 		typeNPY:    binary,
 		typeNPZ:    binary,
 	}

@@ -248,8 +248,14 @@ function busy(on) {
 
 // partly shows what of a stream has come.
 function partly(parts) {
-  byId("results").replaceChildren(...results(state.model.signature, joined(parts)));
+  byId("results").replaceChildren(...results(ofParts(state.model.signature), joined(parts)));
   byId("status").textContent = `${parts.length} ${parts.length === 1 ? "part" : "parts"} so far`;
+}
+
+// ofParts is the signature of one part of an answer.
+function ofParts(signature) {
+  const outputs = signature.outputs.map((f) => (f.parameters?.part ? { ...f, shape: f.parameters.part } : f));
+  return { ...signature, outputs };
 }
 
 // joined is the parts of a stream as one answer: texts one after the other, of all
@@ -268,7 +274,7 @@ function present(answer, request, took) {
   const value = answer.parts ? joined(answer.parts) : answer.value;
   release();
   const shape = Array.isArray(value) && Array.isArray(request.value) ? rows : results;
-  byId("results").replaceChildren(...shape(state.model.signature, value, request.value ?? {}));
+  byId("results").replaceChildren(...shape(answer.parts ? ofParts(state.model.signature) : state.model.signature, value, request.value ?? {}));
   const text = answer.text ?? JSONText.pretty(value);
   const shown = answer.parts || text.length > 200000 ? text : JSONText.pretty(value);
   byId("raw-text").textContent = shown.length > 20000 ? `${shown.slice(0, 20000)}…` : shown;
