@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -260,13 +261,24 @@ func (p *Pool) after(i Instance) {
 		p.work.Go(func() { p.discard(i, false) }) // this request holds work: it is not at 0
 	case ReuseReset:
 		p.work.Go(func() {
-			if i.Reset(p.life) != nil {
+			if survive(func() error { return i.Reset(p.life) }) != nil {
 				p.discard(i, true)
 				return
 			}
 			p.release(i)
 		})
 	}
+}
+
+// survive does what no request does, where a panic would end the process: it is an
+// error there.
+func survive(do func() error) (err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			err = fmt.Errorf("panic: %v\n%s", bug, debug.Stack())
+		}
+	}()
+	return do()
 }
 
 // enter counts one that Close waits for, unless it is too late.
@@ -352,7 +364,11 @@ const pause = time.Second
 // make makes an instance, for whoever waits when it is there: the request that it
 // was begun for may have found another, or have been given up.
 func (p *Pool) make() {
-	i, err := p.config.New(p.life)
+	var i Instance
+	err := survive(func() (err error) {
+		i, err = p.config.New(p.life)
+		return err
+	})
 	if err == nil && i == nil {
 		err = errors.New("no instance was made")
 	}
@@ -407,7 +423,7 @@ func (p *Pool) release(i Instance) {
 // discard ends an instance, and has another made when somebody waits. Its memory
 // is free before that.
 func (p *Pool) discard(i Instance, broken bool) {
-	_ = i.Close(context.WithoutCancel(p.life)) // nothing hangs on how it ends
+	_ = survive(func() error { return i.Close(context.WithoutCancel(p.life)) }) // nothing hangs on how it ends
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live--

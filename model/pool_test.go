@@ -409,3 +409,59 @@ func TestFailureUsage(t *testing.T) {
 		t.Errorf("in parts: %+v, %v", usage, err)
 	}
 }
+
+// cracked is an instance that panics where no request is.
+type cracked struct {
+	model.Instance
+	reset, close bool
+}
+
+func (c *cracked) Reset(ctx context.Context) error {
+	if c.reset {
+		panic("reset")
+	}
+	return c.Instance.Reset(ctx)
+}
+
+func (c *cracked) Close(ctx context.Context) error {
+	err := c.Instance.Close(ctx)
+	if c.close {
+		panic("close")
+	}
+	return err
+}
+
+// TestPanicBeside: a panic while an instance is made, put back or closed ends that, and
+// nothing else.
+func TestPanicBeside(t *testing.T) {
+	for name, c := range map[string]struct {
+		reuse        model.Reuse
+		make         bool
+		reset, close bool
+	}{"made": {model.ReuseAlways, true, false, false}, "put back": {model.ReuseReset, false, true, false}, "closed": {model.ReuseNever, false, false, true}} {
+		t.Run(name, func(t *testing.T) {
+			f, made := &factory{}, 0
+			p, err := model.NewPool(t.Context(), model.PoolConfig{Signature: fakeSignature, Instances: 1, Reuse: c.reuse, New: func(ctx context.Context) (model.Instance, error) {
+				if made++; c.make && made == 1 {
+					panic("made")
+				}
+				i, err := f.New(ctx)
+				return &cracked{i, c.reset, c.close}, err
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ask(t.Context(), p, "ok"); (err != nil) != c.make || c.make && !strings.Contains(err.Error(), "panic: made") {
+				t.Errorf("the first: %v", err)
+			}
+			for range 3 {
+				if _, err := ask(t.Context(), p, "ok"); err != nil {
+					t.Errorf("afterwards: %v", err)
+				}
+			}
+			if err := p.Close(context.WithoutCancel(t.Context())); err != nil || f.live.Load() != 0 {
+				t.Errorf("%v, %d are left", err, f.live.Load())
+			}
+		})
+	}
+}

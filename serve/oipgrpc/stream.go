@@ -64,7 +64,7 @@ func (s *service) ModelStreamInfer(stream grpc.BidiStreamingServer[pb.ModelInfer
 	defer stop(context.Canceled)
 	read := make(chan error, 1)
 	go func() {
-		err := n.read(stream)
+		err := n.survive(func() error { return n.read(stream) })
 		n.work.Wait()
 		read <- err
 	}()
@@ -114,9 +114,23 @@ func (n *session) read(stream grpc.BidiStreamingServer[pb.ModelInferRequest, pb.
 		n.taken.Add(1)
 		n.work.Go(func() {
 			defer func() { n.taken.Add(-1); <-room }()
-			a.run()
+			if err := n.survive(func() error { a.run(); return nil }); err != nil {
+				n.stop(err)
+			}
 		})
 	}
+}
+
+// survive does what is done beside the call, where a panic would end the process: it
+// ends the stream.
+func (n *session) survive(do func() error) (err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			n.service.options.Guard.panicked(n.ctx, bug)
+			err = status.Error(codes.Internal, internalText)
+		}
+	}()
+	return do()
 }
 
 // send hands a response to the stream.

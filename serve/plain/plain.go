@@ -95,12 +95,11 @@ func Each(ctx context.Context, m Models, call repository.Call, requests []*model
 
 // infer asks a model where a panic would end the process.
 func infer(ctx context.Context, m Models, c *repository.Call) (a *repository.Answer, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			a, err = nil, repository.NewPanicError(p)
-		}
-	}()
-	return m.Infer(ctx, c)
+	err = repository.Survive(func() error {
+		a, err = m.Infer(ctx, c)
+		return err
+	})
+	return a, err
 }
 
 // Responses are those of answers.

@@ -39,6 +39,17 @@ func (w *Work) Go(f func()) {
 	}()
 }
 
+// Survive does what is done beside requests, where a panic would end the process: it is
+// a *PanicError there.
+func Survive(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = NewPanicError(p)
+		}
+	}()
+	return do()
+}
+
 // Wait returns when nothing goes on, or with the error of ctx.
 func (w *Work) Wait(ctx context.Context) error {
 	w.mu.Lock()

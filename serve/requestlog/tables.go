@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/route"
 )
 
@@ -56,11 +57,14 @@ func (w *tables) run() {
 				w.close()
 				return
 			}
-			w.write(&e)
+			if err := repository.Survive(func() error { w.write(&e); return nil }); err != nil {
+				w.log.dropped.Add(1)
+				w.report(err)
+			}
 			w.log.queued.Add(-e.size)
 		case <-tick.C:
 			for _, t := range w.open {
-				w.report(t.flush())
+				w.report(repository.Survive(t.flush))
 			}
 		}
 	}
@@ -214,7 +218,7 @@ func shift(path string, most int64) error {
 func (w *tables) close() {
 	for _, t := range w.open {
 		w.said = time.Time{}
-		w.report(t.sheet.close())
+		w.report(repository.Survive(t.sheet.close))
 	}
 }
 
