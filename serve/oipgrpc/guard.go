@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -31,7 +32,20 @@ type Guard struct {
 	// that sends slowly, too; 0 does not.
 	Longest time.Duration
 
-	calls *calls // nil: as many as may come
+	// calls and watching bound those that need a key, and those that wait for health to
+	// change, which anybody may; nil: as many as may come.
+	calls, watching *calls
+}
+
+// bound is what bounds calls of a method.
+func (g *Guard) bound(method string) *calls {
+	switch {
+	case method == healthpb.Health_Watch_FullMethodName:
+		return g.watching
+	case open(method): // short ones
+		return nil
+	}
+	return g.calls
 }
 
 // open tells calls that need no key: health and readiness.
@@ -64,7 +78,7 @@ func (g *Guard) tap(ctx context.Context, info *tap.Info) (context.Context, error
 		}
 		r.Key = name
 	}
-	if g.calls != nil && !open(info.FullMethodName) && !g.calls.enter(ctx) {
+	if bound := g.bound(info.FullMethodName); bound != nil && !bound.enter(ctx) {
 		err := status.Error(codes.ResourceExhausted, "the server has as many calls as it may: ask again")
 		g.done(ctx, r, err)
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/wherry-run/wherry/serve/inference/testmodels"
@@ -302,5 +303,40 @@ func TestCalls(t *testing.T) {
 			t.Fatalf("afterwards: %v", err)
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestWatching: those who wait for health to change, without a key, have a bound of
+// their own, and take nothing from others.
+func TestWatching(t *testing.T) {
+	address := listen(t, Options{Streams: 2 * mostWatching})
+	r := newRude(t, address)
+	for range mostWatching {
+		if err := r.call(healthpb.Health_Watch_FullMethodName, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for i := 0; ; i++ {
+		w, err := healthpb.NewHealthClient(c).Watch(t.Context(), &healthpb.HealthCheckRequest{})
+		if err == nil {
+			_, err = w.Recv()
+		}
+		if status.Code(err) == codes.ResourceExhausted {
+			break
+		} else if i == 1000 {
+			t.Fatalf("one more than may: %v", err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := healthpb.NewHealthClient(c).Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
+		t.Errorf("a short question: %v", err)
+	}
+	if err := metadataOf(t, address); err != nil {
+		t.Errorf("another call: %v", err)
 	}
 }

@@ -65,6 +65,7 @@ const (
 	streamWindow = 128 << 10       // bytes of a stream that may wait until they are taken
 	connWindow   = 4 << 20         // of a connection, without that anybody waits for the client's answer
 	leastCalls   = 1024
+	mostWatching = 1024
 )
 
 // New makes a server of the protocol, with the health service of gRPC and reflection.
@@ -98,6 +99,7 @@ func New(m inference.Repository, o Options, more ...grpc.ServerOption) *grpc.Ser
 		in.most = max(o.MaxRequests, int64(o.MaxMessage))
 		o.Guard.calls = &calls{most: max(in.most/streamWindow, leastCalls)}
 	}
+	o.Guard.watching = &calls{most: mostWatching}
 	s := grpc.NewServer(append([]grpc.ServerOption{
 		grpc.Creds(&counting{o.Creds, in}),
 		grpc.StaticStreamWindowSize(streamWindow),
