@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,6 +182,43 @@ func TestDelayOldest(t *testing.T) {
 		t.Error("it waits, while others come")
 		for _, c := range calls {
 			<-c
+		}
+	})
+}
+
+// TestNobodyStarves: one who asks what never ends, again and again, takes one instance,
+// and nothing from those who ask what does: not one is turned away or late.
+func TestNobodyStarves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := one(endless(), func(l *Loaded) { l.Instances = 2 })
+		config.Timeout = time.Second
+		r := open(t, config)
+		if got := <-ask(t.Context(), r, &Call{Request: numbers(1)}); got.err != nil {
+			t.Fatal(got.err)
+		}
+		end := time.Now().Add(30 * time.Second)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				_, _ = r.Infer(t.Context(), &Call{Request: numbers(13), Timeout: 500 * time.Millisecond})
+			}
+		})
+		var answered, failed atomic.Int64
+		for range 3 {
+			wg.Go(func() {
+				for time.Now().Before(end) {
+					if _, err := r.Infer(t.Context(), &Call{Request: numbers(1), Timeout: 20 * time.Millisecond}); err != nil {
+						failed.Add(1)
+					} else {
+						answered.Add(1)
+					}
+					time.Sleep(2 * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		if failed.Load() > 0 || answered.Load() < 10_000 {
+			t.Errorf("%d answered, %d failed", answered.Load(), failed.Load())
 		}
 	})
 }
