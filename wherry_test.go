@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -47,6 +48,7 @@ func build(t *testing.T, home, folder string) {
 		}
 	}
 	command := dock.Native(t, home)
+	command.Limit = 30 * time.Minute // the first one on a machine compiles ONNX Runtime
 	command.Must(t, "", "build", "-q", "-t", image, folder)
 	command.Must(t, "", "save", "-o", filepath.Join(folder, "twice.tar"), image)
 }

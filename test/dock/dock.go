@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,9 @@ func (p Program) Run(t testing.TB, stdin string, args ...string) Result {
 	limit := p.Limit
 	if limit == 0 {
 		limit = 5 * time.Minute
+	}
+	if n, err := strconv.Atoi(os.Getenv("WHERRY_TEST_PATIENCE")); err == nil && n > 1 {
+		limit *= time.Duration(n) // as test/run does with its own
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()

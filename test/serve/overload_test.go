@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -132,12 +131,8 @@ func resident(s *server) float64 { return private(s.cmd.Process.Pid) }
 // being answered.
 func TestIdle(t *testing.T) {
 	const many = 10_000
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-	if limit.Cur < many+500 {
-		dock.Missing(t, fmt.Sprintf("room for %d open files (ulimit -n): there is for %d", many+500, limit.Cur))
+	if room, err := openFiles(); err != nil || room < many+500 {
+		dock.Missing(t, fmt.Sprintf("room for %d open files (ulimit -n): there is for %d (%v)", many+500, room, err))
 	}
 	s := Start(t, times(t, 2))
 	address, before := strings.TrimPrefix(s.URL, "http://"), resident(s)
