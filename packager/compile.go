@@ -71,7 +71,9 @@ func (b *builder) callCompiler(ctx context.Context, s *state, job toolchain.Job,
 		if err != nil {
 			return nil, err
 		}
-		n.kind, n.mode = layer.File, 0o755
+		if n.kind = layer.File; !out.Plain {
+			n.mode = 0o755
+		}
 		if err := p.put(clean(out.Path), n); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +55,8 @@ func Recognise(files fs.FS) (Guess, error) {
 		return Guess{}, &NotRecognisedError{"there are several .wasm files: " + strings.Join(byExt[".wasm"], ", ")}
 	case len(byExt[".onnx"]) > 0 && !answers(files, byExt[".py"]):
 		return recogniseONNX(byExt[".onnx"], names)
+	case names["package.json"] && names["package-lock.json"] && hasBuild(files):
+		return recogniseNode(files), nil
 	case names["manage.py"]:
 		return recogniseDjango(names["requirements.txt"]), nil
 	case len(byExt[".py"]) > 0:
@@ -319,6 +322,41 @@ func webCommand(program, text string) string {
 		return fmt.Sprintf(`["flask", "--app", "%s", "run"]`, module)
 	}
 	return ""
+}
+
+// packageJSON is what is read of a front end's package.json.
+type packageJSON struct {
+	Scripts         map[string]string `json:"scripts"`
+	Dependencies    map[string]string `json:"dependencies"`
+	DevDependencies map[string]string `json:"devDependencies"`
+}
+
+func readPackage(files fs.FS) (p packageJSON) {
+	text, err := readHead(files, "package.json")
+	if err != nil || json.Unmarshal([]byte(text), &p) != nil {
+		return packageJSON{}
+	}
+	return p
+}
+
+func hasBuild(files fs.FS) bool { return readPackage(files).Scripts["build"] != "" }
+
+// recogniseNode builds a front end by its script build, and serves what that writes.
+func recogniseNode(files fs.FS) Guess {
+	p := readPackage(files)
+	has := func(name string) bool { return p.Dependencies[name] != "" || p.DevDependencies[name] != "" }
+	out, routes := "dist", has("vite") && !has("astro") || has("@vue/cli-service")
+	if has("react-scripts") {
+		out, routes = "build", true
+	}
+	label := ""
+	if routes {
+		label = "LABEL run.wherry.web.fallback=/index.html\n"
+	}
+	return Guess{
+		Why:    "found a front end with the script build, which is to write " + out + "/",
+		Recipe: "FROM toolchain:node AS build\nWORKDIR /src\nCOPY . .\nRUN npm ci && npm run build\n\nFROM static\nCOPY --from=build /src/" + out + "/ /srv/http/\n" + label,
+	}
 }
 
 func recogniseDjango(requirements bool) Guess {

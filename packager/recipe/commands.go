@@ -21,7 +21,7 @@ const (
 	buildAdvice  = "compile in a stage of its own, FROM toolchain:go or FROM toolchain:c, and COPY --from it"
 	userAdvice   = "leave it out: a guest has no rights on the host; USER takes a number"
 	pipAdvice    = "use RUN pip install -r requirements.txt"
-	nodeAdvice   = "this version of wherry runs no JavaScript: compile it to WebAssembly outside and COPY the .wasm"
+	nodeAdvice   = "build a front end in a stage of its own, FROM toolchain:node, with npm ci && npm run build; JavaScript itself does not run in the sandbox"
 	serveAdvice  = "leave it out: one program per container, started by ENTRYPOINT or CMD"
 )
 

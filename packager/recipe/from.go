@@ -82,7 +82,7 @@ var nativeBases = map[string]string{
 	"tensorflow/tensorflow":             "FROM python, with the model exported to ONNX",
 	"pytorch/pytorch":                   "FROM python, with the model exported to ONNX",
 	"tiangolo/uvicorn-gunicorn-fastapi": "FROM python",
-	"node":                              "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
+	"node":                              "FROM toolchain:node AS build for npm ci && npm run build, then FROM static and COPY --from=build",
 	"rust":                              "FROM toolchain:rust",
 	"openjdk":                           "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
 	"eclipse-temurin":                   "compile to WebAssembly outside, then FROM scratch and COPY app.wasm",
@@ -99,12 +99,7 @@ var nativeBases = map[string]string{
 }
 
 // toolchains are the compilers that a stage can call.
-var toolchains = map[string]bool{"go": true, "rust": true, "c": true}
-
-// plannedToolchains are not in this version.
-var plannedToolchains = map[string]string{
-	"node": "compile to WebAssembly outside and COPY the .wasm",
-}
+var toolchains = map[string]bool{"go": true, "rust": true, "c": true, "node": true}
 
 // ResolveFrom says what a name after FROM means, given the stages before it.
 // Names that can never work give a *BaseError.
@@ -186,12 +181,9 @@ func toolchain(name, tag string) (From, error) {
 	if version, ok := strings.CutPrefix(tag, "rust1."); ok && isRelease(version) {
 		return From{Kind: Toolchain, Name: "rust", Version: tag}, nil
 	}
-	if advice, ok := plannedToolchains[tag]; ok {
-		return From{}, &BaseError{Name: name, Reason: "this version of wherry has no toolchain for " + tag, Advice: advice}
-	}
 	return From{}, &BaseError{
 		Name: name, Reason: "there is no such toolchain",
-		Advice: "write instead: FROM toolchain:go (or toolchain:go1.26.8 to pin a release), FROM toolchain:rust, FROM toolchain:c",
+		Advice: "write instead: FROM toolchain:go (or toolchain:go1.26.8 to pin a release), FROM toolchain:rust, FROM toolchain:c, FROM toolchain:node",
 	}
 }
 

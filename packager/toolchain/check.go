@@ -21,6 +21,7 @@ type command interface {
 var allowed = map[string]string{
 	"go":   "go build -o FILE [-tags T] [-ldflags '-X name=value'] PACKAGE, go mod download, mkdir -p and cd, joined by &&",
 	"rust": "cargo build [--release] [--locked] [--features F] [-p CRATE], cargo fetch, mkdir -p and cd, joined by &&",
+	"node": "npm ci, npm run SCRIPT [-- ARGS], mkdir -p and cd, joined by &&",
 	"c":    "clang [-O3] [-msimd128] [-I DIR] [-D NAME] -o FILE SOURCES, mkdir -p and cd, joined by &&",
 }
 
@@ -128,6 +129,8 @@ func (c *checker) command(env, argv []string) error {
 		cmd, err = c.golang(argv)
 	case name == "cargo" && c.job.Lang == "rust":
 		cmd, err = c.cargo(env, argv)
+	case name == "npm" && c.job.Lang == "node":
+		cmd, err = c.npm(argv)
 	case (name == "clang" || name == "cc") && c.job.Lang == "c":
 		cmd, err = c.clang(argv)
 	default:

@@ -65,6 +65,12 @@ func (h *Host) Version(ctx context.Context, lang, pinned string) (string, error)
 			return "", err
 		}
 		return r.version, nil
+	case "node":
+		n, err := h.node(ctx)
+		if err != nil {
+			return "", err
+		}
+		return n.version, nil
 	}
 	c, err := h.clang(ctx)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // Job is one RUN line of a toolchain stage.
 type Job struct {
-	// Lang is the toolchain: go, rust or c.
+	// Lang is the toolchain: go, rust, c or node.
 	Lang string
 	// Pinned is the release that the stage names (go1.26.8, rust1.95); empty means the
 	// host's own.
@@ -38,6 +38,8 @@ type Output struct {
 	Path string
 	Dir  bool
 	Data []byte
+	// Plain says that it is no program: its mode follows its content.
+	Plain bool
 }
 
 // Error is a toolchain that cannot do what is asked: what, why, what to type.
