@@ -12,7 +12,7 @@ func (a *app) containerVerbs() []*cobra.Command {
 	return []*cobra.Command{
 		a.createCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.killCommand(), a.pauseCommand(), a.unpauseCommand(),
 		a.waitCommand(), a.rmCommand(), a.renameCommand(), a.attachCommand(), a.execCommand(), a.logsCommand(), a.psCommand(), a.topCommand(),
-		a.statsCommand(), a.portCommand(), a.eventsCommand(), a.updateCommand(),
+		a.statsCommand(), a.portCommand(), a.eventsCommand(), a.updateCommand(), a.cpCommand(), a.diffCommand(), a.exportCommand(),
 	}
 }
 

@@ -50,6 +50,7 @@ func (a *app) openContainers() (*state.Store, error) {
 		Spawn: func(ctx context.Context, id string, await bool) error {
 			return s.Spawner([]string{self}, os.Environ())(ctx, id, await)
 		},
+		Files: a.filesOf,
 		Removed: func(ctx context.Context, c state.Config) error {
 			images, err := store.Open(ctx, p.Data)
 			if err != nil {

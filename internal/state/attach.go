@@ -42,7 +42,7 @@ func (s *Store) attach(ctx context.Context, id string, a Attached, begun func())
 	if err != nil {
 		return Exit{}, err
 	}
-	resp, err := s.request(ctx, c, http.MethodPost, "attach", nil)
+	resp, err := s.request(ctx, c, http.MethodPost, "attach", nil, nil)
 	if err != nil {
 		return Exit{}, err
 	}
@@ -71,7 +71,7 @@ func (s *Store) Exec(ctx context.Context, id string, e ExecConfig, a Attached) (
 	if c.State.Status != Running {
 		return 0, &StateError{c.Name, c.State.Status, "run a program in"}
 	}
-	resp, err := s.request(ctx, c, http.MethodPost, "exec", nil)
+	resp, err := s.request(ctx, c, http.MethodPost, "exec", nil, nil)
 	if err != nil {
 		return 0, err
 	}

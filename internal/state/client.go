@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wherry-run/wherry/internal/local"
@@ -27,16 +28,20 @@ func client(at string) *http.Client {
 }
 
 // request asks the supervisor of a container.
-func (s *Store) request(ctx context.Context, c *Container, method, what string, q url.Values) (*http.Response, error) {
+func (s *Store) request(ctx context.Context, c *Container, method, what string, q url.Values, body io.Reader) (*http.Response, error) {
 	if c.State.Control == "" {
 		return nil, &StateError{c.Name, c.State.Status, what}
 	}
+	frames := method == http.MethodPost && (what == "attach" || what == "exec")
+	if frames {
+		body = strings.NewReader(prelude)
+	}
 	u := url.URL{Scheme: "http", Host: "wherry", Path: "/" + what, RawQuery: q.Encode()}
-	r, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	r, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}
-	if method == http.MethodPost && (what == "attach" || what == "exec") {
+	if frames {
 		r.Header.Set("Connection", "Upgrade")
 		r.Header.Set("Upgrade", upgrade)
 	}
@@ -75,7 +80,7 @@ func failed(resp *http.Response) error {
 
 // tell has the supervisor do something.
 func (s *Store) tell(ctx context.Context, c *Container, what string, q url.Values) error {
-	resp, err := s.request(ctx, c, http.MethodPost, what, q)
+	resp, err := s.request(ctx, c, http.MethodPost, what, q, nil)
 	if err != nil {
 		return err
 	}
@@ -89,7 +94,7 @@ func (s *Store) tell(ctx context.Context, c *Container, what string, q url.Value
 
 // get asks the supervisor for something.
 func (s *Store) get(ctx context.Context, c *Container, what string, q url.Values, v any) error {
-	resp, err := s.request(ctx, c, http.MethodGet, what, q)
+	resp, err := s.request(ctx, c, http.MethodGet, what, q, nil)
 	if err != nil {
 		return err
 	}

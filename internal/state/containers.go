@@ -39,7 +39,7 @@ func (s *Store) Create(ctx context.Context, c Config) (*Container, error) {
 	}
 	made := &Container{Config: c, State: State{Status: Created}}
 	if err := s.write(made); err != nil {
-		_ = os.RemoveAll(s.container(c.ID))
+		_ = removeAll(s.container(c.ID))
 		return nil, fmt.Errorf("create container: %w", err)
 	}
 	s.Event(made.event("create"))
@@ -344,7 +344,7 @@ func (s *Store) sweep(ctx context.Context, c *Container, volumes bool) error {
 	}
 	// The config last: while it is there, the rest can be found again.
 	for _, name := range []string{upperDir, logsDir, ""} {
-		if err := os.RemoveAll(s.container(c.ID, name)); err != nil {
+		if err := removeAll(s.container(c.ID, name)); err != nil {
 			return err
 		}
 	}

@@ -42,6 +42,7 @@ func (v *supervisor) listen(ctx context.Context, id string) (*controlServer, err
 	mux.HandleFunc("GET /wait", v.serveWait)
 	mux.HandleFunc("POST /attach", v.serveAttach)
 	mux.HandleFunc("POST /exec", v.serveExec)
+	v.serveFiles(mux)
 	c := &controlServer{at: at, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}}
 	go func() { _ = c.server.Serve(l) }()
 	return c, nil
@@ -253,10 +254,19 @@ func (v *supervisor) serveWait(w http.ResponseWriter, r *http.Request) {
 	answer(w, exit, nil)
 }
 
+// prelude is a body that nobody reads until the connection is taken over. For a
+// request without one net/http waits for the next request meanwhile, and ends that
+// wait by a deadline in the past, which Wine's pipes do not obey.
+const prelude = "\n"
+
 // hijack takes the connection over for frames.
 func hijack(w http.ResponseWriter) (net.Conn, *bufferedConn, error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		return nil, nil, err
+	}
+	if _, err = rw.Discard(len(prelude)); err != nil {
+		_ = conn.Close()
 		return nil, nil, err
 	}
 	_, err = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + "\r\n\r\n")

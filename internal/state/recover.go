@@ -145,5 +145,5 @@ func (s *Store) clear(id string) error {
 		return err
 	}
 	_ = l.Close()
-	return os.RemoveAll(s.container(id))
+	return removeAll(s.container(id))
 }

@@ -21,6 +21,9 @@ type Options struct {
 	// Removed is called when a container is removed, before its config is: it lets go
 	// of what others keep for it. nil is nothing.
 	Removed func(ctx context.Context, c Config) error
+	// Files opens the files of a container that does not run; nil is for who does not
+	// ask for them.
+	Files func(ctx context.Context, c Job) (files Files, done func(), err error)
 	// Now is the clock; nil is the host's.
 	Now func() time.Time
 }

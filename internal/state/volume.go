@@ -158,10 +158,10 @@ func (s *Store) RemoveVolume(name string) error {
 	defer unlock()
 	// The document last: what could not be removed whole is still listed.
 	dir := s.path(volumesDir, name)
-	if err := os.RemoveAll(filepath.Join(dir, volumeData)); err != nil {
+	if err := removeAll(filepath.Join(dir, volumeData)); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := removeAll(dir); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
 	s.Event(Event{Type: "volume", Action: "destroy", Actor: Actor{ID: name, Attributes: map[string]string{"driver": "local"}}})
