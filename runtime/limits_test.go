@@ -28,7 +28,7 @@ func limitOf(t *testing.T, err error) runtime.LimitError {
 func TestLimitCPUTime(t *testing.T) {
 	began := time.Now()
 	_, err := run(t, runtime.Spec{Limits: runtime.Limits{CPUTime: 200 * time.Millisecond}}, "spin")
-	if l := limitOf(t, err); l.Resource != "CPU time" || time.Since(began) > 10*time.Second {
+	if l := limitOf(t, err); l.Resource != "CPU time" || time.Since(began) > time.Minute {
 		t.Errorf("spin: %v after %s", err, time.Since(began))
 	}
 	if status, _ := runtime.Status(err); status != 137 {
@@ -61,7 +61,9 @@ func TestLimitCPUs(t *testing.T) {
 		}
 		s := x.Stats()
 		got := float64(s.CPU) / float64(took)
-		if got > c.cpus*1.2 || got < c.cpus*0.75 { // less is no breach: a loaded machine wakes late
+		// A loaded machine wakes late, and interrupts what has just begun: a fifth of a second may be over. Unlimited
+		// they would compute for nearly all of two.
+		if got > c.cpus*1.2+0.1 || got < c.cpus*0.5 {
 			t.Errorf("%s at %g: computed %s in %s, %.3f", c.script, c.cpus, s.CPU, took, got)
 		}
 		if s.Throttled == 0 {

@@ -162,7 +162,7 @@ func serve(t *testing.T, wrap func(http.Handler) http.Handler) (host string) {
 }
 
 func client(opts ...registry.Option) *registry.Client {
-	quick := []registry.Option{registry.WithKeychain(authn.NewMultiKeychain()), registry.WithPatience(2*time.Second, 5*time.Millisecond)}
+	quick := []registry.Option{registry.WithKeychain(authn.NewMultiKeychain()), registry.WithPatience(30*time.Second, 5*time.Millisecond)}
 	return registry.New(append(quick, opts...)...)
 }
 
