@@ -12,7 +12,7 @@ import (
 // kilobytes to collect. By itself the collector would wait for four megabytes of that, and
 // run a hundred times a second on a server that is asked much.
 const (
-	roomyHeap = 32 << 20 // that may be there before it is worth collecting
+	roomyHeap = 16 << 20 // that may be there before it is worth collecting
 	// The percentage that is Go's own, and one at which no heap is too small.
 	usualPercent, mostPercent = 100, 1600
 )

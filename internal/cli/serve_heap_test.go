@@ -8,7 +8,7 @@ import (
 )
 
 func TestRoomPercent(t *testing.T) {
-	for live, want := range map[uint64]int{0: 1600, 1 << 20: 1600, 8 << 20: 400, 32 << 20: 100, 1 << 40: 100} {
+	for live, want := range map[uint64]int{0: 1600, 1 << 20: 1600, 4 << 20: 400, 16 << 20: 100, 1 << 40: 100} {
 		if got := roomPercent(live); got != want {
 			t.Errorf("%d bytes: %d %%, want %d", live, got, want)
 		}
