@@ -37,7 +37,9 @@ type Conn struct {
 
 // NewConn takes over raw.
 func NewConn(raw net.Conn) *Conn {
-	c := &Conn{raw: raw, in: NewInput(raw), writable: make(chan struct{}), done: make(chan struct{})}
+	in := NewInput(raw)
+	in.prompt = true // who reads connections waits for them anyway
+	c := &Conn{raw: raw, in: in, writable: make(chan struct{}), done: make(chan struct{})}
 	close(c.writable)
 	return c
 }

@@ -37,8 +37,9 @@ type Input struct {
 
 // source is what the Inputs over one reader share.
 type source struct {
-	src   io.Reader
-	whole bool // every read of src fills its chunk, but for the last
+	src    io.Reader
+	whole  bool // every read of src fills its chunk, but for the last
+	prompt bool // the first look at it waits for nothing
 
 	mu      sync.Mutex
 	buf     []byte        // bytes read and not yet taken
@@ -101,7 +102,7 @@ func (s *source) Ready() <-chan struct{} {
 	started := s.fill()
 	ready := s.ready
 	s.mu.Unlock()
-	if started {
+	if started && !s.prompt {
 		// A source that has bytes gives them at once. Without this moment the
 		// first look at a full input would say that it is empty.
 		t := time.NewTimer(settle)
