@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve"
 	"github.com/wherry-run/wherry/serve/guard"
@@ -17,6 +18,9 @@ import (
 // webKind says how an image would answer HTTP when it is run as spec says; "": it is a
 // program, or a model.
 func webKind(image runtime.Image, spec runtime.Spec, o runOptions) string {
+	if spec.Entrypoint != nil && image.Config().Labels[oci.LabelWeb] != "" && image.Config().Labels[oci.LabelPython] == "" {
+		return "" // the image's own program answers, and not another one of it
+	}
 	if o.interactive || o.tty || o.stats != "" || o.statsFile != "" || o.recordHotSet != "" {
 		return ""
 	}
@@ -107,6 +111,7 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 	a.compiling.hush()
 	a.talk().Clear()
 	c.Guard.MaxBody, c.Guard.Log = c.MaxBody, log
+	c.Guard.AnyPage, c.Guard.Strict = true, false
 	c.Guard.MaxBodies = -1 // they are passed on as they come, and not kept
 	c.Guard.Refuse = refuseWeb
 	listeners.tls = on.TLS != nil

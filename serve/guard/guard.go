@@ -28,6 +28,9 @@ type Config struct {
 	// Strict turns pages of other sites away where the server is not on loopback, too:
 	// of those who can reach it a browser would bring along every page that is open.
 	Strict bool
+	// AnyPage lets pages of all sites through, as they are: an application says itself
+	// whose pages may ask it, and answers their preflights.
+	AnyPage bool
 
 	// MaxBody bounds the bytes of a request's body; 0: DefaultMaxBody.
 	MaxBody int64

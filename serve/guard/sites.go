@@ -79,6 +79,9 @@ func (c *Config) sites(next http.Handler) http.Handler {
 	}
 	away := func(*http.Request, string) bool { return false }
 	switch {
+	case c.AnyPage && len(origins) == 0:
+		return next
+	case c.AnyPage:
 	case local:
 		away = foreign
 	case c.Strict:
