@@ -44,7 +44,7 @@ type visitor struct {
 
 	mu      sync.Mutex
 	asked   map[string]int
-	refused map[string]int // with 429 or 503: the machine may have other work
+	refused map[string]int // with 429, 503 or 504: the machine may have other work
 	wrong   []string
 	failed  int
 }
@@ -65,7 +65,7 @@ func (v *visitor) close() {
 	_ = v.rpc.Close()
 }
 
-// errRefused is a request that was turned away because of load.
+// errRefused is a request that was turned away, or not answered in time, because of load.
 var errRefused = errors.New("refused")
 
 // visit asks so often in a second, at any time whether it was answered or not, until
@@ -168,7 +168,7 @@ func answered(want int, words string) func(got int, text string, err error) erro
 			return err
 		case got == want && strings.Contains(text, words):
 			return nil
-		case got == http.StatusTooManyRequests || got == http.StatusServiceUnavailable:
+		case got == http.StatusTooManyRequests || got == http.StatusServiceUnavailable || got == http.StatusGatewayTimeout:
 			return errRefused
 		}
 		return fmt.Errorf("status %d, not %d with %q: %.200s", got, want, words, text)
