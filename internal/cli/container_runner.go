@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -88,9 +90,16 @@ type keptRun struct {
 // ready: the program runs.
 func (k *keptRun) ready() {
 	if k != nil {
-		k.once.Do(func() { close(k.begun) })
+		k.once.Do(func() {
+			close(k.begun)
+			time.AfterFunc(settled, debug.FreeOSMemory)
+		})
 	}
 }
+
+// settled is how long after a program has begun its process gives back what only the
+// beginning needed: many containers wait most of the time.
+const settled = 500 * time.Millisecond
 
 // running hears of the Runtime.
 func (k *keptRun) running(rt *runtime.Runtime) {

@@ -28,6 +28,7 @@ func (v *supervisor) serveAttach(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	defer v.joined()()
 	defer conn.Close()
 	frames := &frameWriter{w: conn}
 	l := v.hub.add(frames, func() { _ = conn.Close() })
@@ -35,7 +36,7 @@ func (v *supervisor) serveAttach(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-v.done: // it ended just now
 		_ = frames.writeJSON(frameEnd, v.ending())
-		return
+		v.hub.remove(l)
 	default:
 	}
 	v.mu.Lock()
@@ -43,7 +44,9 @@ func (v *supervisor) serveAttach(w http.ResponseWriter, r *http.Request) {
 	v.mu.Unlock()
 	v.s.Event(e)
 	v.attached.Do(func() { close(v.first) })
+	left := make(chan struct{})
 	go func() {
+		defer close(left)
 		defer v.hub.remove(l)
 		var buf []byte
 		for {
@@ -59,6 +62,28 @@ func (v *supervisor) serveAttach(w http.ResponseWriter, r *http.Request) {
 	<-l.gone
 	if v.c.StdinOnce {
 		v.hub.feed(nil)
+	}
+	linger(left)
+}
+
+// linger waits until who was answered has gone: what it has not read yet may go with
+// the connection.
+func linger(left <-chan struct{}) {
+	select {
+	case <-left:
+	case <-time.After(lastAnswers):
+	}
+}
+
+// joined counts one more who is connected, until the returned function is called.
+func (v *supervisor) joined() func() {
+	v.connected.Add(1)
+	return func() { v.connected.Add(-1) }
+}
+
+// dismiss waits until all who are connected have gone, within limits.
+func (v *supervisor) dismiss() {
+	for end := time.Now().Add(lastAnswers); v.connected.Load() > 0 && time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 	}
 }
 
@@ -77,6 +102,7 @@ func (v *supervisor) serveExec(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	defer v.joined()()
 	defer conn.Close()
 	frames := &frameWriter{w: conn}
 	var buf []byte
@@ -100,11 +126,14 @@ func (v *supervisor) serveExec(w http.ResponseWriter, r *http.Request) {
 		defer input.Close()
 		streams.Stdin = input
 	}
+	left := make(chan struct{})
 	go func() {
+		defer close(left)
 		defer cancel(errGone)
 		readInput(in, feed, cancel)
 	}()
 	_ = frames.writeJSON(frameEnd, v.exec(ctx, c, streams))
+	linger(left)
 }
 
 var errGone = errors.New("who asked for it has gone")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -64,12 +65,13 @@ type supervisor struct {
 	hub    *hub
 	server *controlServer
 
-	attached sync.Once
-	first    chan struct{} // closed when somebody attached
-	quitOnce sync.Once
-	quit     chan struct{} // closed when no other life is to follow
-	wake     chan struct{} // ends the pause before the next life
-	done     chan struct{} // closed when the last state is written
+	connected atomic.Int32 // those who attached, and programs of exec
+	attached  sync.Once
+	first     chan struct{} // closed when somebody attached
+	quitOnce  sync.Once
+	quit      chan struct{} // closed when no other life is to follow
+	wake      chan struct{} // ends the pause before the next life
+	done      chan struct{} // closed when the last state is written
 
 	mu      sync.Mutex
 	c       *Container
@@ -408,6 +410,7 @@ func (v *supervisor) close(ctx context.Context, failed error) {
 	v.save()
 	v.hub.end(v.ending())
 	close(v.done)
+	v.dismiss()
 	v.server.close(context.WithoutCancel(ctx))
 	if v.log != nil {
 		_ = v.log.close()
