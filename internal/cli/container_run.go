@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
@@ -225,11 +226,25 @@ func (a *app) runKept(ctx context.Context, what string, args []string, o runOpti
 			to.Stdin = a.In
 		}
 		exit, err := s.StartAttached(ctx, c.ID, to, nil)
-		if err != nil && o.life.remove {
-			_ = s.Remove(context.WithoutCancel(ctx), c.ID, true)
+		if o.life.remove {
+			awaitRemoval(context.WithoutCancel(ctx), s, c, err != nil)
 		}
 		return exit, err
 	})
+}
+
+// removalPatience is how long run --rm waits until its container is gone.
+const removalPatience = 5 * time.Second
+
+// awaitRemoval waits until a container is gone that goes with its end, or removes one
+// that never began.
+func awaitRemoval(ctx context.Context, s *state.Store, c *state.Container, failed bool) {
+	if failed && s.Remove(ctx, c.ID, true) == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, removalPatience)
+	defer cancel()
+	_, _ = s.Wait(ctx, c.ID, state.WaitRemoved) // or it goes later
 }
 
 // attached joins the streams of this command and a container's. Signals go to the
