@@ -64,8 +64,8 @@ func (a *app) serveOneWeb(ctx context.Context, words []string, o serveOptions) (
 		return true, err
 	}
 	image, done, err := a.openTarget(ctx, words[0], &spec, o.runOptions)
-	if err != nil {
-		return true, err
+	if err != nil { // which the server of models says as well, after what is wrong with the flags
+		return false, nil
 	}
 	defer done()
 	kind := webKind(image, spec, o.runOptions)
