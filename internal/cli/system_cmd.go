@@ -17,7 +17,7 @@ import (
 
 func (a *app) systemCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "system", Short: "Look after the store and the caches"}
-	cmd.AddCommand(a.dfCommand(), a.pruneCommand())
+	cmd.AddCommand(a.dfCommand(), a.pruneCommand(), a.systemStartCommand(), a.systemAutostartCommand(), a.eventsCommand())
 	return cmd
 }
 
