@@ -117,17 +117,28 @@ func sortedKeys(m map[string]json.RawMessage) []string {
 }
 
 // textOf is the field that a text is for: the one of that name, or else the only one
-// that takes text.
+// that takes text and is needed, or that takes text at all.
 func textOf(fields []model.Field) *model.Field {
+	for i := range fields {
+		if f := &fields[i]; f.IsText() && (f.Name == textInput || f.Name == textOutput) {
+			return f
+		}
+	}
+	needed := slices.DeleteFunc(slices.Clone(fields), func(f model.Field) bool { return f.Optional() })
+	if f := onlyText(needed); f != nil || len(needed) == len(fields) {
+		return f
+	}
+	return onlyText(fields)
+}
+
+func onlyText(fields []model.Field) *model.Field {
 	var only *model.Field
 	for i := range fields {
 		f := &fields[i]
-		switch {
-		case !f.IsText():
+		if !f.IsText() {
 			continue
-		case f.Name == textInput || f.Name == textOutput:
-			return f
-		case only != nil:
+		}
+		if only != nil {
 			return nil
 		}
 		only = f
