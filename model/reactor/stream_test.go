@@ -99,7 +99,7 @@ func countingGuest(t *testing.T, language string) []byte {
 	}
 	write("main.go", countingGo)
 	write("go.mod", "module guest-go\n\ngo 1.24\n")
-	for _, name := range []string{"guest.go", "stream.go"} {
+	for _, name := range []string{"guest.go", "frame.go", "stream.go"} {
 		text, err := os.ReadFile("../../examples/guest-go/guest/" + name)
 		if err != nil {
 			t.Fatal(err)

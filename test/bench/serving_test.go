@@ -202,7 +202,7 @@ func trivial(b *testing.B, builder dock.Program, language string) string {
 	b.Helper()
 	dir, image := b.TempDir(), "localhost/test-bench:plus-"+language
 	for _, from := range []string{filepath.Join(dock.Root(b), "examples", "guest-"+language), filepath.Join("testdata", "serving", "plus-"+language)} {
-		for _, name := range []string{"wherry.h", "plus.c", "main.go", "go.mod", "guest/guest.go", "Wasmfile"} {
+		for _, name := range []string{"wherry.h", "plus.c", "main.go", "go.mod", "guest/guest.go", "guest/frame.go", "Wasmfile"} {
 			if text, err := os.ReadFile(filepath.Join(from, name)); err == nil {
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
 					b.Fatal(err)

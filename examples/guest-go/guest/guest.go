@@ -122,21 +122,6 @@ func answer(asked []byte) (out []byte) {
 	return frame(outputs)
 }
 
-// frame is what the host reads of outputs.
-func frame(outputs []Tensor) []byte {
-	list := make([]tensorJSON, len(outputs))
-	size := 0
-	for i, t := range outputs {
-		list[i] = tensorJSON{t.Name, t.Type, append([]int{}, t.Shape...), map[string]any{binarySize: len(t.Data)}}
-		size += len(t.Data)
-	}
-	out := head(map[string]any{"outputs": list}, size)
-	for _, t := range outputs {
-		out = append(out, t.Data...)
-	}
-	return out
-}
-
 // head begins a frame after which size bytes follow.
 func head(v any, size int) []byte {
 	text, err := json.Marshal(v)
@@ -157,6 +142,9 @@ func refusal(err error) []byte {
 func parse(frame []byte) (*Request, error) {
 	n := binary.LittleEndian.Uint32(frame)
 	text, rest := frame[4:4+n], frame[4+n:]
+	if r, ok := parseUsual(text, rest); ok {
+		return r, nil
+	}
 	var in struct {
 		ID      string       `json:"id"`
 		Inputs  []tensorJSON `json:"inputs"`
