@@ -255,8 +255,8 @@ func (v *supervisor) serveWait(w http.ResponseWriter, r *http.Request) {
 }
 
 // prelude is a body that nobody reads until the connection is taken over. For a
-// request without one net/http waits for the next request meanwhile, and ends that
-// wait by a deadline in the past, which Wine's pipes do not obey.
+// request without one net/http reads on meanwhile, to see the connection end, and
+// has to be stopped by a deadline in the past; with one it does not begin.
 const prelude = "\n"
 
 // hijack takes the connection over for frames.
