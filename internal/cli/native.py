@@ -39,6 +39,20 @@ def value(t, field):
     return nested(t.texts(), list(t.shape) or [1])
 
 
+def outputs(p, case):
+    """What a predictor answers to a case; the parts of an answer one after the other, as the host joins them."""
+    fields = {f["name"]: f for f in p.document()["outputs"]}
+    result = p.asked(p.form.parse(case), {})
+    if not p.form.streams:
+        return {name: value(t, fields.get(name, {})) for name, t in p.form.answers(result, None, None)}
+    found = {name: [] for name in fields}
+    for part in p.values(result):
+        for name, t in p.form.answers(part, None, None):
+            v = value(t, fields.get(name, {}))
+            found[name].extend(v if isinstance(v, list) else [v])
+    return found
+
+
 def main(launcher, path):
     out, sys.stdout = sys.stdout, sys.stderr  # what the model prints is no answer
     cases = json.load(sys.stdin)
@@ -51,9 +65,7 @@ def main(launcher, path):
     answers = []
     for case in cases:
         try:
-            found = p.answer(p.form.parse(case), {})
-            fields = {f["name"]: f for f in p.document()["outputs"]}
-            answers.append({"outputs": {name: value(t, fields.get(name, {})) for name, t in found}})
+            answers.append({"outputs": outputs(p, case)})
         except Exception as e:
             answers.append({"error": "%s: %s" % (type(e).__name__, e)})
     import platform

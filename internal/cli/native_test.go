@@ -57,6 +57,13 @@ def predict(x: float, n: int = 2) -> Out:
 	if want := `{"any":{"x":[2]},"product":[6000000000],"whole":[9000000000000000000],"words":["a","b"]}`; err != nil || strings.ReplaceAll(string(got), ".0]", "]") != want {
 		t.Errorf("%s, %v, want %s", got, err, want)
 	}
+	write("def predict(x: float):\n    yield x\n    yield x + 1\n")
+	if own, err = (hostPython{python, program}).ask(t.Context(), &model.Golden{Cases: golden.Cases[:1]}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := json.Marshal(own.Cases[0].Outputs); err != nil || !strings.HasSuffix(string(got), ":[1.5,2.5]}") {
+		t.Errorf("parts: %s, %v", got, err)
+	}
 	write("raise ImportError('no such thing')\n")
 	if _, err := (hostPython{python, program}).ask(t.Context(), golden); err == nil || !strings.Contains(err.Error(), "no such thing") {
 		t.Errorf("a program that fails: %v", err)
