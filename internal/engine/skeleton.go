@@ -47,6 +47,9 @@ func (e *Engine) transplant(ctx context.Context, dir string, bin []byte) ([]byte
 		return nil, fmt.Errorf("make skeleton: %w", err)
 	}
 	work := filepath.Join(dir, "skeleton")
+	if err := os.Mkdir(work, 0o700); err != nil { // the draft is gone when it was abandoned, and is not to come back
+		return nil, fmt.Errorf("make folder of skeleton: %w", err)
+	}
 	defer removeAll(work)
 	c, err := e.newCode(ctx, nil, &outline{}, work, "")
 	if err != nil {
