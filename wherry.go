@@ -93,6 +93,9 @@ func (m *Model) Predict(ctx context.Context, r *model.Request) (*model.Response,
 
 // logTraceback tells who reads the log where a model's own error came from.
 func (m *Model) logTraceback(err error) {
+	if err == nil {
+		return
+	}
 	var refused *model.ModelError
 	if errors.As(err, &refused) && refused.Traceback != "" {
 		fmt.Fprintln(m.loader.log, refused.Traceback)

@@ -39,6 +39,8 @@ type RemoveOptions struct {
 	Force bool // remove an image with several names, or with stopped containers
 	// Users returns the containers of the image with this ID; nil means none.
 	Users func(ctx context.Context, id digest.Digest) ([]User, error)
+	// Want tells which images Prune may remove; nil means all.
+	Want func(Summary) bool
 }
 
 // Removed is one line of what Remove did; one of the two is set.
@@ -159,7 +161,7 @@ func Prune(ctx context.Context, s *store.Store, all bool, o RemoveOptions) ([]Re
 	}
 	var out []Removed
 	for _, img := range list {
-		if !all && !img.Ref.IsZero() {
+		if !all && !img.Ref.IsZero() || o.Want != nil && !o.Want(img) {
 			continue
 		}
 		var inUse *InUseError

@@ -54,7 +54,14 @@ func opened(text []byte, bracket byte) ([]byte, bool) {
 	return space(text[1:]), true
 }
 
-func space(text []byte) []byte { return bytes.TrimLeft(text, " \t\r\n") }
+func space(text []byte) []byte {
+	for i, c := range text {
+		if c > ' ' || c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return text[i:]
+		}
+	}
+	return text[len(text):]
+}
 
 // keyOf is a key without its quotes.
 func keyOf(quoted []byte) string {

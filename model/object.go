@@ -34,7 +34,7 @@ func (s *Signature) parseObject(text []byte) (*Request, error) {
 		switch {
 		case f == nil:
 			return nil, s.unknown(name)
-		case slices.ContainsFunc(r.Inputs, func(t Tensor) bool { return t.Name == name }):
+		case given(r.Inputs, name):
 			return nil, &InputError{name, "it is there twice"}
 		case f.Optional() && f.Kind() != KindJSON && string(value) == "null":
 			continue
@@ -70,6 +70,14 @@ func (s *Signature) unknown(name string) error {
 // as many requests; many says so.
 func (s *Signature) ParseJSON(text []byte) (requests []*Request, many bool, err error) {
 	text = bytes.TrimSpace(text)
+	if requests, ok := s.parseUsual(text); ok {
+		return requests, false, nil
+	}
+	return s.parseDocument(text)
+}
+
+// parseDocument is ParseJSON of any text without spaces around it.
+func (s *Signature) parseDocument(text []byte) (requests []*Request, many bool, err error) {
 	if !json.Valid(text) {
 		return nil, false, &InputError{Reason: "it is no JSON"}
 	}

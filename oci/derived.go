@@ -74,6 +74,9 @@ type Snapshot struct {
 	Globals []uint64 `json:"globals,omitempty"`
 	// Reads says what the program had looked at when the snapshot was taken.
 	Reads Reads `json:"reads"`
+	// Packages is set when no program is in it, but the packages that programs import. No image has
+	// such a snapshot: it is of one machine.
+	Packages bool `json:"-"`
 	// Realtime and Monotonic are its clocks at that time, in nanoseconds.
 	Realtime  int64 `json:"realtime"`
 	Monotonic int64 `json:"monotonic"`

@@ -37,6 +37,10 @@ const (
 	// LabelWebFallback is the file of a static site that answers for every page that is
 	// not there, such as /index.html: an application that has its routes in the browser.
 	LabelWebFallback = "run.wherry.web.fallback"
+	// LabelWebProxy begins labels that have the requests for a path, and all below it,
+	// passed on to a server of the container's networks: the path stands behind it, and
+	// the server's URL is the value.
+	LabelWebProxy = "run.wherry.web.proxy."
 )
 
 // LabelPython is the version of Python that an image of our base has.

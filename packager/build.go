@@ -44,13 +44,22 @@ func clip(code string) string {
 // Build makes the image of a recipe's stage and stores it. All that cannot work
 // in the recipe comes in one *recipe.ProblemsError, before anything is built.
 func Build(ctx context.Context, o Options) (*Result, error) {
-	b, err := newBuilder(ctx, o)
+	b, s, err := buildTarget(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	return b.export(ctx, s)
+}
+
+// buildTarget builds the stage that is asked for, and those that it needs.
+func buildTarget(ctx context.Context, o Options) (*builder, *state, error) {
+	b, err := newBuilder(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
 	target, err := b.target()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Stages are built in the order of the text, those that are not needed left
 	// out, so that progress reads as the recipe does.
@@ -58,15 +67,15 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	b.needs(target, needed)
 	for _, i := range sortedKeys(needed) {
 		if _, err := b.stage(ctx, i); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	s, err := b.stage(ctx, target)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.unusedArgs()
-	return b.export(ctx, s)
+	return b, s, nil
 }
 
 // builder is one build.

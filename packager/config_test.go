@@ -179,7 +179,7 @@ func TestRefusedBuilds(t *testing.T) {
 		{"FROM scratch\nSTOPSIGNAL kill it", "no such signal"},
 		{"FROM scratch\nRUN echo hi", "no sandbox"},
 		{"FROM scratch\nADD https://example.com/x /", "--checksum"},
-		{"FROM toolchain:go\nRUN go build -o /x .", "--allow-toolchain"},
+		{"FROM toolchain:go\nRUN go build -o /x .", "compilers of this machine"},
 		{"FROM scratch\nSNAPSHOT", "names no program"},
 		{"FROM scratch\nCMD [\"/x\"]\nSNAPSHOT", "no sandbox here"},
 	}

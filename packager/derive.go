@@ -31,6 +31,8 @@ type RecordSpec struct {
 	Stdout, Stderr io.Writer
 	// Survey asks for the facts of the module alone: nothing runs.
 	Survey bool
+	// Packages are modules to import; nil is the program itself.
+	Packages []string
 }
 
 // Recording is what was found out about a program.
@@ -313,7 +315,11 @@ func (b *builder) covers(s *state, dirs []string) bool {
 	for _, l := range s.base.Layers {
 		below = append(below, l.Files)
 	}
-	was, is := newUnion(below), s.tree(b.Store)
+	return altered(newUnion(below), s.tree(b.Store), dirs)
+}
+
+// altered tells whether folders lead elsewhere in another tree, or have other files.
+func altered(was, is *union, dirs []string) bool {
 	for _, d := range dirs {
 		before, err := follow(was, d, true)
 		if err != nil {

@@ -28,16 +28,7 @@ func (b *builder) export(ctx context.Context, s *state) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range b.Labels {
-		s.label(k, v)
-	}
-	if err := b.labelPipeline(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := b.labelReactor(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := b.labelWeb(s); err != nil {
+	if err := b.labelled(ctx, s); err != nil {
 		return nil, err
 	}
 	config, err := oci.BuildConfig(s.config, layers)
@@ -98,6 +89,20 @@ func (b *builder) export(ctx context.Context, s *state) (*Result, error) {
 	return res, nil
 }
 
+// labelled writes the labels that are asked for, and those that the files give.
+func (b *builder) labelled(ctx context.Context, s *state) error {
+	for k, v := range b.Labels {
+		s.label(k, v)
+	}
+	if err := b.labelPipeline(ctx, s); err != nil {
+		return err
+	}
+	if err := b.labelReactor(ctx, s); err != nil {
+		return err
+	}
+	return b.labelWeb(s)
+}
+
 // annotations say what the image was built on, and repeat the labels that have
 // the names of annotations.
 func (b *builder) annotations(s *state) map[string]string {
@@ -108,7 +113,7 @@ func (b *builder) annotations(s *state) map[string]string {
 		}
 	}
 	a[ispec.AnnotationCreated] = b.Epoch.Format("2006-01-02T15:04:05Z")
-	if s.base != nil {
+	if s.base != nil && s.base.Ref != "" {
 		a[oci.AnnotationBaseRef] = s.base.Ref
 		a[oci.AnnotationBaseDigest] = string(s.base.Digest)
 	} else {

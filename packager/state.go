@@ -214,7 +214,7 @@ func (b *builder) from(ctx context.Context, def recipe.Stage, i int) (*state, er
 		return earlier.fork(), nil
 	case recipe.Toolchain:
 		if b.Toolchain == nil {
-			return nil, errors.New("compilers of this machine are not called for a recipe from elsewhere\nallow it with --allow-toolchain")
+			return nil, errors.New("FROM toolchain: calls compilers of this machine, and whoever builds here gave none\nin Go: packager.Options.Toolchain")
 		}
 		s := newState(nil, b.Epoch)
 		s.lang, s.pinned = from.Name, from.Version

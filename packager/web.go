@@ -1,11 +1,14 @@
 package packager
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
+	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/servercmd"
 	"github.com/wherry-run/wherry/oci"
 )
@@ -15,6 +18,7 @@ import (
 // says stays.
 func (b *builder) labelWeb(s *state) error {
 	labels := s.config.Config.Labels
+	b.adviseSite(s)
 	if s.said(oci.LabelWeb) || labels[LabelModel] != "" {
 		return nil
 	}
@@ -37,13 +41,40 @@ func (b *builder) labelWeb(s *state) error {
 	return err
 }
 
+// adviseSite tells of a site of files that has none where they are looked for, but
+// elsewhere.
+func (b *builder) adviseSite(s *state) {
+	c := s.config.Config
+	if c.Labels[oci.LabelWeb] != oci.WebStatic || len(c.Entrypoint)+len(c.Cmd) > 0 {
+		return
+	}
+	root := cmp.Or(c.Labels[oci.LabelWebRoot], oci.DefaultWebRoot)
+	files := s.tree(b.Store)
+	place := "" // the folder of a file that is out of it
+	for name, n := range files.nodes {
+		if n.kind == layer.Dir {
+			continue
+		}
+		if under := clean(root); under == "" || strings.HasPrefix(name, under+"/") || name == under {
+			return
+		}
+		if dir := "/" + path.Dir(name); place == "" || len(dir) < len(place) || len(dir) == len(place) && dir < place {
+			place = path.Clean(dir)
+		}
+	}
+	if place != "" {
+		b.note(s, "nothing is in %s, where the files of the site are looked for, but in %s: write COPY . %[1]s/, or LABEL %[3]s=%[2]s", root, place, oci.LabelWebRoot)
+	}
+}
+
 // httpExport is what a reactor exports that answers HTTP: see serve/web/handler.
 const httpExport = "wherry_http"
 
 // application is the Python application that an image's command would serve. The error
 // is servercmd.ErrNone where it is another program.
-func application(s *state) (*servercmd.Application, error) {
-	c := s.config.Config
+func application(s *state) (*servercmd.Application, error) { return applicationOf(s.config.Config) }
+
+func applicationOf(c oci.ImageConfig) (*servercmd.Application, error) {
 	if c.Labels[oci.LabelPython] == "" {
 		return nil, servercmd.ErrNone
 	}

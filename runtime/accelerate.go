@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	goruntime "runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wherry-run/wherry/internal/engine"
 	"github.com/wherry-run/wherry/internal/hostmath"
@@ -258,6 +260,17 @@ func (d *kernelDesk) Tick(work uint64) error {
 	d.count.work.Add(int64(work))
 	return d.guest.Spend(d.ctx, work)
 }
+
+// Cores implements hostmath.Crew: as many processors as the guest was given, where it
+// was given some.
+func (d *kernelDesk) Cores() int { return min(d.meter.spends.cores(), goruntime.GOMAXPROCS(0)) }
+
+// Computing implements hostmath.Crew.
+func (d *kernelDesk) Computing(others int) { d.meter.crew.computing.Add(int32(others)) }
+
+// Computed implements hostmath.Crew. A limit that this oversteps ends the call at its
+// next tick, and there the guest rests for it.
+func (d *kernelDesk) Computed(cpu time.Duration) { d.meter.helped(cpu) }
 
 // Hold implements hostmath.Env.
 func (d *kernelDesk) Hold(bytes int64) bool {

@@ -160,6 +160,41 @@ func TestAccelerateMemory(t *testing.T) {
 	}
 }
 
+// TestAccelerateShare: a share of the processors holds for those that compute for a guest
+// beside it.
+func TestAccelerateShare(t *testing.T) {
+	var rt *runtime.Runtime
+	kernel := func(env hostmath.Env, _ []uint64) (bool, error) {
+		crew := env.(hostmath.Crew)
+		before := rt.Computing()
+		crew.Computing(3)
+		if n := rt.Computing(); n != before+3 {
+			t.Errorf("%d compute, want %d", n, before+3)
+		}
+		crew.Computing(-3)
+		for range 20 {
+			crew.Computed(100 * time.Millisecond)
+			if err := env.Tick(1 << 24); err != nil {
+				return true, err
+			}
+		}
+		return true, nil
+	}
+	module := wat(t, productText)
+	rt = newRuntime(t, runtime.WithPinned("test/1", pinned(t, module, 0, "ii:i"), func(string) hostmath.Func { return kernel }))
+	for cpus, want := range map[float64]time.Duration{0: 0, 2: time.Second, 4: 500 * time.Millisecond} {
+		c := createIn(t, rt, runtime.Program("m", module), runtime.Spec{Limits: runtime.Limits{CPUs: cpus}})
+		_ = c.Run(t.Context())
+		s := c.Stats()
+		if s.CPU < 2*time.Second || s.Throttled < want-150*time.Millisecond || want == 0 && s.Throttled != 0 {
+			t.Errorf("%g processors: computed for %s, rested for %s, want about %s", cpus, s.CPU, s.Throttled, want)
+		}
+	}
+	if n := rt.Computing(); n != 0 {
+		t.Errorf("%d compute when all have ended", n)
+	}
+}
+
 // TestAccelerateSnapshot records a library where kernels are, and where there are none, and starts both in either: nothing
 // is accelerated while it is recorded, and the function is known to run.
 func TestAccelerateSnapshot(t *testing.T) {

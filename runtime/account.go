@@ -47,11 +47,17 @@ const (
 )
 
 func newAccount(scope string, l Limits, parent *account) *account {
-	a := &account{parent: parent, scope: scope, limits: l}
+	a := &account{}
+	a.begin(scope, l, parent)
+	return a
+}
+
+// begin makes an account of a zero one.
+func (a *account) begin(scope string, l Limits, parent *account) {
+	a.parent, a.scope, a.limits = parent, scope, l
 	if l.CPUs > 0 {
 		a.share = &share{cpus: l.CPUs}
 	}
-	return a
 }
 
 func (a *account) exceeded(resource, limit string) *LimitError {
@@ -74,7 +80,7 @@ func (a *account) above() *account {
 func (a *account) charge(fuel uint64, cpu time.Duration) (left uint64, err error) {
 	left = math.MaxUint64
 	for ; a != nil; a = a.above() {
-		used, computed := a.fuel.Add(fuel), time.Duration(a.computed.Add(int64(cpu)))
+		used, computed := a.spend(fuel, cpu)
 		if most := a.limits.Fuel; most > 0 {
 			if used > most {
 				if err == nil {
@@ -90,6 +96,36 @@ func (a *account) charge(fuel uint64, cpu time.Duration) (left uint64, err error
 		}
 	}
 	return left, err
+}
+
+// spend books work, and gives all that was spent so far.
+func (a *account) spend(fuel uint64, cpu time.Duration) (uint64, time.Duration) {
+	if fuel == 0 && cpu == 0 { // a call begins
+		return a.fuel.Load(), time.Duration(a.computed.Load())
+	}
+	return a.fuel.Add(fuel), time.Duration(a.computed.Add(int64(cpu)))
+}
+
+// cores is on how many processors at once something may compute for the guest: as
+// many whole ones as its share is, and one where nobody said.
+func (a *account) cores() int {
+	least := 0.0
+	for ; a != nil; a = a.above() {
+		if cpus := a.limits.CPUs; cpus > 0 && (least == 0 || cpus < least) {
+			least = cpus
+		}
+	}
+	return max(1, int(least))
+}
+
+// shares tells whether there is a share to keep.
+func (a *account) shares() bool {
+	for ; a != nil; a = a.parent {
+		if a.share != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // rest waits until every share has made up for cpu more of computing.

@@ -31,6 +31,16 @@ func (c *Container) Archive(ctx context.Context, w io.Writer, name string) error
 	return t.Close()
 }
 
+// ArchiveImage is Archive for what an image has, without a container of it.
+func ArchiveImage(ctx context.Context, w io.Writer, image Image, name string) error {
+	tree, err := rootfs.New(rootfs.Options{Layers: image.Layers(), ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	return (&Container{tree: tree}).Archive(ctx, w, name)
+}
+
 func (c *Container) archive(ctx context.Context, t *tar.Writer, name, as string) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -182,6 +192,19 @@ func (c *Container) extract(h *tar.Header, r io.Reader, dir string) error {
 		err = c.tree.SetTimes(root, name, true, rootfs.Times{Atime: &at, Mtime: &at})
 	}
 	return err
+}
+
+// WriteLayer writes what the container changed of its image as the tar of a layer:
+// whiteouts take away what it removed. Mounts are not part of it.
+func (c *Container) WriteLayer(ctx context.Context, w io.Writer) error {
+	index, content, err := c.Changes(ctx)
+	if err == nil {
+		err = layer.Write(ctx, w, index.Entries, layer.OpenFrom(content), layer.WriteOptions{KeepOwner: true})
+	}
+	if err != nil {
+		return fmt.Errorf("write the container's changes: %w", err)
+	}
+	return nil
 }
 
 // A Change is a difference between a container and its image.

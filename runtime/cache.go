@@ -18,6 +18,8 @@ func (rt *Runtime) Sweep(unused time.Duration) (freed int64, err error) {
 	if dir := rt.config.engine.CacheDir; dir != "" {
 		failed = errors.Join(sweepNotes(dir, unused), sweepImages(dir, unused))
 	}
+	freed, err = rt.engine.SweepCode(unused)
+	failed = errors.Join(failed, err)
 	for _, c := range list {
 		if c.Usable && time.Since(c.Used) < unused {
 			continue

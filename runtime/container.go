@@ -189,18 +189,8 @@ func (c *Container) Run(ctx context.Context) error {
 	return c.Exec(ctx, Process{Args: args})
 }
 
-// Command is the program and its arguments by Docker's rules: an entrypoint
-// given in the Spec drops the image's Cmd.
-func (c *Container) Command() []string {
-	entrypoint, args := c.config.Entrypoint, c.config.Cmd
-	if c.spec.Entrypoint != nil {
-		entrypoint, args = c.spec.Entrypoint, nil
-	}
-	if c.spec.Args != nil {
-		args = c.spec.Args
-	}
-	return slices.Concat(entrypoint, args)
-}
+// Command is the program and its arguments, see [Spec.Command].
+func (c *Container) Command() []string { return c.spec.Command(c.config) }
 
 // Environment is the whole environment of the container's programs, as "NAME=value".
 func (c *Container) Environment() []string { return c.environment() }

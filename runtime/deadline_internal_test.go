@@ -39,7 +39,8 @@ func TestDeadline(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			over := make(chan time.Duration, 1)
-			d := newDeadline(10*time.Second, func() { over <- time.Since(began) })
+			d := &deadline{}
+			d.begin(10*time.Second, told(func() { over <- time.Since(began) }))
 			c.play(d)
 			if got := <-over; got != c.want {
 				t.Errorf("%s: over after %s, want %s", c.name, got, c.want)
@@ -47,4 +48,40 @@ func TestDeadline(t *testing.T) {
 			d.end()
 		})
 	}
+}
+
+type told func()
+
+func (t told) expire() { t() }
+
+// TestDeadlines: one call after the other has its own time, whenever the timer was set.
+func TestDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, d := time.Now(), &deadline{}
+		defer d.stop()
+		early := told(func() { t.Errorf("over after %s, though its call has ended", time.Since(began)) })
+		for range 100 { // the timer of the first fires in one of these
+			d.begin(time.Second, early)
+			time.Sleep(900 * time.Millisecond)
+			d.end()
+		}
+		d.begin(0, early)
+		time.Sleep(time.Hour)
+		d.end()
+		for _, timeout := range []time.Duration{time.Hour, time.Minute, time.Second} { // earlier than what the timer is set to
+			over := make(chan time.Duration, 2)
+			began = time.Now()
+			d.begin(timeout, told(func() { over <- time.Since(began) }))
+			if got := <-over; got != timeout {
+				t.Errorf("over after %s, want %s", got, timeout)
+			}
+			time.Sleep(2 * time.Hour)
+			if len(over) > 0 {
+				t.Error("over twice")
+			}
+			d.end()
+			d.begin(time.Hour, early) // sets it
+			d.end()
+		}
+	})
 }

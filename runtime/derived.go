@@ -96,9 +96,19 @@ func (s *session) planWhole(context.Context, *executable, Process, layer.Ref, pr
 	return out
 }
 
+// planBeginning is for a program whose snapshots are none of it.
+func (s *session) planBeginning(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan {
+	return s.planFrom(ctx, x, p, ref, options, false)
+}
+
 // planStart finds the soonest way to start a program. Whatever stands in the way
 // of one is a note and no error: the program starts another way.
 func (s *session) planStart(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan {
+	return s.planFrom(ctx, x, p, ref, options, true)
+}
+
+// planFrom is planStart, with snapshots or without.
+func (s *session) planFrom(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options, restored bool) *plan {
 	out := &plan{}
 	c, content := s.container, contentName(ref)
 	if c.derived == nil || c.derived.Derived() == nil {
@@ -120,7 +130,7 @@ func (s *session) planStart(ctx context.Context, x *executable, p Process, ref l
 		out.note("it is given ports, of which its snapshot knows nothing")
 	case c.spec.NoSnapshot:
 		out.note("it was told to begin at its beginning")
-	default:
+	case restored:
 		s.findSnapshot(ctx, out, d, x, p, content)
 	}
 	out.cutting = c.cut(ctx, &d.Modules[at], ref, options)

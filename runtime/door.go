@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
 
 	"github.com/wherry-run/wherry/wasi/door"
 )
@@ -17,8 +16,6 @@ type Door interface {
 	Close(ctx context.Context) error
 }
 
-var errNobody = errors.New("nobody answers")
-
 // handler is the door of a call's programs; nil has none.
 func (s *session) handler() door.Handler {
 	if s.container.spec.Door == nil {
@@ -30,7 +27,7 @@ func (s *session) handler() door.Handler {
 // answer answers a program. The Door is made for the first message.
 func (s *session) answer(ctx context.Context, message []byte) ([]byte, error) {
 	if s.container.spec.Door == nil {
-		return nil, errNobody
+		return nil, door.ErrNobody
 	}
 	s.mu.Lock()
 	if s.door == nil {

@@ -17,14 +17,19 @@ type meter struct {
 	spends  *account // what it does: a Worker has another for each request
 	crew    *crew
 	working bool          // counted in the crew
-	resumed time.Time     // when the guest went on
+	began   time.Time     // when it was made
+	resumed time.Duration // when the guest went on, since then
 	waited  time.Duration // how long host calls have waited since
+	others  time.Duration // how long others computed for the guest, for which it has not rested yet
 	refused *LimitError   // what the program was refused last: memory, disk or a descriptor
 }
 
 func newMeter(a *account, c *crew) *meter {
-	return &meter{account: a, spends: a, crew: c, resumed: time.Now()}
+	return &meter{account: a, spends: a, crew: c, began: time.Now()}
 }
+
+// now is the time since it was made: of the two clocks that time.Now asks it needs one.
+func (m *meter) now() time.Duration { return time.Since(m.began) }
 
 // crew counts the guests of a Runtime that compute now. A guest that computes
 // keeps its processor until Go takes it away, which it does after 10 ms: for too
@@ -79,35 +84,49 @@ func (m *meter) pause() {
 	}
 }
 
+// helped charges what others computed for the guest beside it.
+func (m *meter) helped(cpu time.Duration) {
+	m.spends.charge(0, cpu) // what it has left is asked by Yield
+	m.others += cpu
+}
+
 // Yield is called by the engine when a call begins (nothing is spent then),
 // whenever the guest has used up its slice, and at the end of the call.
 func (m *meter) Yield(ctx context.Context, spent uint64) (uint64, error) {
 	var cpu time.Duration
+	now := m.now()
 	if spent > 0 {
-		cpu = max(time.Since(m.resumed)-m.waited, 0)
+		cpu = max(now-m.resumed-m.waited, 0)
 	}
 	left, err := m.spends.charge(spent, cpu)
 	if err == nil && m.crew.paused.Load() != nil {
-		m.pause()
-		m.crew.hold(ctx)
-		m.work()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+		err = m.wait(ctx, m.crew.hold)
+		now = m.now()
+	}
+	if err == nil && cpu >= turnWorth { // a call of microseconds keeps nobody waiting
+		m.crew.giveWay()
+		now = m.now()
+	}
+	if all := cpu + m.others; err == nil && all > 0 {
+		m.others = 0
+		if m.spends.shares() {
+			err = m.wait(ctx, func(ctx context.Context) { m.spends.rest(ctx, all) })
+			now = m.now()
 		}
 	}
-	if err == nil && cpu > 0 {
-		if cpu >= turnWorth { // a call of microseconds keeps nobody waiting
-			m.crew.giveWay()
-		}
-		m.pause()
-		m.spends.rest(ctx, cpu)
-		m.work()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-	}
-	m.resumed, m.waited = time.Now(), 0
+	m.resumed, m.waited = now, 0
 	return left, err
+}
+
+// wait does what may take long, and does not count as computing.
+func (m *meter) wait(ctx context.Context, what func(context.Context)) error {
+	m.pause()
+	what(ctx)
+	m.work()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // Grow is asked by the engine before memory grows.
@@ -226,14 +245,11 @@ func (m *meter) watch(h wasi.HostModule) wasi.HostModule {
 func (m *meter) timed(f wasi.HostFunc) wasi.HostFunc {
 	call := f.Call
 	f.Call = func(ctx context.Context, g *wasi.Guest, stack []uint64) {
-		began := time.Now()
+		began := m.now()
 		m.pause()
 		call(ctx, g, stack)
 		m.work()
-		if m.resumed.After(began) {
-			began = m.resumed
-		}
-		if took := time.Since(began); took > hostShare {
+		if took := m.now() - max(began, m.resumed); took > hostShare {
 			m.waited += took - hostShare
 		}
 	}

@@ -16,8 +16,10 @@ import (
 	"github.com/wherry-run/wherry/internal/shell"
 	"github.com/wherry-run/wherry/wasi"
 	"github.com/wherry-run/wherry/wasi/door"
+	"github.com/wherry-run/wherry/wasi/kdf"
 	"github.com/wherry-run/wherry/wasi/preview1"
 	"github.com/wherry-run/wherry/wasi/ruby"
+	"github.com/wherry-run/wherry/wasi/sock"
 )
 
 // A Process is one program to run in a container. Zero fields take the
@@ -51,15 +53,15 @@ func (c *Container) Exec(ctx context.Context, p Process) error {
 	if err := c.checkProcess(p); err != nil {
 		return fmt.Errorf("run in container: %w", err)
 	}
-	call, deadline, cancel := c.bound(ctx, c.life, p.Limits)
-	defer cancel()
+	call := c.bound(ctx, c.life, p.Limits, &deadline{})
+	defer call.stop()
 	ctx = call
 	p = c.complete(p)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
 	s := c.newSession(p.Limits)
-	s.deadline = deadline
+	s.deadline = call.deadline
 	p.Stdout, p.Stderr = s.bounded(p.Stdout, call.Cancel), s.bounded(p.Stderr, call.Cancel)
 	s.stderr = p.Stderr
 	defer s.close(ctx)
@@ -89,18 +91,39 @@ func (c *Container) checkProcess(p Process) error {
 	return nil
 }
 
-// bound ties a call to a life, the container's or one that ends with it, and to its
+// bounds are the context of a call, which ends when its time is over.
+type bounds struct {
+	late.Context
+	deadline *deadline
+	timeout  time.Duration
+	scope    string
+}
+
+// bound ties a call to a life, the container's or one that ends with it, and to a
 // deadline.
-func (c *Container) bound(ctx, life context.Context, call Limits) (*late.Context, *deadline, context.CancelFunc) {
-	bounded := late.New(ctx, life)
-	timeout, scope := within(c.limits.Timeout, call.Timeout), ScopeContainer
-	if timeout == call.Timeout {
-		scope = ScopeCall
+func (c *Container) bound(ctx, life context.Context, call Limits, d *deadline) *bounds {
+	b := &bounds{deadline: d, timeout: within(c.limits.Timeout, call.Timeout), scope: ScopeContainer}
+	if b.timeout == call.Timeout {
+		b.scope = ScopeCall
 	}
-	d := newDeadline(timeout, func() {
-		bounded.Cancel(&LimitError{Resource: "wall time", Limit: timeout.String(), Scope: scope})
-	})
-	return bounded, d, func() { d.end(); bounded.Cancel(nil) }
+	b.Begin(ctx, life)
+	d.begin(b.timeout, b)
+	return b
+}
+
+func (b *bounds) expire() {
+	b.Cancel(&LimitError{Resource: "wall time", Limit: b.timeout.String(), Scope: b.scope})
+}
+
+// end is for a call after which others may have the same deadline.
+func (b *bounds) end() {
+	b.deadline.end()
+	b.Cancel(nil)
+}
+
+func (b *bounds) stop() {
+	b.deadline.stop()
+	b.Cancel(nil)
 }
 
 // cause replaces a bare "context canceled" by what cancelled it.
@@ -319,7 +342,7 @@ func met(err error, limit *LimitError) error {
 // instanceConfig is what a program is given and how it is measured.
 func (s *session) instanceConfig(module *engine.Module, host *preview1.Host, m *meter, answer door.Handler) engine.InstanceConfig {
 	c := s.container
-	imports := []wasi.HostModule{m.watchWASI(wasiOf(host, module.Imports())), m.watchWASI(host.UnstableModule()), m.watch(door.New(answer))}
+	imports := []wasi.HostModule{m.watchWASI(wasiOf(host, module.Imports())), m.watchWASI(host.UnstableModule()), m.watch(door.New(sock.Door(host.Sockets(), kdf.Door(answer))))}
 	for _, h := range slices.Concat(c.rt.config.hostModules, c.spec.HostModules) {
 		imports = append(imports, m.watch(h))
 	}

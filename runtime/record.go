@@ -38,6 +38,10 @@ type Recording struct {
 	Signature []byte
 	// Guessed is set when the program made use of RecordSpec.Guess.
 	Guessed bool
+	// Packages is set when some of RecordSpec.Packages could not be imported by
+	// themselves: those that could, with all that they import. Another Container may
+	// record these.
+	Packages []string
 }
 
 // RecordSpec says what to record.
@@ -54,6 +58,10 @@ type RecordSpec struct {
 	// snapshot, with values of its own invention. When that leads to no snapshot,
 	// it may be for the guess, and another Container may record it without.
 	Guess bool
+	// Packages are modules that a program of the Python base imports before its own,
+	// none of which is looked for among its own files. The snapshot is of these alone:
+	// it serves every version of the program. nil is a snapshot of the program.
+	Packages []string
 }
 
 // A WholeError says why a module cannot be loaded in parts.
@@ -72,15 +80,15 @@ func (c *Container) Record(ctx context.Context, spec RecordSpec) (*Recording, er
 	if len(spec.Process.Args) == 0 {
 		return nil, errors.New("record in container: no program is named")
 	}
-	call, deadline, cancel := c.bound(ctx, c.life, spec.Process.Limits)
-	defer cancel()
+	call := c.bound(ctx, c.life, spec.Process.Limits, &deadline{})
+	defer call.stop()
 	ctx = call
 	p := c.complete(spec.Process)
 	if err := c.ensureDir(p.Dir); err != nil {
 		return nil, fmt.Errorf("enter %s: %w", p.Dir, err)
 	}
 	s := c.newSession(p.Limits)
-	s.deadline = deadline
+	s.deadline = call.deadline
 	x, err := c.findModule(p)
 	if err != nil {
 		return nil, err
@@ -214,6 +222,9 @@ func (r *recorder) moderate(all, after []uint32) ([]uint32, error) {
 	return all, nil
 }
 
+// maxPackages bounds the modules that a program says it would import.
+const maxPackages = 10_000
+
 // maxSignature bounds what a program says of its requests, in bytes.
 const maxSignature = 64 << 10
 
@@ -315,6 +326,7 @@ func (r *recorder) answer(ctx context.Context, message []byte) ([]byte, error) {
 		r.repeats, r.renews = said.Printed, said.Renews
 		r.fixed = min(max(said.Fixed, 1), len(r.x.args))
 		r.refused, r.out.Guessed = said.Refused, said.Guessed
+		r.out.Packages = said.Packages[:min(len(said.Packages), maxPackages)]
 		if len(said.Signature) <= maxSignature && string(said.Signature) != "null" {
 			r.out.Signature = said.Signature
 		}
@@ -379,7 +391,7 @@ func (r *recorder) prepare(ctx context.Context, g *guest, protocol string) (err 
 	i := g.Instance
 	if protocol == oci.ProtocolTurn {
 		request := newRequest(r.x, r.p, nil)
-		request.Guess, request.Cases = r.spec.Guess, r.spec.Cases
+		request.Guess, request.Cases, request.Packages = r.spec.Guess, r.spec.Cases, r.spec.Packages
 		source, err := turnSource(turnLoad, request)
 		if err != nil {
 			return err

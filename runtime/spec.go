@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"io"
+	"slices"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -107,6 +108,19 @@ type Spec struct {
 	// UnknownImports lets a module start although it imports functions that
 	// nobody provides; calling one of them traps.
 	UnknownImports bool
+}
+
+// Command is the program that an image runs, and its arguments, by Docker's rules: an
+// entrypoint given in the Spec drops the image's Cmd.
+func (s *Spec) Command(c ispec.ImageConfig) []string {
+	entrypoint, args := c.Entrypoint, c.Cmd
+	if s.Entrypoint != nil {
+		entrypoint, args = s.Entrypoint, nil
+	}
+	if s.Args != nil {
+		args = s.Args
+	}
+	return slices.Concat(entrypoint, args)
 }
 
 // A Mount puts a folder or file of the host, or an empty tmpfs, into a

@@ -26,6 +26,8 @@ type request struct {
 	Guess bool `json:"guess,omitempty"`
 	// Cases is a file of golden cases that it may do before its snapshot is taken.
 	Cases string `json:"cases,omitempty"`
+	// Packages are modules to be imported, and nothing else; nil: it is a program.
+	Packages []string `json:"packages,omitzero"`
 	// Again says that it was restored before, and has said what there is to say.
 	Again bool `json:"again,omitempty"`
 }
@@ -136,6 +138,8 @@ type reads struct {
 	Renews bool `json:"renews"`
 	// Guessed is set when it was called with values that nobody gave.
 	Guessed bool `json:"guessed"`
+	// Packages are the modules that it would rather have been told to import.
+	Packages []string `json:"packages"`
 	// Signature is what its requests and answers are, for one that answers any.
 	Signature json.RawMessage `json:"signature"`
 	// Runs are those that show what its runs run.

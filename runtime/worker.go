@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/wherry-run/wherry/oci"
 )
 
 // A Worker is a program of a container that waits for work and is called many
@@ -71,6 +72,7 @@ func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
 	w.session = c.newSession(held)
 	w.process.Stdout, w.process.Stderr = w.out.to(w.process.Stdout), w.out.to(w.process.Stderr)
 	w.session.stderr = w.process.Stderr
+	w.session.deadline = &deadline{}
 	leave, err := w.session.enter()
 	if err != nil {
 		return nil, err
@@ -83,6 +85,15 @@ func (c *Container) Worker(ctx context.Context, p Process) (*Worker, error) {
 	w.unhook = context.AfterFunc(c.life, func() { w.Close(context.WithoutCancel(ctx)) })
 	<-w.turn
 	return w, nil
+}
+
+// Restored is the snapshot that the program began with, and tells whether that has the
+// program as a whole. nil: it began at its beginning.
+func (w *Worker) Restored() (s *oci.Snapshot, whole bool) {
+	if w.plan == nil || w.plan.snapshot == nil {
+		return nil, false
+	}
+	return w.plan.snapshot, w.loaded()
 }
 
 // Turn has the program answer one request: JSON, a list of words as on the
@@ -141,11 +152,10 @@ const maxPieces = 1 << 14
 // ask has the program answer a frame: with a message, or with JSON alone, and with parts
 // before it where there is something that takes them.
 func (w *Worker) ask(ctx context.Context, request []byte, message bool, part func(answer, data []byte) error) (answer, data []byte, err error) {
-	leave, err := w.enter(ctx)
-	if err != nil {
+	if err := w.enter(ctx); err != nil {
 		return nil, nil, err
 	}
-	defer leave()
+	defer w.leave()
 	if w.broken != nil {
 		return nil, nil, &BrokenError{w.broken}
 	}
@@ -181,11 +191,10 @@ func (w *Worker) ask(ctx context.Context, request []byte, message bool, part fun
 // Container.Touched tells of them. A program that did not start from a snapshot, or
 // whose memory has grown, is started again, which takes as long as the first time.
 func (w *Worker) Reset(ctx context.Context) error {
-	leave, err := w.enter(ctx)
-	if err != nil {
+	if err := w.enter(ctx); err != nil {
 		return err
 	}
-	defer leave()
+	defer w.leave()
 	w.broken = w.call(ctx, func(ctx context.Context) error {
 		if err := w.restore(ctx); !errors.Is(err, errAnew) {
 			return err
@@ -222,30 +231,34 @@ func (w *Worker) finish() {
 	}
 }
 
-// enter waits for the Worker.
-func (w *Worker) enter(ctx context.Context) (leave func(), err error) {
+// enter waits for the Worker, until leave.
+func (w *Worker) enter(ctx context.Context) error {
 	select {
 	case w.turn <- struct{}{}:
 	default: // to ask a context for its channel makes that
 		select {
 		case w.turn <- struct{}{}:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
-	leave = func() { <-w.turn }
-	if err = w.gone(); err == nil && ctx.Err() != nil {
+	err := w.gone()
+	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		leave()
-		return nil, err
+		w.leave()
 	}
-	return leave, nil
+	return err
 }
+
+func (w *Worker) leave() { <-w.turn }
 
 // gone is an error when the Worker, or its container, was closed.
 func (w *Worker) gone() error {
+	if w.life.Err() == nil {
+		return nil
+	}
 	return context.Cause(w.life)
 }
 
@@ -253,6 +266,7 @@ func (w *Worker) gone() error {
 func (w *Worker) end() {
 	w.stop(ErrClosed)
 	w.quit()
+	w.session.deadline.stop()
 	w.session.close(w.life)
 	w.slot()
 }

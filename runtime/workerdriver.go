@@ -37,16 +37,15 @@ func (w *Worker) Do(ctx context.Context, work func(ctx context.Context, m *Machi
 	if w.process.Driver == nil {
 		return errors.New("a worker without a driver answers requests by Turn")
 	}
-	leave, err := w.enter(ctx)
-	if err != nil {
+	if err := w.enter(ctx); err != nil {
 		return err
 	}
-	defer leave()
+	defer w.leave()
 	if w.broken != nil {
 		return &BrokenError{w.broken}
 	}
 	m := w.machine
-	err = w.call(ctx, func(ctx context.Context) error {
+	err := w.call(ctx, func(ctx context.Context) error {
 		return w.instance.Watched(func() error { return work(ctx, m) })
 	})
 	if err != nil && m.failed {
@@ -64,11 +63,17 @@ func drives(d Driver, s *oci.Snapshot) bool {
 	return s.Driver == d.Name()
 }
 
-// planDriver is planStart for a Driver: its module is loaded in parts even when
-// nothing was found out about it before, so that its memory can be kept.
+// mostWhole is how large a module may be that is loaded whole though an image says nothing
+// of it, in bytes.
+const mostWhole = 16 << 20
+
+// planDriver is planStart for a Driver: its module is loaded in parts even when nothing
+// was found out about it before, so that its memory can be kept. One whose memory nobody
+// shares gains nothing by that, and pays for each call from a part to another: it stays
+// whole, unless only some of it can be compiled while somebody waits.
 func (s *session) planDriver(ctx context.Context, x *executable, p Process, ref layer.Ref, options prepare.Options) *plan {
 	out := s.planStart(ctx, x, p, ref, options)
-	if out.cutting == nil {
+	if out.cutting == nil && (p.Driver.Key() != "" || ref.Size > mostWhole) {
 		s.planCut(ctx, out, x, ref, options)
 	}
 	return out

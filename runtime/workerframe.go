@@ -65,6 +65,9 @@ type ExceptionError struct {
 	Misuse bool
 	// Argument names the parameter that did not fit, where it is one alone.
 	Argument string
+	// anew is set when the program has to begin at its beginning: what its snapshot holds
+	// is not what it would have found.
+	anew bool
 }
 
 func (e *ExceptionError) Error() string {
@@ -169,12 +172,13 @@ func parseException(text []byte) *ExceptionError {
 		Message   string `json:"message"`
 		Traceback string `json:"traceback"`
 		Misuse    bool   `json:"misuse"`
+		Anew      bool   `json:"anew"`
 		Argument  string `json:"argument"`
 	}
 	if len(text) > 4*maxException || json.Unmarshal(text, &told) != nil {
 		return &ExceptionError{Type: "exception", Message: "the guest does not say which"}
 	}
-	return &ExceptionError{Type: cutText(told.Type), Message: cutText(told.Message), Traceback: cutText(told.Traceback), Misuse: told.Misuse, Argument: cutText(told.Argument)}
+	return &ExceptionError{Type: cutText(told.Type), Message: cutText(told.Message), Traceback: cutText(told.Traceback), Misuse: told.Misuse, Argument: cutText(told.Argument), anew: told.Anew}
 }
 
 func cutText(s string) string { return s[:min(len(s), maxException)] }

@@ -56,11 +56,10 @@ type step func(context.Context) error
 // on whether the program begins with it.
 func (w *Worker) call(ctx context.Context, steps ...step) error {
 	c := w.container
-	call, deadline, cancel := c.bound(ctx, w.life, w.process.Limits)
-	defer cancel()
-	w.session.deadline = deadline
+	call := c.bound(ctx, w.life, w.process.Limits, w.session.deadline)
+	defer call.end()
 	for _, do := range steps {
-		if err := w.take(call, call.Cancel, do); err != nil {
+		if err := w.take(call, do); err != nil {
 			return c.cause(call, err)
 		}
 	}
@@ -68,23 +67,25 @@ func (w *Worker) call(ctx context.Context, steps ...step) error {
 }
 
 // take is one step, within limits of its own.
-func (w *Worker) take(ctx context.Context, stop context.CancelCauseFunc, do step) error {
+func (w *Worker) take(call *bounds, do step) error {
 	l := w.process.Limits
-	account := newAccount(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
+	spends := &spending{call: call}
+	account := &spends.account
+	account.begin(ScopeCall, Limits{Fuel: l.Fuel, CPUTime: l.CPUTime, Output: l.Output}, w.session.account)
 	w.session.account.step.Store(account)
 	defer w.session.account.step.Store(nil)
-	said := w.out.open(account, stop)
+	w.out.now.Store(spends)
 	w.request, w.told.answer, w.told.data, w.told.exception = nil, nil, nil, nil
 	if w.meter != nil {
 		w.meter.spends, w.meter.refused = account, nil
 		w.meter.work()
 	}
-	err := w.failure(do(ctx))
+	err := w.failure(do(call))
 	if w.meter != nil {
 		w.meter.pause()
 		err = met(err, w.meter.refused)
 	}
-	if limit := said.flooded.Load(); limit != nil {
+	if limit := spends.flooded.Load(); limit != nil {
 		return limit
 	}
 	return err
@@ -117,11 +118,28 @@ func (w *Worker) begin(ctx context.Context, again bool) error {
 	if err != nil {
 		return err
 	}
-	w.container.started(w.plan, 0)
 	w.owed, w.again = true, again
-	if w.loaded() {
-		return nil
+	if !w.loaded() {
+		err = w.greet(ctx)
+		var raised *ExceptionError
+		if errors.As(err, &raised) && raised.anew && w.plan.snapshot != nil {
+			err = w.beginning(ctx, raised.Message)
+		}
 	}
+	if err == nil { // else the plan may be that of a start before, which was given up
+		w.container.started(w.plan, 0)
+	}
+	return err
+}
+
+// beginning starts the program at its beginning, for a reason that it found itself.
+func (w *Worker) beginning(ctx context.Context, why string) error {
+	w.quit()
+	w.told.exception = nil
+	if err := w.start(ctx, w.session.planBeginning); err != nil {
+		return err
+	}
+	w.plan.note("%s", why)
 	return w.greet(ctx)
 }
 
@@ -182,7 +200,7 @@ func (w *Worker) start(ctx context.Context, planning planner) (err error) {
 	}
 	began = time.Now()
 	w.meter = newMeter(s.account, &c.rt.crew)
-	w.meter.spends = w.out.now.Load().account
+	w.meter.spends = &w.out.now.Load().account
 	w.meter.work()
 	config := s.instanceConfig(module, w.host, w.meter, w.answer)
 	config.Kernels = s.kernels(plan.pins, w.meter)
@@ -395,20 +413,13 @@ func (w *Worker) takePart(f frame) ([]byte, error) {
 
 // workerOutput counts what a Worker's program writes, for the call that it writes
 // in.
-type workerOutput struct{ now atomic.Pointer[outputCall] }
+type workerOutput struct{ now atomic.Pointer[spending] }
 
-// outputCall is the output of one call.
-type outputCall struct {
-	account *account
-	stop    context.CancelCauseFunc
-	flooded atomic.Pointer[LimitError]
-}
-
-// open begins a call.
-func (o *workerOutput) open(a *account, stop context.CancelCauseFunc) *outputCall {
-	c := &outputCall{account: a, stop: stop}
-	o.now.Store(c)
-	return c
+// spending is what one step of a call uses.
+type spending struct {
+	account account
+	call    *bounds
+	flooded atomic.Pointer[LimitError] // why it may write no more
 }
 
 // to is dst, bounded.
@@ -421,5 +432,5 @@ type workerStream struct {
 
 func (s *workerStream) Write(p []byte) (int, error) {
 	c := s.now.Load()
-	return writeBounded(s.dst, p, c.account, &c.flooded, c.stop)
+	return writeBounded(s.dst, p, &c.account, &c.flooded, c.call.Cancel)
 }

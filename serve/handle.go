@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/wherry-run/wherry/serve/direct"
 	"github.com/wherry-run/wherry/serve/guard"
 )
 
@@ -23,9 +24,17 @@ func (c ListenConfig) server(h http.Handler, log *slog.Logger) *http.Server {
 	return s
 }
 
+// A connecting answers connections: an http.Server, or what is before one.
+type connecting interface {
+	Serve(l net.Listener) error
+	ServeTLS(l net.Listener, certFile, keyFile string) error
+	Shutdown(ctx context.Context) error
+	Close() error
+}
+
 // take has a server answer the connections of listeners. What each ends with goes to
 // failed.
-func (c ListenConfig) take(s *http.Server, listeners []net.Listener, failed chan<- error) {
+func (c ListenConfig) take(s connecting, listeners []net.Listener, failed chan<- error) {
 	for _, l := range listeners {
 		l = guard.Limit(l, c.Connections)
 		go func() {
@@ -43,10 +52,14 @@ func (c ListenConfig) take(s *http.Server, listeners []net.Listener, failed chan
 // their ends, no longer than the grace of c, and returns nil. It closes the listeners.
 // Before it returns no request is under way any more.
 func Handle(ctx context.Context, h http.Handler, c ListenConfig, log *slog.Logger, listeners ...net.Listener) error {
-	s := c.server(h, log)
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	s.BaseContext = func(net.Listener) context.Context { return requests }
+	own := c.server(h, log)
+	own.BaseContext = func(net.Listener) context.Context { return requests }
+	s := connecting(own)
+	if c.Small {
+		s = direct.New(requests, own, http.MethodGet, log)
+	}
 	failed := make(chan error, len(listeners))
 	c.take(s, listeners, failed)
 	var broken error

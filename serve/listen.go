@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/wherry-run/wherry/serve/direct"
 )
 
 // ListenConfig says how a server takes connections and ends.
@@ -20,6 +22,9 @@ type ListenConfig struct {
 	// Connections bounds those that are open at once, of each listener; see
 	// guard.Limit.
 	Connections int
+	// Small says of what Handle serves that answers are rather made than files: requests
+	// without a body are answered directly then; see package direct.
+	Small bool
 	// GRPC are listeners for gRPC: the Open Inference Protocol, and health.
 	GRPC []net.Listener
 }
@@ -32,7 +37,7 @@ var ErrGrace = errors.New("requests were not answered before the time to end was
 // answers the requests that it has, no longer than the grace of c, and returns nil.
 // It closes the listeners, and not the models.
 func (s *Server) Serve(ctx context.Context, c ListenConfig, listeners ...net.Listener) error {
-	h := c.server(s, s.log)
+	h := direct.New(context.WithoutCancel(ctx), c.server(s, s.log), http.MethodPost, s.log)
 	failed := make(chan error, len(listeners)+len(c.GRPC))
 	c.take(h, listeners, failed)
 	rpc := s.newRPC(c.TLS)
@@ -47,7 +52,7 @@ func (s *Server) Serve(ctx context.Context, c ListenConfig, listeners ...net.Lis
 }
 
 // end answers what was taken and closes all connections.
-func (s *Server) end(ctx context.Context, h *http.Server, g rpc, c ListenConfig) error {
+func (s *Server) end(ctx context.Context, h *direct.Server, g rpc, c ListenConfig) error {
 	grace := c.Grace
 	if grace == 0 {
 		grace = DefaultGrace
@@ -76,7 +81,7 @@ const lastWords = time.Second
 
 // cut ends the models, so that the requests that they still work on are answered with
 // that, and then all connections.
-func (s *Server) cut(ctx context.Context, h *http.Server) error {
+func (s *Server) cut(ctx context.Context, h *direct.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	_ = s.Close(ctx) // whoever made the server closes it, too

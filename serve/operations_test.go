@@ -109,7 +109,7 @@ func TestOperations(t *testing.T) {
 		t.Errorf("metrics without a key: %d", resp.StatusCode)
 	}
 	resp, text := ask("POST", "/predict", "the-secret-key", `{"x":[1]}`)
-	if resp.StatusCode != 200 || !strings.Contains(text, "2") || resp.Header.Get("Wherry-Compute-Seconds") == "" || resp.Header.Get("X-Request-Id") != "r-1" ||
+	if resp.StatusCode != 200 || !strings.Contains(text, "2") || !strings.Contains(resp.Header.Get("Wherry-Receipt"), "compute=") || resp.Header.Get("X-Request-Id") != "r-1" ||
 		!strings.HasPrefix(resp.Header.Get("Traceresponse"), "00-0af7651916cd43dd8448eb211c80319c-") {
 		t.Errorf("%d %s %v", resp.StatusCode, text, resp.Header)
 	}

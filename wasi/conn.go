@@ -44,6 +44,9 @@ func NewConn(raw net.Conn) *Conn {
 	return c
 }
 
+// Raw is what the connection was made of. It still belongs to it.
+func (c *Conn) Raw() net.Conn { return c.raw }
+
 // Input is the receiving side.
 func (c *Conn) Input() *Input { return c.in }
 

@@ -15,7 +15,6 @@
 #define WHERRY_H
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,53 +61,78 @@ static inline wherry_tensor *wherry_find(wherry_request *q, const char *name) {
 
 /* ---- what is written ---- */
 
-static void wherry_add(wherry_response *p, const char *text, size_t n) {
-	while (p->json_size + n > p->json_room) {
-		p->json_room = p->json_room ? 2 * p->json_room : 1024;
+/* wherry_room has room for n more bytes, and gives where they go. */
+static inline char *wherry_room(wherry_response *p, size_t n) {
+	if (p->json_size + n > p->json_room) {
+		do
+			p->json_room = p->json_room ? 2 * p->json_room : 1024;
+		while (p->json_size + n > p->json_room);
 		p->json = realloc(p->json, p->json_room);
 		if (p->json == NULL)
 			abort();
 	}
-	memcpy(p->json + p->json_size, text, n);
+	return p->json + p->json_size;
+}
+
+static inline void wherry_add(wherry_response *p, const void *text, size_t n) {
+	memcpy(wherry_room(p, n), text, n);
 	p->json_size += n;
 }
 
-static void wherry_text(wherry_response *p, const char *text) { wherry_add(p, text, strlen(text)); }
+/* WHERRY_WORDS adds a text whose length the compiler knows. */
+#define WHERRY_WORDS(p, text) wherry_add(p, text, sizeof text - 1)
 
 static void wherry_quote(wherry_response *p, const char *text) {
-	wherry_text(p, "\"");
+	size_t n = strlen(text);
+	char *begin = wherry_room(p, 6 * n + 2), *out = begin;
+	*out++ = '"';
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
-		char escaped[8];
 		if (c == '"' || c == '\\' || c < ' ') {
-			snprintf(escaped, sizeof escaped, "\\u%04x", c);
-			wherry_text(p, escaped);
+			memcpy(out, "\\u00", 4);
+			out[4] = "0123456789abcdef"[c >> 4];
+			out[5] = "0123456789abcdef"[c & 15];
+			out += 6;
 		} else {
-			wherry_add(p, text, 1);
+			*out++ = (char)c;
 		}
 	}
-	wherry_text(p, "\"");
+	*out++ = '"';
+	p->json_size += (uint32_t)(out - begin);
+}
+
+static void wherry_number(wherry_response *p, int64_t v) {
+	char digits[24], *at = digits + sizeof digits;
+	uint64_t n = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	if (v < 0)
+		*--at = '-';
+	wherry_add(p, at, (size_t)(digits + sizeof digits - at));
 }
 
 /* wherry_output adds an output. Its data have to stay until the next request. */
 static void wherry_output(wherry_response *p, const char *name, const char *type, int dims, const int64_t *shape,
                           const void *data, uint32_t size) {
-	char number[32];
 	if (p->failed || p->count == WHERRY_MAX_TENSORS)
 		return;
-	wherry_text(p, p->count ? ",{\"name\":" : "{\"outputs\":[{\"name\":");
+	if (p->count)
+		WHERRY_WORDS(p, ",{\"name\":");
+	else
+		WHERRY_WORDS(p, "{\"outputs\":[{\"name\":");
 	wherry_quote(p, name);
-	wherry_text(p, ",\"datatype\":");
+	WHERRY_WORDS(p, ",\"datatype\":");
 	wherry_quote(p, type);
-	wherry_text(p, ",\"shape\":[");
+	WHERRY_WORDS(p, ",\"shape\":[");
 	for (int i = 0; i < dims; i++) {
-		snprintf(number, sizeof number, i ? ",%lld" : "%lld", (long long)shape[i]);
-		wherry_text(p, number);
+		if (i)
+			WHERRY_WORDS(p, ",");
+		wherry_number(p, shape[i]);
 	}
-	snprintf(number, sizeof number, "%lu", (unsigned long)size);
-	wherry_text(p, "],\"parameters\":{\"binary_data_size\":");
-	wherry_text(p, number);
-	wherry_text(p, "}}");
+	WHERRY_WORDS(p, "],\"parameters\":{\"binary_data_size\":");
+	wherry_number(p, size);
+	WHERRY_WORDS(p, "}}");
 	p->data[p->count] = data;
 	p->size[p->count++] = size;
 }
@@ -119,17 +143,20 @@ static void wherry_refuse(wherry_response *p, const char *input, const char *rea
 	p->failed = 1;
 	p->count = 0;
 	p->json_size = 4;
-	wherry_text(p, "{\"error\":");
+	WHERRY_WORDS(p, "{\"error\":");
 	wherry_quote(p, reason);
 	if (input != NULL) {
-		wherry_text(p, ",\"input\":");
+		WHERRY_WORDS(p, ",\"input\":");
 		wherry_quote(p, input);
 	}
 }
 
 /* wherry_frame is all of an answer, one after the other. */
 static void wherry_frame(wherry_response *p) {
-	wherry_text(p, p->failed ? "}" : "]}");
+	if (p->failed)
+		WHERRY_WORDS(p, "}");
+	else
+		WHERRY_WORDS(p, "]}");
 	uint32_t n = p->json_size - 4;
 	memcpy(p->json, &n, 4);
 	for (int i = 0; i < p->count; i++)
@@ -310,14 +337,10 @@ static void wherry_input(wherry_json *j, wherry_tensor *t) {
 	}
 }
 
-static int wherry_parse(const char *frame, uint32_t size, wherry_request *q) {
-	uint32_t n;
+static int wherry_inputs(wherry_json j, wherry_request *q) {
 	char key[32];
-	memcpy(&n, frame, 4);
-	wherry_json j = {frame + 4, frame + 4 + n, 0};
-	const char *rest = j.end;
 	q->count = 0;
-	if (n > size - 4 || !wherry_take(&j, '{'))
+	if (!wherry_take(&j, '{'))
 		return 0;
 	for (int first = 1; wherry_next(&j, '}', first); first = 0) {
 		wherry_key(&j, key, sizeof key);
@@ -331,13 +354,90 @@ static int wherry_parse(const char *frame, uint32_t size, wherry_request *q) {
 			wherry_input(&j, &q->inputs[q->count++]);
 		}
 	}
+	return !j.wrong;
+}
+
+/* ---- the same, for JSON without a space or anything else that is unusual ---- */
+
+/* wherry_same compares with a text whose length the compiler knows. */
+static inline int wherry_same(const char *a, const char *b, size_t n) {
+	for (; n >= 8; n -= 8, a += 8, b += 8) {
+		uint64_t x, y;
+		memcpy(&x, a, 8);
+		memcpy(&y, b, 8);
+		if (x != y)
+			return 0;
+	}
+	for (; n > 0; n--)
+		if (*a++ != *b++)
+			return 0;
+	return 1;
+}
+
+/* WHERRY_PAST goes past a word if it comes next. */
+#define WHERRY_PAST(j, word) \
+	((size_t)((j)->end - (j)->at) >= sizeof word - 1 && wherry_same((j)->at, word, sizeof word - 1) && ((j)->at += sizeof word - 1))
+
+/* wherry_plain reads letters up to a quote, of which there is room for all. */
+static inline int wherry_plain(wherry_json *j, char *out, size_t room) {
+	for (size_t n = 0; n < room && j->at < j->end; n++) {
+		char c = *j->at++;
+		if (c == '"') {
+			out[n] = 0;
+			return 1;
+		}
+		if (c == '\\')
+			return 0;
+		out[n] = c;
+	}
+	return 0;
+}
+
+/* wherry_digits reads a number of up to nine digits. */
+static inline int wherry_digits(wherry_json *j, uint32_t *v) {
+	const char *begin = j->at;
+	uint32_t n = 0;
+	for (; j->at < j->end && (uint8_t)(*j->at - '0') <= 9; j->at++)
+		n = 10 * n + (uint32_t)(*j->at - '0');
+	*v = n;
+	return j->at > begin && j->at - begin <= 9;
+}
+
+/* wherry_usual is wherry_inputs for a request as the host nearly always writes it. What it
+ * does not read is not wrong for that. */
+static int wherry_usual(wherry_json j, wherry_request *q) {
+	q->count = 0;
+	if (!WHERRY_PAST(&j, "{\"inputs\":["))
+		return 0;
+	do {
+		wherry_tensor *t = &q->inputs[q->count];
+		uint32_t n;
+		if (q->count++ == WHERRY_MAX_TENSORS || !WHERRY_PAST(&j, "{\"name\":\"") || !wherry_plain(&j, t->name, sizeof t->name) ||
+		    !WHERRY_PAST(&j, ",\"datatype\":\"") || !wherry_plain(&j, t->type, sizeof t->type) || !WHERRY_PAST(&j, ",\"shape\":["))
+			return 0;
+		for (t->dims = 0; !WHERRY_PAST(&j, "]"); t->shape[t->dims++] = n)
+			if (t->dims == WHERRY_MAX_DIMS || (t->dims > 0 && !WHERRY_PAST(&j, ",")) || !wherry_digits(&j, &n))
+				return 0;
+		if (!WHERRY_PAST(&j, ",\"parameters\":{\"binary_data_size\":") || !wherry_digits(&j, &t->size) || !WHERRY_PAST(&j, "}}"))
+			return 0;
+	} while (WHERRY_PAST(&j, ","));
+	return WHERRY_PAST(&j, "]}"); /* nothing but spaces are behind it */
+}
+
+static int wherry_parse(const char *frame, uint32_t size, wherry_request *q) {
+	uint32_t n;
+	memcpy(&n, frame, 4);
+	wherry_json j = {frame + 4, frame + 4 + n, 0};
+	const char *rest = j.end;
+	if (n > size - 4 || (!wherry_usual(j, q) && !wherry_inputs(j, q)))
+		return 0;
 	for (int i = 0; i < q->count; i++) {
 		if (q->inputs[i].size > (size_t)(frame + size - rest))
 			return 0;
 		q->inputs[i].data = rest;
 		rest += q->inputs[i].size;
 	}
-	return !j.wrong;
+	return 1;
 }
 
 /* ---- what the host calls ---- */

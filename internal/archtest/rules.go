@@ -32,7 +32,7 @@ var levels = [][]string{
 	{"internal/rootfs", "internal/shell"},
 	{"internal/layer"},
 	{"internal/wasm", "oci"},
-	{"internal/late", "internal/local", "internal/pattern", "internal/places", "internal/process", "internal/servercmd", "internal/version"},
+	{"internal/changes", "internal/late", "internal/local", "internal/pattern", "internal/places", "internal/process", "internal/servercmd", "internal/spelling", "internal/version"},
 }
 
 // A ban forbids a room something that the order alone would allow.
@@ -43,12 +43,15 @@ type ban struct {
 }
 
 const (
-	wazero   = "github.com/tetratelabs/wazero"
-	cobra    = "github.com/spf13/cobra"
-	buildkit = "github.com/moby/buildkit"
-	purego   = "github.com/ebitengine/purego" // makes a binary dynamic
-	ggcr     = "github.com/google/go-containerregistry/pkg/v1/remote"
+	wazero    = "github.com/tetratelabs/wazero"
+	cobra     = "github.com/spf13/cobra"
+	buildkit  = "github.com/moby/buildkit"
+	composeGo = "github.com/compose-spec/compose-go/v2"
+	purego    = "github.com/ebitengine/purego" // makes a binary dynamic
+	ggcr      = "github.com/google/go-containerregistry/pkg/v1/remote"
 )
+
+const validator = "it links a validator of JSON schemas that every start of the program pays for"
 
 var bans = []ban{
 	{"cmd", Module + "/packager", "cmd is a door: it knows internal/cli alone"},
@@ -62,10 +65,16 @@ var bans = []ban{
 	{"", Module + "/packager", "a Go service that runs images must not link the builder"},
 	{"", cobra, "a Go service that runs images must not link the command line"},
 	{"compose", cobra, "a stack is library calls, not commands"},
+	{"compose", composeGo + "/cli", validator},
+	{"compose", composeGo + "/loader", validator},
+	{"compose", composeGo + "/schema", validator},
+	{"compose/spec", Module + "/internal/state", "a format knows no containers"},
 	{"serve", cobra, "serving is a library"},
 	{"serve", Module + "/oci/registry", "serving knows Predictors, not registries"},
 	{"serve", Module + "/packager", "serving knows Predictors, not recipes"},
 	{"internal/dashboard", wazero, "the page shows state, it runs nothing"},
+	{"internal/dashboard", Module + "/runtime", "the page shows state, it runs nothing"},
+	{"internal/dashboard", Module + "/oci", "images come through an interface"},
 	{"hub", wazero, "the hub stores and shows; it runs nothing"},
 	{"hub", Module + "/runtime", "the hub stores and shows; it runs nothing"},
 	{"internal/state", wazero, "state is about processes and files"},
@@ -98,6 +107,7 @@ var bans = []ban{
 	{"oci", "net/http", "vocabulary and validation do no input or output"},
 	{"wasi", wazero, "host modules are tables of functions over engine.Guest"},
 	{"internal/hostmath", Module, "kernels know bytes and numbers"},
+	{"internal/changes", Module, "files, and nothing of ours"},
 	{"internal/late", Module, "contexts, and nothing of ours"},
 	{"internal/process", Module, "what the system says of this process, and nothing of ours"},
 	{"internal/prepare", wazero, "rewriting is pure bytes in, bytes out"},
@@ -109,11 +119,12 @@ var bans = []ban{
 
 // soleImporters names foreign modules that one room alone may import.
 var soleImporters = map[string][]string{
-	wazero:   {"internal/engine"},
-	cobra:    {"internal/cli"},
-	buildkit: {"packager"},
-	ggcr:     {"oci/registry"},
-	purego:   {"cmd/wherry-native"},
+	wazero:    {"internal/engine"},
+	cobra:     {"internal/cli"},
+	composeGo: {"compose"},
+	buildkit:  {"packager"},
+	ggcr:      {"oci/registry"},
+	purego:    {"cmd/wherry-native"},
 }
 
 // child rooms that carry their own rules in bans although they stand at their
@@ -124,14 +135,14 @@ var nested = map[string]string{
 }
 
 // planned are rooms that have a level, or a floor, before they have a folder.
-var planned = map[string]bool{"compose": true, "internal/dashboard": true, "hub": true, "internal/postgres": true}
+var planned = map[string]bool{"hub": true, "internal/postgres": true}
 
 // openParents import their children, which then do not import them.
 var openParents = map[string]bool{"internal/cli": true, "packager": true, "serve": true, "serve/oipgrpc": true, "serve/web": true}
 
 // formats are children that know a file format and nothing above it: their parents
 // read it through them.
-var formats = map[string]bool{"model/onnx/graph": true}
+var formats = map[string]bool{"model/onnx/graph": true, "compose/spec": true}
 
 // floors order the children of a room from its top to its bottom, as levels order the
 // rooms. Each holds for what is below it, too. Children of one floor do not import each
@@ -145,11 +156,11 @@ var floors = map[string][][]string{
 		{"serve/guard", "serve/inference", "serve/task"},
 		{"serve/plain"},
 		{"serve/route"},
-		{"serve/openapi", "serve/repository", "serve/load"},
+		{"serve/openapi", "serve/repository", "serve/load", "serve/direct"},
 	},
 	"serve/web": {
-		{"serve/web/cgi", "serve/web/handler", "serve/web/python", "serve/web/static"},
-		{"serve/web/pool", "serve/web/wire"},
+		{"serve/web/cgi", "serve/web/handler", "serve/web/proxy", "serve/web/python", "serve/web/static"},
+		{"serve/web/pool", "serve/web/socket", "serve/web/wire"},
 	},
 	"packager": {{"packager/bases", "packager/python", "packager/recipe", "packager/scaffold", "packager/source", "packager/toolchain"}},
 	"model": {
@@ -158,7 +169,7 @@ var floors = map[string][][]string{
 		{"model/onnx", "model/python"},
 		{"model/onnx/graph"},
 	},
-	"wasi": {{"wasi/emscripten", "wasi/ruby", "wasi/sock"}, {"wasi/door", "wasi/nn", "wasi/preview1"}},
+	"wasi": {{"wasi/emscripten", "wasi/kdf", "wasi/ruby", "wasi/sock"}, {"wasi/door", "wasi/nn", "wasi/preview1"}},
 }
 
 // Room returns the room that the package at rel (slash path below the module

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/wherry-run/wherry/images"
+	"github.com/wherry-run/wherry/internal/spelling"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/oci/store"
 )
@@ -44,13 +45,13 @@ func (a *app) near(ctx context.Context, s *store.Store, ref oci.Reference) strin
 	if err != nil {
 		return ""
 	}
-	best, least := "", maxSlips+1
+	best, least := "", spelling.MaxSlips+1
 	for _, i := range list {
 		if i.Ref.IsZero() || i.Ref.Tag == "" || unnamed(i) {
 			continue
 		}
 		have, want := i.Ref.FamiliarName(), ref.FamiliarName()
-		slips := distance(have, want)
+		slips := spelling.Distance(have, want)
 		if have == want || strings.HasSuffix(have, "/"+want) || strings.HasSuffix(want, "/"+have) {
 			slips = 0
 		}
@@ -59,31 +60,6 @@ func (a *app) near(ctx context.Context, s *store.Store, ref oci.Reference) strin
 		}
 	}
 	return best
-}
-
-// maxSlips is how many letters may differ in a name that could have been meant.
-const maxSlips = 2
-
-// distance is how many letters have to be put in, taken out or changed to make b
-// of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		above := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := above
-			if a[i] != b[j] {
-				cost++
-			}
-			above = row[j+1]
-			row[j+1] = min(cost, above+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // noPath says of what was written as a path that there is nothing.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ import (
 type buildOptions struct {
 	tags    []string
 	file    string
+	inline  string // the recipe itself
 	target  string
 	args    []string
 	labels  []string
@@ -31,6 +33,7 @@ type buildOptions struct {
 	quiet   bool
 	native  string
 	scripts bool
+	around  buildxOptions
 }
 
 func (a *app) buildCommand() *cobra.Command {
@@ -45,7 +48,10 @@ a .wasm, or a requirements.txt with a Python file is built as such; "wherry init
 writes down how. A Dockerfile is taken with -f Dockerfile; what cannot work in it is listed.`,
 		Args: exactly(1, "a folder to build from"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.quiet = o.quiet
+			if err := o.around.validate(); err != nil {
+				return err
+			}
+			a.quiet = o.quiet || o.around.progress == "quiet"
 			ctx := cmd.Context()
 			w, err := a.workshop(ctx)
 			if err != nil {
@@ -54,10 +60,13 @@ writes down how. A Dockerfile is taken with -f Dockerfile; what cannot work in i
 			defer w.close(context.WithoutCancel(ctx))
 			w.compilers.AllowScripts = o.scripts
 			result, err := a.build(ctx, w, args[0], o)
-			if err != nil {
+			if err != nil || result == nil {
 				return err
 			}
 			if err := a.finishBuild(ctx, w, result, o); err != nil {
+				return err
+			}
+			if err := a.deliver(ctx, w, result, o.tags, o.around); err != nil {
 				return err
 			}
 			return a.checkPython(ctx, w, result, args[0], o.native)
@@ -78,14 +87,31 @@ writes down how. A Dockerfile is taken with -f Dockerfile; what cannot work in i
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the image ID only")
 	f.StringVar(&o.native, "native", a.env("WHERRY_NATIVE_PYTHON"), "Python of this machine that answers a Python model's golden cases as well: it runs the folder's code outside the sandbox")
 	f.Lookup("native").NoOptDefVal = "python3"
+	o.around.flags(f)
 	return cmd
 }
 
 func (a *app) finishBuild(ctx context.Context, w *workshop, r *packager.Result, o buildOptions) error {
-	if len(o.tags) == 0 {
-		if err := w.store.Add(ctx, r.Index); err != nil {
+	if err := a.tagBuilt(ctx, w, r, o); err != nil {
+		return err
+	}
+	if o.iidfile != "" {
+		if err := os.WriteFile(o.iidfile, []byte(r.Config.Digest.String()), 0o644); err != nil {
 			return err
 		}
+	}
+	a.talk().Clear()
+	if slices.Contains(o.around.outputs, "-") { // a tar is not to have a line in front of it
+		return nil
+	}
+	_, err := fmt.Fprintln(a.Out, r.Config.Digest)
+	return err
+}
+
+// tagBuilt keeps an image under its names.
+func (a *app) tagBuilt(ctx context.Context, w *workshop, r *packager.Result, o buildOptions) error {
+	if len(o.tags) == 0 {
+		return w.store.Add(ctx, r.Index)
 	}
 	for _, t := range o.tags {
 		ref, err := parseRef(t)
@@ -95,48 +121,59 @@ func (a *app) finishBuild(ctx context.Context, w *workshop, r *packager.Result, 
 		if err := w.store.Tag(ctx, ref, r.Index); err != nil {
 			return err
 		}
+		a.imageEvent("tag", r.Config.Digest, ref)
 		a.talk().Line("built %s", ref.Familiar())
 	}
-	if o.iidfile != "" {
-		if err := os.WriteFile(o.iidfile, []byte(r.Config.Digest.String()), 0o644); err != nil {
-			return err
-		}
-	}
-	a.talk().Clear()
-	_, err := fmt.Fprintln(a.Out, r.Config.Digest)
-	return err
+	return nil
 }
 
 // build reads the recipe of a folder and builds it.
-func (a *app) build(ctx context.Context, w *workshop, folder string, o buildOptions) (*packager.Result, error) {
+func (a *app) build(ctx context.Context, w *workshop, folder string, o buildOptions) (result *packager.Result, err error) {
+	err = a.building(w, folder, o, func(options packager.Options) error {
+		result, err = packager.Build(ctx, options)
+		return err
+	})
+	return result, err
+}
+
+// building reads the recipe of a folder, and has it built.
+func (a *app) building(w *workshop, folder string, o buildOptions, build func(packager.Options) error) (err error) {
+	defer func() {
+		if err != nil && w.held != nil {
+			_, _ = a.Err.Write(w.held.out) // which may say why
+		}
+	}()
 	root, err := os.OpenRoot(folder)
 	if err != nil {
-		return nil, contextError(folder, err)
+		return contextError(folder, err)
 	}
 	defer root.Close()
-	file, err := a.readRecipe(root.FS(), folder, o.file)
+	file, err := a.recipe(root.FS(), folder, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	options := w.options
 	options.Context, options.Recipe = root.FS(), file
 	options.Target, options.NoCache, options.Pull = o.target, o.noCache, o.pull
 	if options.BuildArgs, err = pairs(o.args, a.env); err != nil {
-		return nil, err
+		return err
 	}
 	if options.Labels, err = pairs(o.labels, nil); err != nil {
-		return nil, err
+		return err
 	}
 	if options.Secrets, err = readSecrets(o.secrets, a.env); err != nil {
-		return nil, err
+		return err
 	}
 	if options.HotSet, err = readHotSet(o.hotSet); err != nil {
-		return nil, err
+		return err
+	}
+	if o.around.check {
+		return a.checkRecipe(file, options.BuildArgs)
 	}
 	if problems := recipe.Problems(file, options.BuildArgs); len(problems) > 0 {
-		return nil, problemList(file.Name, problems)
+		return problemList(file.Name, problems)
 	}
-	return packager.Build(ctx, options)
+	return build(options)
 }
 
 func contextError(folder string, err error) error {
@@ -145,6 +182,17 @@ func contextError(folder string, err error) error {
 	}
 	return fmt.Errorf("open build context %s: %w", folder, err)
 }
+
+// recipe is that of a build.
+func (a *app) recipe(context fs.FS, folder string, o buildOptions) (*recipe.File, error) {
+	if o.inline != "" {
+		return recipe.Parse("Wasmfile", strings.NewReader(o.inline))
+	}
+	return a.readRecipe(context, folder, o.file)
+}
+
+// recipeFile is the recipe of a folder.
+const recipeFile = "Wasmfile"
 
 // readRecipe finds the recipe: the file named by -f, else the folder's
 // Wasmfile, else one made from what the folder holds.
@@ -157,10 +205,10 @@ func (a *app) readRecipe(context fs.FS, folder, name string) (*recipe.File, erro
 		defer f.Close()
 		return recipe.Parse(filepath.ToSlash(name), f)
 	}
-	f, err := context.Open("Wasmfile")
+	f, err := context.Open(recipeFile)
 	if err == nil {
 		defer f.Close()
-		return recipe.Parse("Wasmfile", f)
+		return recipe.Parse(recipeFile, f)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -169,8 +217,11 @@ func (a *app) readRecipe(context fs.FS, folder, name string) (*recipe.File, erro
 	if err != nil {
 		return nil, noRecipe(context, folder, err)
 	}
-	a.talk().Line("%s (wherry init %s writes this down)", guess.Why, folder)
-	return recipe.Parse("Wasmfile", strings.NewReader(guess.Recipe))
+	if a.guessed != guess.Why { // once for a folder that is built again and again
+		a.talk().Line("%s (wherry init %s writes this down)", guess.Why, folder)
+		a.guessed = guess.Why
+	}
+	return recipe.Parse(recipeFile, strings.NewReader(guess.Recipe))
 }
 
 func noRecipe(context fs.FS, folder string, err error) error {

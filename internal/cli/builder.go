@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -42,6 +44,26 @@ type workshop struct {
 	options packager.Options
 	// compilers are those of this machine.
 	compilers *toolchain.Host
+	// held is what programs of a quiet build printed, for the case that it fails; nil: it
+	// is shown as it comes.
+	held *heldOutput
+}
+
+// heldOutput keeps the last of what programs print.
+type heldOutput struct {
+	mu  sync.Mutex
+	out []byte
+}
+
+// maxHeld bounds what is kept.
+const maxHeld = 64 << 10
+
+func (h *heldOutput) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.out = append(h.out, b...)
+	h.out = h.out[max(0, len(h.out)-maxHeld):]
+	return len(b), nil
 }
 
 // workshop opens what a build needs.
@@ -75,6 +97,10 @@ func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
 		Cache:  buildCache{filepath.Join(p.Cache, "build")},
 		Stdout: a.talk().Output(a.Err), Stderr: a.talk().Output(a.Err), Progress: newBuilding(a.talk),
 	}
+	if a.quiet {
+		w.held = &heldOutput{}
+		w.options.Stdout, w.options.Stderr = w.held, w.held
+	}
 	return w, nil
 }
 
@@ -91,6 +117,12 @@ func (w *workshop) close(ctx context.Context) {
 	if w.store != nil {
 		w.store.Close()
 	}
+}
+
+// filesOnly lets go of what only builds need: the files that were built stay.
+func (w *workshop) filesOnly(ctx context.Context) {
+	closeRuntime(ctx, w.runtime)
+	w.runtime = nil
 }
 
 // finder opens the images that a recipe names, and keeps them open until the
@@ -121,6 +153,11 @@ func (f *finder) open(ctx context.Context, ref string, o images.Options) (*packa
 		return nil, err
 	}
 	f.opened = append(f.opened, img)
+	return packaged(ref, img), nil
+}
+
+// packaged is an open image as the packager builds upon it.
+func packaged(ref string, img *images.Image) *packager.Image {
 	out := &packager.Image{Ref: ref, Digest: img.Digest(), Config: *img.Document()}
 	files := img.Layers()
 	for i, d := range img.LayerDescriptors() {
@@ -128,7 +165,7 @@ func (f *finder) open(ctx context.Context, ref string, o images.Options) (*packa
 	}
 	out.Derived, out.DerivedLayers, out.Memory = img.Derived(), img.DerivedLayers(), img.Memory
 	out.Facts = img.Facts
-	return out, nil
+	return out
 }
 
 func (f *finder) Keep(ctx context.Context, ref string, index ispec.Descriptor) error {
@@ -184,6 +221,10 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 		spec.Stdout, spec.Stderr = io.Discard, io.Discard // it has been seen
 		r, err = s.record(ctx, spec, false)
 	}
+	if err == nil && r.Snapshot == nil && len(r.Packages) > 0 { // without those that failed
+		spec.Packages = r.Packages
+		r, err = s.record(ctx, spec, false)
+	}
 	var whole *runtime.WholeError
 	if errors.As(err, &whole) {
 		return nil, &packager.NoRecordingError{Content: whole.Content, Reason: whole.Error()}
@@ -230,7 +271,7 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 		process = reactor.Process(c)
 	}
 	return c.Record(ctx, runtime.RecordSpec{
-		Process: process, Snapshot: true, Guess: guess, Cases: spec.Config.Labels[packager.LabelGolden],
+		Process: process, Snapshot: true, Guess: guess, Cases: spec.Config.Labels[packager.LabelGolden], Packages: spec.Packages,
 	})
 }
 
@@ -336,19 +377,7 @@ func (c buildCache) Put(_ context.Context, key string, record []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err := f.Write(record); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return copyWhole(name, bytes.NewReader(record))
 }
 
 // sweep forgets records that nobody asked for in a long time.

@@ -31,7 +31,7 @@ func Main(ctx context.Context, args []string, env func(string) string, s ux.Stre
 	}
 	a := &app{env: env, Streams: s, log: slog.New(slog.DiscardHandler), began: time.Now()}
 	a.compiling = &compiling{talk: a.talk}
-	root := a.root()
+	root := a.root(args)
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
@@ -64,18 +64,24 @@ type app struct {
 	progress *ux.Progress
 
 	compiling *compiling
-	kept      *keptRun // of a container that has a supervisor; nil otherwise
-	again     []func() // has the files of a server read anew
+	kept      *keptRun  // of a container that has a supervisor; nil otherwise
+	watched   *watchRun // of a run that follows changes; nil otherwise
+	guessed   string    // what was told of a folder without a Wasmfile
+	again     []func()  // has the files of a server read anew
+	held      []func()  // let go of volumes that a run in the foreground has
 }
 
-func (a *app) root() *cobra.Command {
+// root is the command line with the verbs that args can mean.
+func (a *app) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "wherry",
 		Short:         "Package models and apps as WebAssembly images, and run them anywhere in a sandbox",
 		Version:       version.Get().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.ArbitraryArgs,
+		// flags of compose stand before its verbs, which have others of the same letters
+		TraverseChildren: true,
+		Args:             cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -88,28 +94,70 @@ func (a *app) root() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and build:"}, &cobra.Group{ID: "container", Title: "Containers:"}, &cobra.Group{ID: "image", Title: "Images and registries:"}, &cobra.Group{ID: "system", Title: "This machine:"})
-	add := func(group string, commands ...*cobra.Command) {
-		for _, c := range commands {
-			c.GroupID = group
-			root.AddCommand(c)
-		}
+	for _, v := range a.typed(args) {
+		c := v.make()
+		c.GroupID = v.group
+		group(c)
+		root.AddCommand(c)
 	}
-	add("run", a.runCommand(), a.serveCommand(), a.predictCommand(), a.testCommand(), a.buildCommand(), a.initCommand(), a.convertCommand(), a.benchCommand(), a.generateCommand())
-	add("container", a.containerCommands()...)
-	add("image", a.imagesCommand(), a.pullCommand(), a.pushCommand(), a.tagCommand(), a.rmiCommand(), a.historyCommand(),
-		a.inspectCommand(), a.saveCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
-	add("system", a.doctorCommand(), a.infoCommand(), a.systemCommand(), a.versionCommand())
-	root.AddCommand(a.warmCommand(), a.superviseCommand())
+	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpCommandGroupID("system")
 	root.SetCompletionCommandGroupID("system")
 	return root
 }
 
-func unknownCommand(root *cobra.Command, name string) error {
-	hint := "see: wherry --help"
-	root.SuggestionsMinimumDistance = 2
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		hint = "did you mean: wherry " + strings.Join(near, ", wherry ")
+// group has a verb that has only others below it say which of them is none.
+func group(cmd *cobra.Command) {
+	if cmd.Runnable() || !cmd.HasSubCommands() {
+		return
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(cmd, args[0])
+		}
+		return cmd.Help()
+	}
+	for _, c := range cmd.Commands() {
+		group(c)
+	}
+}
+
+// helpCommand is help with a verb, which is to be one.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 && cmd.HasSubCommands() {
+				return unknownCommand(cmd, rest[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if cmd, _, err := root.Find(args); err == nil {
+				for _, c := range cmd.Commands() {
+					if c.IsAvailableCommand() {
+						names = append(names, c.Name()+"\t"+c.Short)
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// unknownCommand says that there is no such verb below one, and which is near.
+func unknownCommand(below *cobra.Command, name string) error {
+	path := below.CommandPath()
+	hint := "see: " + path + " --help"
+	below.SuggestionsMinimumDistance = 2
+	if near := below.SuggestionsFor(name); len(near) > 0 {
+		hint = "did you mean: " + path + " " + strings.Join(near, ", "+path+" ")
 	}
 	return &hinted{&ux.UsageError{Text: fmt.Sprintf("no such command: %s", name)}, hint}
 }
@@ -182,6 +230,15 @@ func (a *app) complete(cmd *cobra.Command, _ []string, _ string) ([]string, cobr
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == n {
+			return nil
+		}
+		return &hinted{&ux.UsageError{Text: fmt.Sprintf("%s needs %s", cmd.CommandPath(), what)}, "usage: " + cmd.UseLine()}
+	}
+}
+
+func between(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && len(args) <= most {
 			return nil
 		}
 		return &hinted{&ux.UsageError{Text: fmt.Sprintf("%s needs %s", cmd.CommandPath(), what)}, "usage: " + cmd.UseLine()}

@@ -26,16 +26,26 @@ import (
 // runnerOptions are the flags of run that only what runs a container understands:
 // they are kept in its config as they are.
 type runnerOptions struct {
-	Deterministic  bool     `json:",omitempty"`
-	NoAcceleration bool     `json:",omitempty"`
-	NoSnapshot     bool     `json:",omitempty"`
-	Backtrace      bool     `json:",omitempty"`
-	UnknownImports string   `json:",omitempty"`
-	Models         []string `json:",omitempty"` // --nn-model
-	Backend        string   `json:",omitempty"`
-	Library        string   `json:",omitempty"`
-	Instances      int      `json:",omitempty"`
-	File           string   `json:",omitempty"` // a module in the container's folder
+	Deterministic  bool       `json:",omitempty"`
+	NoAcceleration bool       `json:",omitempty"`
+	NoSnapshot     bool       `json:",omitempty"`
+	Backtrace      bool       `json:",omitempty"`
+	UnknownImports string     `json:",omitempty"`
+	Models         []string   `json:",omitempty"` // --nn-model
+	Backend        string     `json:",omitempty"`
+	Library        string     `json:",omitempty"`
+	Instances      int        `json:",omitempty"`
+	Served         string     `json:",omitempty"` // the name of a model
+	Texts          []textFile `json:",omitempty"`
+	File           string     `json:",omitempty"` // a module in the container's folder
+}
+
+// textFile is a file in a container that is no file of this machine: it is kept with
+// what the container was created with.
+type textFile struct {
+	Target  string
+	Content []byte
+	Mode    uint32
 }
 
 // configOf is what a container is created with: the flags, and what the image adds.
@@ -60,9 +70,6 @@ func (a *app) configOf(what string, args []string, image runtime.Image, o runOpt
 	}
 	if c.Env, err = a.variables(o); err != nil {
 		return c, err
-	}
-	if c.Hostname != "" {
-		c.Env = append([]string{"HOSTNAME=" + c.Hostname}, c.Env...)
 	}
 	if wherry.Kind(image) == "" && webKind(image, specOf(args, o), o) == "" {
 		c.Ports, err = keptPorts(o.serving.publish)
@@ -89,6 +96,7 @@ func (a *app) configOf(what string, args []string, image runtime.Image, o runOpt
 	raw, err := json.Marshal(runnerOptions{
 		Deterministic: o.deterministic, NoAcceleration: o.noAccel, NoSnapshot: o.noSnapshot, Backtrace: o.backtrace,
 		UnknownImports: o.unknownImports, Models: models, Backend: o.native.backend, Library: o.native.library, Instances: o.serving.instances,
+		Served: o.serving.name, Texts: o.texts,
 	})
 	c.Options = (*json.RawMessage)(&raw)
 	return c, err
@@ -124,7 +132,7 @@ func fromImage(c *state.Config, image runtime.Image, o runOptions) error {
 		c.Args = nil
 	}
 	spec.Args = c.Args
-	c.Command = commandOf(image, spec)
+	c.Command = spec.Command(image.Config())
 	var err error
 	c.Health, err = o.life.health.check(healthOf(image))
 	return err
@@ -226,7 +234,7 @@ func restored(c state.Config) (runOptions, error) {
 		unknownImports: r.UnknownImports, models: r.Models, native: backendOptions{backend: r.Backend, library: r.Library},
 		limits: limitsOf(c.Limits), network: networkOf(c), supervised: true,
 	}
-	o.serving.instances = r.Instances
+	o.serving.instances, o.serving.name = r.Instances, r.Served
 	o.serving.stop = state.DefaultStopTimeout
 	if c.StopTimeout != nil {
 		o.serving.stop = time.Duration(*c.StopTimeout)
@@ -244,7 +252,10 @@ func restored(c state.Config) (runOptions, error) {
 		o.entrypoint = c.Entrypoint[0]
 	}
 	for _, m := range c.Mounts {
-		o.mounted = append(o.mounted, runtime.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly, Size: m.Size})
+		o.mounted = append(o.mounted, runtimeMount(m))
+	}
+	for _, t := range r.Texts {
+		o.mounted = append(o.mounted, runtime.Mount{Target: t.Target, Data: append([]byte{}, t.Content...), Mode: t.Mode, ReadOnly: true})
 	}
 	return o, nil
 }

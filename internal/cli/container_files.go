@@ -22,6 +22,9 @@ import (
 // files are a container's as state wants them.
 type files struct{ *runtime.Container }
 
+// Layer writes what the container changed of its image.
+func (f files) Layer(ctx context.Context, w io.Writer) error { return f.Container.WriteLayer(ctx, w) }
+
 // Diff lists what the container changed of its image.
 func (f files) Diff(ctx context.Context) ([]state.Change, error) {
 	changes, err := f.Container.Diff(ctx)
@@ -71,11 +74,7 @@ func (a *app) filesOf(ctx context.Context, job state.Job) (state.Files, func(), 
 
 // withFiles runs f with the files of a container.
 func (a *app) withFiles(ctx context.Context, name string, f func(c *state.Container, files state.Files) error) error {
-	s, err := a.containers(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := s.Get(ctx, name)
+	s, c, err := a.container(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type healthOptions struct {
 	interval, timeout, startPeriod, startInterval time.Duration
 	retries                                       int
 	none                                          bool
+	test                                          []string // as in an image; instead of command
 }
 
 func (o *lifeOptions) flags(f *pflag.FlagSet) {
@@ -51,7 +52,8 @@ func (o *lifeOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.cidFile, "cidfile", "", "file to write the container's ID to")
 	f.StringVar(&o.hostname, "hostname", "", "name of the machine that the program is told ($HOSTNAME)")
 	f.StringVarP(&o.user, "user", "u", "", "user that the program is told; there is one user in a sandbox")
-	f.StringVar(&o.platform, "platform", "", "platform of the image: wasi/wasm or wasip1/wasm")
+	f.StringVar(&o.platform, "platform", "", platformUse)
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing of what is pulled")
 	f.StringArrayVarP(&o.labels, "label", "l", nil, "label, NAME=VALUE")
 	f.StringArrayVar(&o.labelFiles, "label-file", nil, "file of labels, one NAME=VALUE a line")
 	f.StringArrayVar(&o.annotations, "annotation", nil, "label for other tools, NAME=VALUE")
@@ -66,28 +68,35 @@ func (o *lifeOptions) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.capDrop, "cap-drop", nil, "accepted: a sandbox has no capabilities of the kernel")
 	f.StringArrayVar(&o.securityOpt, "security-opt", nil, "accepted: no-new-privileges, seccomp and apparmor have nothing to do here")
 	o.health.flags(f)
-	for _, r := range []*refusedFlag{
-		{name: "privileged", boolean: true, why: "nothing of this machine's kernel is behind a sandbox"},
-		{name: "cap-add", why: "nothing of this machine's kernel is behind a sandbox"},
-		{name: "device", why: "a sandbox has no devices of this machine"},
-		{name: "gpus", why: "a sandbox has no devices of this machine"},
-		{name: "ipc", why: "programs share no memory"},
-		{name: "pid", why: "a container sees no processes of this machine"},
-		{name: "userns", why: "there is one user in a sandbox"},
-		{name: "uts", why: "a container has its own name always"},
-		{name: "cgroupns", why: "limits are kept by the sandbox: --memory, --cpus, --pids-limit"},
-		{name: "cgroup-parent", why: "limits are kept by the sandbox: --memory, --cpus, --pids-limit"},
-		{name: "cpuset-cpus", why: "a sandbox is not bound to processors: --cpus bounds its share"},
-		{name: "sysctl", why: "nothing of this machine's kernel is behind a sandbox"},
-		{name: "runtime", why: "there is one runtime"},
-	} {
-		o.refused = append(o.refused, r)
-		f.Var(r, r.name, "refused: "+r.why)
+	o.refused = refuse(f,
+		refusedFlag{name: "privileged", boolean: true, why: noKernel},
+		refusedFlag{name: "cap-add", why: noKernel},
+		refusedFlag{name: "device", why: "a sandbox has no devices of this machine"},
+		refusedFlag{name: "gpus", why: "a sandbox has no devices of this machine"},
+		refusedFlag{name: "ipc", why: "programs share no memory"},
+		refusedFlag{name: "pid", why: "a container sees no processes of this machine"},
+		refusedFlag{name: "userns", why: "there is one user in a sandbox"},
+		refusedFlag{name: "uts", why: "a container has its own name always"},
+		refusedFlag{name: "cgroupns", why: "limits are kept by the sandbox: --memory, --cpus, --pids-limit"},
+		refusedFlag{name: "cgroup-parent", why: "limits are kept by the sandbox: --memory, --cpus, --pids-limit"},
+		refusedFlag{name: "cpuset-cpus", why: "a sandbox is not bound to processors: --cpus bounds its share"},
+		refusedFlag{name: "sysctl", why: noKernel},
+		refusedFlag{name: "runtime", why: "there is one runtime"},
+	)
+}
+
+// refuse adds flags of Docker's that say why they have no meaning here.
+func refuse(f *pflag.FlagSet, list ...refusedFlag) []*refusedFlag {
+	var all []*refusedFlag
+	for _, r := range list {
+		all = append(all, &r)
+		f.Var(&r, r.name, "refused: "+r.why)
 		if r.boolean {
 			f.Lookup(r.name).NoOptDefVal = "true"
 		}
 		_ = f.MarkHidden(r.name)
 	}
+	return all
 }
 
 func (h *healthOptions) flags(f *pflag.FlagSet) {
@@ -99,6 +108,9 @@ func (h *healthOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&h.retries, "health-retries", 0, "failures in a row until it counts as unhealthy (default 3)")
 	f.BoolVar(&h.none, "no-healthcheck", false, "leave the image's check away")
 }
+
+// noKernel is why what is asked of a kernel is refused.
+const noKernel = "nothing of this machine's kernel is behind a sandbox"
 
 // refusedFlag is a flag of Docker's that has no meaning here, and says so.
 type refusedFlag struct {
@@ -125,6 +137,19 @@ func (o *lifeOptions) kept() bool {
 	return o.detach || o.name != "" || o.restart != "" || o.cidFile != "" || o.health.command != "" || o.logDriver != "" || len(o.logOptions) > 0
 }
 
+// validate refuses what cannot be read.
+func (o *lifeOptions) validate() error {
+	if o.stopSignal != "" {
+		if _, err := state.ParseSignal(o.stopSignal); err != nil {
+			return &ux.UsageError{Text: "--stop-signal: " + err.Error()}
+		}
+	}
+	if o.pids < -1 {
+		return &ux.UsageError{Text: "--pids-limit takes a number from 1 on"}
+	}
+	return checkPlatform(o.platform)
+}
+
 // fill puts the flags into a config.
 func (o *lifeOptions) fill(c *state.Config) error {
 	var err error
@@ -137,19 +162,6 @@ func (o *lifeOptions) fill(c *state.Config) error {
 	if c.Labels, err = parseLabels(o.labelFiles, slices.Concat(o.annotations, o.labels)); err != nil {
 		return err
 	}
-	if o.stopSignal != "" {
-		if _, err := state.ParseSignal(o.stopSignal); err != nil {
-			return &ux.UsageError{Text: "--stop-signal: " + err.Error()}
-		}
-	}
-	switch o.platform {
-	case "", "wasi/wasm", "wasip1/wasm", "wasm", "wasi/wasm32":
-	default:
-		return &hinted{&ux.UsageError{Text: "--platform " + o.platform + ": images here are for wasi/wasm, on every machine"}, "leave it away"}
-	}
-	if o.pids < -1 {
-		return &ux.UsageError{Text: "--pids-limit takes a number from 1 on"}
-	}
 	if o.pids > 0 {
 		c.Limits.Processes = o.pids
 	}
@@ -159,6 +171,15 @@ func (o *lifeOptions) fill(c *state.Config) error {
 	c.Name, c.AutoRemove, c.StopSignal = o.name, o.remove, o.stopSignal
 	c.Hostname, c.User = o.hostname, o.user
 	return nil
+}
+
+// checkPlatform refuses a --platform that no image here is for.
+func checkPlatform(name string) error {
+	switch name {
+	case "", "wasi/wasm", "wasip1/wasm", "wasm", "wasi/wasm32":
+		return nil
+	}
+	return &hinted{&ux.UsageError{Text: "--platform " + name + ": images here are for wasi/wasm, on every machine"}, "leave it away"}
 }
 
 // check is the health check that flags and image ask for; nil is none.
@@ -178,6 +199,9 @@ func (h *healthOptions) check(image *state.HealthCheck) (*state.HealthCheck, err
 	}
 	if h.command != "" {
 		c.Test = []string{"CMD-SHELL", h.command}
+	}
+	if len(h.test) > 0 {
+		c.Test = h.test
 	}
 	for _, d := range []struct {
 		to   *state.Duration

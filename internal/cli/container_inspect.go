@@ -123,7 +123,29 @@ type inspectedNetwork struct {
 	Networks map[string]inspectedEndpoint
 }
 
-type inspectedEndpoint struct{ Aliases []string }
+type inspectedEndpoint struct {
+	Aliases              []string
+	NetworkID, IPAddress string
+}
+
+// endpoints say where a container is in its networks; the addresses are of one that runs.
+func (a *app) endpoints(ctx context.Context, c *state.Container) map[string]inspectedEndpoint {
+	list := map[string]inspectedEndpoint{}
+	s, err := a.networks()
+	for _, n := range c.Networks {
+		e := inspectedEndpoint{Aliases: n.Aliases}
+		if err == nil {
+			if network, err := s.Get(n.Name); err == nil {
+				e.NetworkID = network.ID
+			}
+			if m, err := s.FindMember(ctx, n.Name, c.ID); err == nil {
+				e.IPAddress = m.Address.String()
+			}
+		}
+		list[n.Name] = e
+	}
+	return list
+}
 
 // inspectionOf is a container in Docker's shape.
 func inspectionOf(ctx context.Context, s *state.Store, c *state.Container, size bool) containerInspection {
@@ -137,7 +159,7 @@ func inspectionOf(ctx context.Context, s *state.Store, c *state.Container, size 
 			StartedAt: st.Started.UTC().Format(time.RFC3339Nano), FinishedAt: st.Finished.UTC().Format(time.RFC3339Nano),
 		},
 		HostConfig: hostConfigOf(c), Mounts: []inspectedMount{}, Config: configShown(c),
-		NetworkSettings: inspectedNetwork{Ports: portMap(st.Ports), Networks: map[string]inspectedEndpoint{}},
+		NetworkSettings: inspectedNetwork{Ports: portMap(st.Ports)},
 	}
 	if len(c.Command) > 0 {
 		i.Path, i.Args = c.Command[0], append(i.Args, c.Command[1:]...)
@@ -154,9 +176,6 @@ func inspectionOf(ctx context.Context, s *state.Store, c *state.Container, size 
 			x.Mode = "ro"
 		}
 		i.Mounts = append(i.Mounts, x)
-	}
-	for _, n := range c.Networks {
-		i.NetworkSettings.Networks[n.Name] = inspectedEndpoint{n.Aliases}
 	}
 	if u, err := s.Usage(ctx, c); err == nil && (st.Status.Alive() || st.Usage != nil) {
 		i.Usage = &u
@@ -268,15 +287,13 @@ func diskOf(dir string) int64 {
 
 // inspectContainer is a container in Docker's shape.
 func (a *app) inspectContainer(ctx context.Context, name string, size bool) (any, error) {
-	s, err := a.containers(ctx)
+	s, c, err := a.container(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return inspectionOf(ctx, s, c, size), nil
+	i := inspectionOf(ctx, s, c, size)
+	i.NetworkSettings.Networks = a.endpoints(ctx, c)
+	return i, nil
 }
 
 // volumeInspection is what inspect shows of a volume.

@@ -12,6 +12,16 @@ import (
 	"github.com/wherry-run/wherry/internal/state"
 )
 
+// container is the one that a word names.
+func (a *app) container(ctx context.Context, word string) (*state.Store, *state.Container, error) {
+	s, err := a.containers(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := s.Get(ctx, word)
+	return s, c, err
+}
+
 // onContainers runs f for each container that is named, and prints the word by which
 // it was named when that went well. It goes on after an error.
 func (a *app) onContainers(ctx context.Context, words []string, f func(s *state.Store, c *state.Container) error) error {
@@ -73,11 +83,7 @@ func (a *app) startCommand() *cobra.Command {
 		if len(args) > 1 {
 			return &ux.UsageError{Text: "with -a or -i one container is started"}
 		}
-		s, err := a.containers(ctx)
-		if err != nil {
-			return err
-		}
-		c, err := s.Get(ctx, args[0])
+		s, c, err := a.container(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -127,26 +133,22 @@ func (o *stopFlags) options() (state.StopOptions, error) {
 }
 
 func (a *app) stopCommand() *cobra.Command {
-	var o stopFlags
-	cmd := a.containerVerb("stop [OPTIONS] CONTAINER...", "Ask containers to end, and end those that do not", func(ctx context.Context, s *state.Store, c *state.Container) error {
-		options, err := o.options()
-		if err != nil {
-			return err
-		}
-		return s.Stop(ctx, c.ID, options)
-	})
-	o.flags(cmd)
-	return cmd
+	return a.stopVerb("stop [OPTIONS] CONTAINER...", "Ask containers to end, and end those that do not", (*state.Store).Stop)
 }
 
 func (a *app) restartCommand() *cobra.Command {
+	return a.stopVerb("restart [OPTIONS] CONTAINER...", "End containers and start them again", (*state.Store).Restart)
+}
+
+// stopVerb is a command that ends containers, and perhaps more.
+func (a *app) stopVerb(use, short string, f func(s *state.Store, ctx context.Context, id string, o state.StopOptions) error) *cobra.Command {
 	var o stopFlags
-	cmd := a.containerVerb("restart [OPTIONS] CONTAINER...", "End containers and start them again", func(ctx context.Context, s *state.Store, c *state.Container) error {
+	cmd := a.containerVerb(use, short, func(ctx context.Context, s *state.Store, c *state.Container) error {
 		options, err := o.options()
 		if err != nil {
 			return err
 		}
-		return s.Restart(ctx, c.ID, options)
+		return f(s, ctx, c.ID, options)
 	})
 	o.flags(cmd)
 	return cmd
@@ -232,11 +234,7 @@ func (a *app) renameCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename CONTAINER NAME", Short: "Give a container another name", Args: exactly(2, "a container and a name"), ValidArgsFunction: a.completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.containers(cmd.Context())
-			if err != nil {
-				return err
-			}
-			c, err := s.Get(cmd.Context(), args[0])
+			s, c, err := a.container(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -252,11 +250,7 @@ func (a *app) attachCommand() *cobra.Command {
 		Use: "attach [OPTIONS] CONTAINER", Short: "Show what a container prints from now on, and give it your input", Args: exactly(1, "one container"), ValidArgsFunction: a.completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			s, err := a.containers(ctx)
-			if err != nil {
-				return err
-			}
-			c, err := s.Get(ctx, args[0])
+			s, c, err := a.container(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -279,18 +273,13 @@ func (a *app) execCommand() *cobra.Command {
 	var e state.ExecConfig
 	var envFiles, env []string
 	var keys string
-	privileged := &refusedFlag{name: "privileged", boolean: true, why: "nothing of this machine's kernel is behind a sandbox"}
 	cmd := &cobra.Command{
 		Use: "exec [OPTIONS] CONTAINER COMMAND [ARG...]", Short: "Run a program in a container that runs", Args: atLeast(2, "a container and a command"), ValidArgsFunction: a.completeContainers,
 		Long: `Run a program in a container that runs: over the same files, variables, limits and
 network, with a memory of its own. No process of the container sees another's memory.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			s, err := a.containers(ctx)
-			if err != nil {
-				return err
-			}
-			c, err := s.Get(ctx, args[0])
+			s, c, err := a.container(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -314,9 +303,7 @@ network, with a memory of its own. No process of the container sees another's me
 	f.StringVarP(&e.User, "user", "u", "", "user that the program is told")
 	f.StringVarP(&e.WorkingDir, "workdir", "w", "", "working directory in the container")
 	f.StringVar(&keys, "detach-keys", "", "accepted, and without a meaning")
-	f.Var(privileged, "privileged", "refused: "+privileged.why)
-	f.Lookup("privileged").NoOptDefVal = "true"
-	_ = f.MarkHidden("privileged")
+	refuse(f, refusedFlag{name: "privileged", boolean: true, why: noKernel})
 	return cmd
 }
 

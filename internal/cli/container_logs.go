@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/state"
@@ -26,43 +27,52 @@ func (a *app) logsCommand() *cobra.Command {
 		Use: "logs [OPTIONS] CONTAINER", Short: "Show what a container printed", Args: exactly(1, "one container"), ValidArgsFunction: a.completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.logs(cmd.Context(), args[0], o) },
 	}
-	f := cmd.Flags()
+	o.flags(cmd.Flags())
+	return cmd
+}
+
+func (o *logsOptions) flags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until it ends")
 	f.StringVar(&o.since, "since", "", "from this time on, such as 2026-11-23T10:00:00Z, or 10m ago")
 	f.StringVar(&o.until, "until", "", "up to this time")
 	f.StringVarP(&o.tail, "tail", "n", "all", "how many of the last lines")
 	f.BoolVarP(&o.timestamps, "timestamps", "t", false, "show when each line was printed")
 	f.BoolVar(&o.details, "details", false, "accepted: logs have no details besides")
-	return cmd
+}
+
+// options are the flags as the log takes them.
+func (o logsOptions) options() (state.LogOptions, error) {
+	want := state.LogOptions{Follow: o.follow}
+	var err error
+	if want.Since, err = parseTime("--since", o.since); err != nil {
+		return want, err
+	}
+	if want.Until, err = parseTime("--until", o.until); err != nil {
+		return want, err
+	}
+	if o.tail != "all" && o.tail != "" {
+		n, err := strconv.Atoi(o.tail)
+		if err != nil {
+			return want, &ux.UsageError{Text: "--tail " + o.tail + ": write a number of lines, or all"}
+		}
+		if n >= 0 {
+			want.Tail = &n
+		}
+	}
+	return want, nil
 }
 
 func (a *app) logs(ctx context.Context, name string, o logsOptions) error {
-	s, err := a.containers(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := s.Get(ctx, name)
+	s, c, err := a.container(ctx, name)
 	if err != nil {
 		return err
 	}
 	if c.Log.Off {
 		return &hinted{fmt.Errorf("container %s keeps no log", c.Name), "it was made with --log-driver none; wherry attach shows what it prints"}
 	}
-	want := state.LogOptions{Follow: o.follow}
-	if want.Since, err = parseTime("--since", o.since); err != nil {
+	want, err := o.options()
+	if err != nil {
 		return err
-	}
-	if want.Until, err = parseTime("--until", o.until); err != nil {
-		return err
-	}
-	if o.tail != "all" && o.tail != "" {
-		n, err := strconv.Atoi(o.tail)
-		if err != nil {
-			return &ux.UsageError{Text: "--tail " + o.tail + ": write a number of lines, or all"}
-		}
-		if n >= 0 {
-			want.Tail = &n
-		}
 	}
 	return s.Logs(ctx, c.ID, want, func(e state.Entry) error {
 		var w io.Writer = a.Out

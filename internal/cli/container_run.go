@@ -60,9 +60,31 @@ func (a *app) openContainers() (*state.Store, error) {
 			defer images.Close()
 			return images.Unpin(ctx, pinOf(c.ID))
 		},
+		Died: func(ctx context.Context, c state.Config) error { return a.died(ctx, c) },
 	})
 	return s, err
 }
+
+// died lets go of what the process of a container held that was killed: its place in
+// networks, and its share of the store.
+func (a *app) died(ctx context.Context, c state.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, diedPatience)
+	defer cancel()
+	networks, err := a.networks()
+	if err == nil {
+		err = networks.Forget(ctx, c.ID)
+	}
+	s, serr := a.store(ctx)
+	if serr != nil {
+		return errors.Join(err, serr)
+	}
+	defer s.Close()
+	return errors.Join(err, s.ReleaseDead(ctx))
+}
+
+// diedPatience is how long whoever looks at containers waits for others that use the
+// store: what is left then goes with the next sweep.
+const diedPatience = 2 * time.Second
 
 // pinOf is the name under which the store keeps a container's image.
 func pinOf(id string) string { return "container-" + id }
@@ -100,7 +122,7 @@ func (a *app) create(ctx context.Context, s *state.Store, what string, args []st
 	}
 	made, err := s.Create(ctx, c)
 	if err == nil && c.Image.Digest == "" {
-		err = copyFile(what, filepath.Join(filepath.Dir(s.Upper(made.ID)), moduleFile))
+		err = keepModule(what, filepath.Join(filepath.Dir(s.Upper(made.ID)), moduleFile))
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.unpin(ctx, c))
@@ -180,18 +202,34 @@ func writeNew(name, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
+// writeWhole writes a file so that others see all of it, or what was there before.
+func writeWhole(name string, write func(f *os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	defer os.Remove(f.Name())
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// copyWhole is writeWhole of what is read.
+func copyWhole(name string, from io.Reader) error {
+	return writeWhole(name, func(f *os.File) error {
+		_, err := io.Copy(f, from)
+		return err
+	})
+}
+
+// keepModule copies a module of this machine to where its container has it.
+func keepModule(what, to string) error {
+	f, err := os.Open(what)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return errors.Join(copyWhole(to, f), f.Close())
 }
 
 // runKept is run for a container with a process of its own: in the background with
@@ -320,7 +358,7 @@ func (a *app) superviseCommand() *cobra.Command {
 				return err
 			}
 			report := io.WriteCloser(os.Stdout)
-			return s.Supervise(cmd.Context(), args[0], &runner{a}, state.SuperviseOptions{Report: state.ReportTo(report), Await: await})
+			return s.Supervise(cmd.Context(), args[0], &runner{a}, state.SuperviseOptions{Report: state.ReportTo(report), Await: await, Watch: true})
 		},
 	}
 	cmd.Flags().BoolVar(&await, "await", false, "wait for somebody to attach")

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -77,6 +76,8 @@ type keptRun struct {
 	exit   state.Exit
 	hint   string
 
+	traffic traffic // at the ports of a server
+
 	mu        sync.Mutex
 	runtime   *runtime.Runtime
 	container *runtime.Container // the program's; nil while it has none
@@ -85,6 +86,8 @@ type keptRun struct {
 	endpoint  *network.Endpoint // nil: none yet
 	last      state.Usage
 	server    bool
+	copied    *overImage // what was copied into a server's container; nil: nothing
+	reload    reloading  // nil: it takes nothing over
 }
 
 // ready: the program runs.
@@ -92,7 +95,7 @@ func (k *keptRun) ready() {
 	if k != nil {
 		k.once.Do(func() {
 			close(k.begun)
-			time.AfterFunc(settled, debug.FreeOSMemory)
+			time.AfterFunc(settled, k.settle)
 		})
 	}
 }
@@ -100,6 +103,23 @@ func (k *keptRun) ready() {
 // settled is how long after a program has begun its process gives back what only the
 // beginning needed: many containers wait most of the time.
 const settled = 500 * time.Millisecond
+
+func (k *keptRun) settle() {
+	k.mu.Lock()
+	rt := k.runtime
+	k.mu.Unlock()
+	select {
+	case <-k.over:
+		return
+	default:
+	}
+	if rt == nil {
+		return
+	}
+	if err := rt.Settle(); err != nil {
+		fmt.Fprintf(os.Stderr, "warning: %v\n", err) // in the supervisor's own log
+	}
+}
 
 // running hears of the Runtime.
 func (k *keptRun) running(rt *runtime.Runtime) {
@@ -156,6 +176,16 @@ func (k *keptRun) serving(list []net.Listener) {
 	k.ready()
 }
 
+// reloads hears how the program takes over what was written into its container.
+func (k *keptRun) reloads(reload reloading) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	k.reload = reload
+	k.mu.Unlock()
+}
+
 // run does what the container is for.
 func (k *keptRun) run(ctx context.Context) error {
 	a := k.app
@@ -179,6 +209,12 @@ func (k *keptRun) run(ctx context.Context) error {
 	image, done, err := a.openKept(ctx)
 	if err != nil {
 		return err
+	}
+	if serves(image, k.job.Config.Args, o) || webKind(image, spec, o) != "" {
+		if image, err = k.overlaid(ctx, image, spec); err != nil {
+			done()
+			return err
+		}
 	}
 	return a.runImage(ctx, k.job.Config.Image.Name, image, done, k.job.Config.Args, spec, o, nil, nil)
 }
@@ -282,7 +318,7 @@ func (k *keptRun) Ports() []state.Port {
 // Usage is what the container has used so far.
 func (k *keptRun) Usage() state.Usage {
 	k.mu.Lock()
-	rt, c := k.runtime, k.container
+	rt, c, e := k.runtime, k.container, k.endpoint
 	k.mu.Unlock()
 	if rt == nil {
 		return state.Usage{}
@@ -292,6 +328,12 @@ func (k *keptRun) Usage() state.Usage {
 		Fuel: s.Fuel, CPU: s.CPU, Throttled: s.Throttled, Memory: s.Memory, PeakMemory: s.PeakMemory, Disk: s.Disk,
 		Read: s.Read, Written: s.Written, Programs: int(s.Running), Limit: k.job.Config.Limits.Memory,
 	}
+	if e != nil {
+		in, out := e.Traffic()
+		u.Received, u.Sent = uint64(in), uint64(out)
+	}
+	u.Received += uint64(k.traffic.received.Load())
+	u.Sent += uint64(k.traffic.sent.Load())
 	if u.Limit == 0 {
 		u.Limit = runtime.DefaultLimits().Memory
 	}

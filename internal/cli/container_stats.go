@@ -179,11 +179,7 @@ func (a *app) topCommand() *cobra.Command {
 		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			s, err := a.containers(ctx)
-			if err != nil {
-				return err
-			}
-			c, err := s.Get(ctx, args[0])
+			s, c, err := a.container(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -209,11 +205,7 @@ func (a *app) portCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "port CONTAINER [PORT[/PROTOCOL]]", Short: "List where the ports of a container are published", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.containers(cmd.Context())
-			if err != nil {
-				return err
-			}
-			c, err := s.Get(cmd.Context(), args[0])
+			_, c, err := a.container(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -106,10 +106,16 @@ func (a *app) consent(what, source string, o convertOptions) error {
 	if !ux.IsTerminal(a.In) {
 		return &hinted{errors.New(warning), "if you trust who made it, say so: --yes"}
 	}
-	fmt.Fprintf(a.Err, "%s.\nDo you trust who made it? [y/N] ", warning)
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if answer := strings.ToLower(strings.TrimSpace(line)); err != nil || answer != "y" && answer != "yes" {
+	if !a.agreed(warning + ".\nDo you trust who made it? [y/N] ") {
 		return errors.New("nothing was done")
 	}
 	return nil
+}
+
+// agreed asks who types, and is told yes.
+func (a *app) agreed(question string) bool {
+	fmt.Fprint(a.Err, question)
+	line, err := bufio.NewReader(a.In).ReadString('\n')
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return err == nil && (answer == "y" || answer == "yes")
 }

@@ -22,6 +22,15 @@ type hinted struct {
 
 func (h *hinted) Unwrap() error { return h.error }
 
+// hintOf is what an error says to type next.
+func hintOf(err error) string {
+	var h *hinted
+	if errors.As(err, &h) {
+		return h.hint
+	}
+	return ""
+}
+
 // exited is the end of a container's program: its status is ours.
 type exited struct {
 	code int

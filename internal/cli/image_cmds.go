@@ -24,7 +24,11 @@ func (a *app) tagCommand() *cobra.Command {
 		Args:              exactly(2, "an image and its new name"),
 		ValidArgsFunction: a.complete,
 		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
-			return images.Tag(ctx, s, args[0], args[1])
+			err := images.Tag(ctx, s, args[0], args[1])
+			if err == nil {
+				a.event("image", "tag", "", args[1])
+			}
+			return err
 		}),
 	}
 }
@@ -59,6 +63,7 @@ func (a *app) rmiCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove an image that has several names; do not complain about one that is not there")
 	cmd.Flags().Bool("no-prune", false, "accepted for Docker's sake")
+	cmd.Flags().Var(new(platformFlag), "platform", platformUse)
 	return cmd
 }
 
@@ -117,12 +122,14 @@ func (a *app) historyCommand() *cobra.Command {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show image IDs only")
 	f.BoolVar(&o.noTrunc, "no-trunc", false, "do not shorten")
 	f.BoolVarP(&o.human, "human", "H", true, "sizes with units")
+	f.Var(new(platformFlag), "platform", platformUse)
 	f.StringVar(&o.format, "format", "", "Go template, table TEMPLATE, or json")
 	return cmd
 }
 
 // tellRemoved says what was removed, as Docker does.
 func (a *app) tellRemoved(list []images.Removed) {
+	a.removedEvents(list)
 	for _, r := range list {
 		if r.Untagged != "" {
 			fmt.Fprintln(a.Out, "Untagged:", r.Untagged)
@@ -158,7 +165,24 @@ func (a *app) saveCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write instead of standard output")
+	cmd.Flags().Var(new(platformFlag), "platform", platformUse)
 	return cmd
+}
+
+// platformFlag is --platform of verbs on images that are for one platform always.
+type platformFlag string
+
+const platformUse = "wasi/wasm or wasip1/wasm, which images are for always"
+
+func (p *platformFlag) String() string { return string(*p) }
+
+// Type is how help shows the value.
+func (p *platformFlag) Type() string { return "string" }
+
+// Set takes what images are for.
+func (p *platformFlag) Set(v string) error {
+	*p = platformFlag(v)
+	return checkPlatform(v)
 }
 
 // writeFile writes a file whole or not at all.
@@ -202,6 +226,7 @@ func (a *app) loadCommand() *cobra.Command {
 			}
 			loaded, err := images.Load(ctx, s, in)
 			for _, l := range loaded {
+				a.imageEvent("load", l.ID, l.Ref)
 				if l.Ref.IsZero() {
 					fmt.Fprintln(a.Out, "Loaded image ID:", l.ID)
 				} else {
@@ -213,5 +238,18 @@ func (a *app) loadCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&input, "input", "i", "", "file to read instead of standard input")
 	cmd.Flags().BoolP("quiet", "q", false, "accepted for Docker's sake")
+	cmd.Flags().Var(new(platformFlag), "platform", platformUse)
+	return cmd
+}
+
+// imageCommand groups the verbs of images under Docker's other way of writing them.
+func (a *app) imageCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "image", Short: "The verbs of images, one by one"}
+	list, remove := a.imagesCommand(), a.rmiCommand()
+	list.Use, list.Aliases = "ls [REPOSITORY[:TAG]]", []string{"list"}
+	remove.Use, remove.Aliases = "rm IMAGE...", []string{"remove"}
+	prune := a.pruneVerb("Remove images without a name", "", "every image that no container has", a.pruneImages)
+	cmd.AddCommand(a.buildCommand(), a.historyCommand(), a.importCommand(), a.inspectCommand(), a.loadCommand(), list, prune,
+		a.pullCommand(), a.pushCommand(), remove, a.saveCommand(), a.tagCommand())
 	return cmd
 }

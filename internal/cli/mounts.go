@@ -1,86 +1,35 @@
 package cli
 
 import (
-	"context"
+	"encoding/csv"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
-
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/docker/go-units"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
-	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/state"
-	"github.com/wherry-run/wherry/oci"
-	"github.com/wherry-run/wherry/packager"
-	"github.com/wherry-run/wherry/runtime"
 )
-
-var _ runtime.DerivedImage = baseImage{}
-
-// baseImage is a base of ours as the runtime takes images.
-type baseImage struct{ *packager.Image }
-
-func (b baseImage) Config() ispec.ImageConfig { return b.Image.Config.Config.ImageConfig }
-
-func (b baseImage) Layers() []layer.Layer {
-	var list []layer.Layer
-	for _, l := range b.Image.Layers {
-		list = append(list, l.Files)
-	}
-	return list
-}
-
-// Derived is what is known of its programs.
-func (b baseImage) Derived() *oci.Derived { return b.Image.Derived }
-
-// Facts reads the facts of one of its modules.
-func (b baseImage) Facts(ctx context.Context, m *oci.DerivedModule) ([]byte, error) {
-	return b.Image.Facts(ctx, m)
-}
-
-// Memory opens the memory of one of its snapshots.
-func (b baseImage) Memory(ctx context.Context, s *oci.Snapshot) (*os.File, error) {
-	return b.Image.Memory(ctx, s)
-}
 
 // parseMounts reads -v, --mount and --tmpfs.
 func parseMounts(o runOptions) ([]state.Mount, error) {
-	var list []state.Mount
-	for _, v := range o.volumes {
-		m, err := parseVolume(v)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, m)
-	}
-	for _, text := range o.mounts {
-		m, err := parseMount(text)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, m)
-	}
-	for _, text := range o.tmpfs {
-		target, options, _ := strings.Cut(text, ":")
-		m := state.Mount{Type: mountTmpfs, Target: target}
-		if !strings.HasPrefix(target, "/") {
-			return nil, &ux.UsageError{Text: fmt.Sprintf("--tmpfs %q: write an absolute path in the container", text)}
-		}
-		for _, option := range strings.Split(options, ",") {
-			if size, ok := strings.CutPrefix(option, "size="); ok {
-				n, err := units.RAMInBytes(size)
-				if err != nil {
-					return nil, &ux.UsageError{Text: fmt.Sprintf("--tmpfs %q: %v", text, err)}
-				}
-				m.Size = n
+	list := slices.Clone(o.given)
+	for _, flag := range []struct {
+		values []string
+		parse  func(string) (state.Mount, error)
+	}{{o.volumes, parseVolume}, {o.mounts, parseMount}, {o.tmpfs, parseTmpfs}} {
+		for _, text := range flag.values {
+			m, err := flag.parse(text)
+			if err != nil {
+				return nil, err
 			}
+			list = append(list, m)
 		}
-		list = append(list, m)
 	}
 	seen := map[string]bool{}
 	for _, m := range list {
@@ -121,7 +70,11 @@ func parseVolume(v string) (state.Mount, error) {
 		switch option {
 		case "ro":
 			m.ReadOnly = true
-		case "", "rw", "z", "Z", "cached", "delegated", "consistent":
+		case "nocopy":
+			m.NoCopy = true
+		case "", "rw", "z", "Z", "cached", "delegated", "consistent", "private", "rprivate":
+		case "shared", "rshared", "slave", "rslave":
+			return m, &ux.UsageError{Text: fmt.Sprintf("-v %q: %s", v, noPropagation)}
 		default:
 			return m, bad
 		}
@@ -147,7 +100,7 @@ func rooted(v string, m state.Mount) (state.Mount, error) {
 	if path.Clean(m.Target) != "/" {
 		return m, nil
 	}
-	return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("-v %q: the root of the container is the image's", v)},
+	return m, &hinted{&ux.UsageError{Text: fmt.Sprintf("mount %q: the root of the container is the image's", v)},
 		"mount what the program needs, for example -v " + strings.TrimSuffix(v, ":"+m.Target) + ":/data"}
 }
 
@@ -164,27 +117,58 @@ func absoluteSource(m state.Mount) (state.Mount, error) {
 	return m, nil
 }
 
+// noPropagation is why mounts are not shared between namespaces.
+const noPropagation = "propagation is a feature of a kernel's mount namespaces; write private, or nothing"
+
+// parseTmpfs reads --tmpfs CONTAINER[:size=BYTES,mode=1777,ro].
+func parseTmpfs(text string) (state.Mount, error) {
+	target, options, _ := strings.Cut(text, ":")
+	m := state.Mount{Type: mountTmpfs, Target: target}
+	if !strings.HasPrefix(target, "/") {
+		return m, &ux.UsageError{Text: fmt.Sprintf("--tmpfs %q: write an absolute path in the container", text)}
+	}
+	for _, option := range strings.Split(options, ",") {
+		var err error
+		name, value, _ := strings.Cut(option, "=")
+		switch name {
+		case "size":
+			m.Size, err = units.RAMInBytes(value)
+		case "mode":
+			m.Mode, err = parseMode(value)
+		case "ro":
+			m.ReadOnly = true
+		// There are no devices, no other users and no set-user-ID in a sandbox.
+		case "", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "uid", "gid", "nr_inodes":
+		default:
+			err = fmt.Errorf("unknown option %s", name)
+		}
+		if err != nil {
+			return m, &ux.UsageError{Text: fmt.Sprintf("--tmpfs %q: %v", text, err)}
+		}
+	}
+	return rooted(text, m)
+}
+
+// parseMode reads permission bits in octal.
+func parseMode(text string) (uint32, error) {
+	n, err := strconv.ParseUint(text, 8, 12)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("mode %q: write octal digits, such as 1777", text)
+	}
+	return uint32(n), nil
+}
+
+// parseMount reads --mount: fields of a line of comma-separated values.
 func parseMount(text string) (state.Mount, error) {
 	m := state.Mount{Type: mountVolume}
-	for _, part := range strings.Split(text, ",") {
-		k, v, hasValue := strings.Cut(part, "=")
-		switch k {
-		case "type":
-			m.Type = v
-		case "source", "src":
-			m.Source = v
-		case "target", "dst", "destination":
-			m.Target = v
-		case "readonly", "ro":
-			m.ReadOnly = !hasValue || v == "true" || v == "1"
-		case "tmpfs-size":
-			n, err := units.RAMInBytes(v)
-			if err != nil {
-				return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: %v", text, err)}
-			}
-			m.Size = n
-		default:
-			return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: unknown field %s", text, k)}
+	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	if err != nil {
+		return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: write fields with commas between them: %v", text, err)}
+	}
+	for _, field := range fields {
+		k, v, hasValue := strings.Cut(field, "=")
+		if err := mountField(&m, strings.ToLower(k), v, hasValue); err != nil {
+			return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: %v", text, err)}
 		}
 	}
 	switch {
@@ -192,12 +176,61 @@ func parseMount(text string) (state.Mount, error) {
 		return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: target must be an absolute path in the container", text)}
 	case m.Type == mountTmpfs:
 		m.Source = ""
-		return m, nil
+		return rooted(text, m)
 	case m.Type == mountBind && m.Source != "":
+		if m, err = rooted(text, m); err != nil {
+			return m, err
+		}
 		return absoluteSource(m)
 	case m.Type == mountVolume && (m.Source == "" || state.ValidName(m.Source)):
 		m.Name, m.Source, m.Anonymous = m.Source, "", m.Source == ""
 		return rooted(text, m)
 	}
 	return m, &ux.UsageError{Text: fmt.Sprintf("--mount %q: write type=bind,source=PATH,target=PATH, type=volume,source=NAME,target=PATH or type=tmpfs,target=PATH", text)}
+}
+
+// mountField reads one field of --mount.
+func mountField(m *state.Mount, name, value string, hasValue bool) (err error) {
+	yes := !hasValue
+	if hasValue {
+		yes, _ = strconv.ParseBool(value)
+	}
+	switch name {
+	case "type":
+		m.Type = value
+	case "source", "src":
+		m.Source = value
+	case "target", "dst", "destination":
+		m.Target = value
+	case "readonly", "ro":
+		m.ReadOnly = yes
+	case "volume-nocopy":
+		m.NoCopy = yes
+	case "tmpfs-size":
+		m.Size, err = units.RAMInBytes(value)
+	case "tmpfs-mode":
+		m.Mode, err = parseMode(value)
+	case "volume-label":
+		k, v, _ := strings.Cut(value, "=")
+		if m.Labels == nil {
+			m.Labels = map[string]string{}
+		}
+		m.Labels[k] = v
+	case "volume-driver":
+		if value != "local" {
+			err = fmt.Errorf("there is no other driver than local")
+		}
+	case "bind-propagation":
+		if !slices.Contains([]string{"", "private", "rprivate"}, value) {
+			err = fmt.Errorf("%s", noPropagation)
+		}
+	case "consistency", "bind-nonrecursive", "bind-recursive": // a folder is what is below it
+	case "volume-subpath":
+		err = fmt.Errorf("volume-subpath could be led out of the volume by a link in it; mount the volume, and use the folder in it")
+	case "volume-opt":
+		err = fmt.Errorf("volumes are folders of this machine, and have no options")
+	default:
+		err = fmt.Errorf("unknown field %s", name)
+	}
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +74,7 @@ func (a *app) networkCreateCommand() *cobra.Command {
 			}
 			n, err := s.Create(cmd.Context(), o)
 			if err == nil {
+				a.event("network", "create", n.ID, n.Name)
 				fmt.Fprintln(a.Out, n.ID)
 			}
 			return err
@@ -321,7 +321,7 @@ func (a *app) networkRemoveCommand() *cobra.Command {
 			}
 			var errs []error
 			for _, name := range args {
-				_, err := s.Remove(cmd.Context(), name, force)
+				n, err := s.Remove(cmd.Context(), name, force)
 				var used *network.InUseError
 				switch {
 				case errors.Is(err, network.ErrNotFound) && force:
@@ -330,6 +330,7 @@ func (a *app) networkRemoveCommand() *cobra.Command {
 				case err != nil:
 					errs = append(errs, err)
 				default:
+					a.event("network", "destroy", n.ID, n.Name)
 					fmt.Fprintln(a.Out, name)
 				}
 			}
@@ -338,104 +339,4 @@ func (a *app) networkRemoveCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "those with containers, too; say nothing of those that are not there")
 	return cmd
-}
-
-func (a *app) networkConnectCommand() *cobra.Command {
-	var aliases []string
-	cmd := &cobra.Command{
-		Use: "connect [OPTIONS] NETWORK CONTAINER", Short: "Put a container that runs into a network", Args: exactly(2, "a network and a container"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.networks()
-			if err != nil {
-				return err
-			}
-			m, err := s.Running(cmd.Context(), args[1])
-			if err != nil {
-				return err
-			}
-			m.Aliases = aliases
-			_, err = s.Connect(cmd.Context(), args[0], m)
-			return a.notAttached(cmd.Context(), err)
-		},
-	}
-	cmd.Flags().StringArrayVar(&aliases, "alias", nil, "another name of the container in this network")
-	return cmd
-}
-
-func (a *app) networkDisconnectCommand() *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
-		Use: "disconnect [OPTIONS] NETWORK CONTAINER", Short: "Take a container out of a network", Args: exactly(2, "a network and a container"),
-		Long: `Take a container out of a network. It takes effect with the next connection;
-those that are open go on.`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.networks()
-			if err != nil {
-				return err
-			}
-			m, err := s.FindMember(cmd.Context(), args[0], args[1])
-			if err != nil {
-				return a.notAttached(cmd.Context(), err)
-			}
-			return s.Disconnect(cmd.Context(), args[0], m.ID)
-		},
-	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "accepted: nothing holds a container in a network")
-	return cmd
-}
-
-func (a *app) networkPruneCommand() *cobra.Command {
-	var force bool
-	var filters []string
-	cmd := &cobra.Command{
-		Use: "prune [OPTIONS]", Short: "Remove networks in which no container runs", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			wanted, err := networkPruneFilter(filters)
-			if err != nil {
-				return err
-			}
-			s, err := a.networks()
-			if err != nil {
-				return err
-			}
-			list, err := s.Prune(cmd.Context(), wanted)
-			if len(list) > 0 {
-				fmt.Fprintln(a.Out, "Deleted Networks:")
-			}
-			for _, n := range list {
-				fmt.Fprintln(a.Out, n.Name)
-			}
-			return err
-		},
-	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "accepted: nobody is asked here")
-	cmd.Flags().StringArrayVar(&filters, "filter", nil, "label=NAME[=VALUE], label!=NAME[=VALUE] or until=DURATION")
-	return cmd
-}
-
-// networkPruneFilter reads --filter of prune.
-func networkPruneFilter(filters []string) (func(network.Network) bool, error) {
-	var tests []func(network.Network) bool
-	for _, text := range filters {
-		name, value, _ := strings.Cut(text, "=")
-		switch name {
-		case "label", "label!":
-			key, want, exact := strings.Cut(value, "=")
-			tests = append(tests, func(n network.Network) bool {
-				have, has := n.Labels[key]
-				return (has && (!exact || have == want)) == (name == "label")
-			})
-		case "until":
-			age, err := time.ParseDuration(value)
-			if err != nil {
-				return nil, &ux.UsageError{Text: fmt.Sprintf("--filter until=%s: write a time such as 24h", value)}
-			}
-			tests = append(tests, func(n network.Network) bool { return time.Since(n.Created) > age })
-		default:
-			return nil, &hinted{&ux.UsageError{Text: "unknown filter " + path.Base(name)}, "there are label and until"}
-		}
-	}
-	return func(n network.Network) bool {
-		return !slices.ContainsFunc(tests, func(t func(network.Network) bool) bool { return !t(n) })
-	}, nil
 }

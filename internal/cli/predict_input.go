@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/spelling"
 	"github.com/wherry-run/wherry/model"
 )
 
@@ -112,7 +113,6 @@ func (in *inputReader) next(r *model.Request) *model.Field {
 
 // nearest says which input could have been meant.
 func (in *inputReader) nearest(name string) string {
-	best, least := "", maxSlips+1
 	names := make([]string, 0, len(in.signature.Inputs))
 	for _, f := range in.signature.Inputs {
 		names = append(names, f.Name)
@@ -122,11 +122,7 @@ func (in *inputReader) nearest(name string) string {
 			names = append(names, c.Name)
 		}
 	}
-	for _, n := range names {
-		if d := distance(n, name); d < least && d < len(name) {
-			best, least = n, d
-		}
-	}
+	best := spelling.Nearest(name, names)
 	if best == "" {
 		return ""
 	}

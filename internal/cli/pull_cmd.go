@@ -53,6 +53,7 @@ for machines that shall not, or cannot, write any: see docs/starting.md.`,
 	f := cmd.Flags()
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the image's name only")
 	f.StringVar(&o.policy, "policy", "always", "which images to fetch: always, or missing ones only")
+	f.Var(new(platformFlag), "platform", platformUse)
 	f.BoolVar(&o.warm, "warm", false, "compile all that the images could need")
 	f.StringVarP(&o.output, "output", "o", "", "with --warm: folder to write the compiled code to as well")
 	return cmd
@@ -115,6 +116,7 @@ func (a *app) fetch(ctx context.Context, name string, o pullOptions) (string, er
 		return "", a.absent(ctx, s, name, registryError(ref.Registry, err))
 	}
 	a.talk().Clear()
+	a.event("image", "pull", "", ref.Familiar())
 	if !o.quiet {
 		fmt.Fprintln(a.Err, "Digest:", desc.Digest)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -20,7 +21,7 @@ import (
 )
 
 func (a *app) pushCommand() *cobra.Command {
-	var quiet bool
+	var quiet, all bool
 	cmd := &cobra.Command{
 		Use:               "push IMAGE...",
 		Short:             "Send images to their registries",
@@ -28,34 +29,79 @@ func (a *app) pushCommand() *cobra.Command {
 		ValidArgsFunction: a.complete,
 		RunE: a.onStore(func(ctx context.Context, s *store.Store, args []string) error {
 			a.quiet = quiet
-			client, _ := a.client()
+			if all {
+				var err error
+				if args, err = allTags(ctx, s, args); err != nil {
+					return err
+				}
+			}
 			for _, name := range args {
-				ref, err := parseRef(name)
+				ref, d, err := a.push(ctx, s, name)
 				if err != nil {
 					return err
 				}
-				entry, err := images.Find(ctx, s, name)
-				if err != nil {
-					return a.absent(ctx, s, name, err)
-				}
-				known, err := s.List(ctx)
-				if err != nil {
-					return err
-				}
-				if err := client.Push(ctx, ref, entry.Descriptor, s, registry.PushOptions{MountFrom: names(known)}); err != nil {
-					return registryError(ref.Registry, err)
-				}
-				a.talk().Clear()
 				if !quiet {
-					fmt.Fprintf(a.Err, "%s: digest: %s size: %d\n", ref.Tag, entry.Descriptor.Digest, entry.Descriptor.Size)
+					fmt.Fprintf(a.Err, "%s: digest: %s size: %d\n", ref.Tag, d.Digest, d.Size)
 				}
 				fmt.Fprintln(a.Out, ref)
 			}
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
+	f := cmd.Flags()
+	f.BoolVarP(&quiet, "quiet", "q", false, "print the image's name only")
+	f.BoolVarP(&all, "all-tags", "a", false, "push all tags of the repositories that are named")
+	f.Var(new(platformFlag), "platform", platformUse)
 	return cmd
+}
+
+// push sends an image to its registry.
+func (a *app) push(ctx context.Context, s *store.Store, name string) (oci.Reference, ispec.Descriptor, error) {
+	ref, err := parseRef(name)
+	if err != nil {
+		return ref, ispec.Descriptor{}, err
+	}
+	entry, err := images.Find(ctx, s, name)
+	if err != nil {
+		return ref, ispec.Descriptor{}, a.absent(ctx, s, name, err)
+	}
+	known, err := s.List(ctx)
+	if err != nil {
+		return ref, ispec.Descriptor{}, err
+	}
+	client, _ := a.client()
+	err = client.Push(ctx, ref, entry.Descriptor, s, registry.PushOptions{MountFrom: names(known)})
+	a.talk().Clear()
+	if err != nil {
+		return ref, ispec.Descriptor{}, registryError(ref.Registry, err)
+	}
+	a.event("image", "push", "", ref.Familiar())
+	return ref, entry.Descriptor, nil
+}
+
+// allTags are the names here of repositories.
+func allTags(ctx context.Context, s *store.Store, repositories []string) ([]string, error) {
+	entries, err := s.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, word := range repositories {
+		ref, err := parseRef(word)
+		if err != nil {
+			return nil, err
+		}
+		before := len(list)
+		for _, e := range entries {
+			if !e.Ref.IsZero() && e.Ref.Tag != "" && e.Ref.FamiliarName() == ref.FamiliarName() {
+				list = append(list, e.Ref.Familiar())
+			}
+		}
+		if len(list) == before {
+			return nil, &images.NotFoundError{Name: word}
+		}
+	}
+	return list, nil
 }
 
 // names are the names of all images here: what a registry may have already

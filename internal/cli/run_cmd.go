@@ -4,12 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,11 +18,9 @@ import (
 	"github.com/wherry-run/wherry"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
-	"github.com/wherry-run/wherry/internal/pattern"
+	"github.com/wherry-run/wherry/internal/state"
 	"github.com/wherry-run/wherry/model/python/ort"
 	"github.com/wherry-run/wherry/oci"
-	"github.com/wherry-run/wherry/packager"
-	"github.com/wherry-run/wherry/packager/bases"
 	"github.com/wherry-run/wherry/runtime"
 )
 
@@ -33,6 +28,7 @@ import (
 type runOptions struct {
 	env, envFiles          []string
 	volumes, mounts, tmpfs []string
+	volumesFrom            []string
 	entrypoint, workdir    string
 	pull                   string
 	limits                 limitOptions
@@ -53,12 +49,15 @@ type runOptions struct {
 	// Of a container that is kept: its mounts, its folder, and that the streams are
 	// whose who attached.
 	mounted    []runtime.Mount
+	given      []state.Mount // besides those of the flags
+	texts      []textFile    // files that are no files of this machine
 	dir        string
 	supervised bool
 }
 
 func (a *app) runCommand() *cobra.Command {
 	var o runOptions
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "run [OPTIONS] IMAGE|FOLDER|FILE.wasm [ARG...]",
 		Short: "Run an image, a folder with a Wasmfile, or a WebAssembly program",
@@ -70,20 +69,29 @@ IMAGE is a name as with Docker; one that is not here is pulled. What starts with
 file is run as it is, both with your standard input.
 
 A model without arguments is served over HTTP; wherry serve has more flags for
-that, and serves several.`,
+that, and serves several.
+
+With --watch the files of the folder are followed until Ctrl-C: what is saved is
+served within a second, and a build that fails leaves what runs as it is.`,
 		Example: `  wherry run iris:1 5.1 3.5 1.4 0.2
   wherry run ./examples/iris 5.1 3.5 1.4 0.2
   wherry run -p 8080:8080 iris:1
+  wherry run --watch -p 8000:8080 ./site
   wherry run -it python
   wherry run -v ./data:/data:ro ./program.wasm /data/input.csv`,
 		Args:              atLeast(1, "an image, a folder or a .wasm file"),
 		ValidArgsFunction: a.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.quiet = a.quiet || o.life.quiet
+			if watch {
+				return a.runWatched(cmd.Context(), args[0], args[1:], o)
+			}
 			return a.run(cmd.Context(), args[0], args[1:], o)
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.life.detach, "detach", "d", false, "leave it running in the background, and print its ID")
+	f.BoolVar(&watch, "watch", false, "follow changes of the folder: a web application or a site takes its files over while it runs, all else is built and run again")
 	o.flags(f)
 	return cmd
 }
@@ -94,7 +102,8 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&o.env, "env", "e", nil, "variable for the program, NAME=VALUE, or NAME to pass yours on")
 	f.StringArrayVar(&o.envFiles, "env-file", nil, "file of variables, one NAME=VALUE a line")
 	f.StringArrayVarP(&o.volumes, "volume", "v", nil, "folder or file to mount, HOST:CONTAINER[:ro]")
-	f.StringArrayVar(&o.mounts, "mount", nil, "mount, type=bind|tmpfs,source=HOST,target=CONTAINER[,readonly]")
+	f.StringArrayVar(&o.mounts, "mount", nil, "mount, type=bind|volume|tmpfs,source=HOST|NAME,target=CONTAINER[,readonly]")
+	f.StringArrayVar(&o.volumesFrom, "volumes-from", nil, "container whose mounts this one has, too, NAME[:ro]")
 	f.StringArrayVar(&o.tmpfs, "tmpfs", nil, "empty folder in memory, CONTAINER[:size=BYTES]")
 	f.StringVar(&o.entrypoint, "entrypoint", "", "program to run instead of the image's")
 	f.StringVarP(&o.workdir, "workdir", "w", "", "working directory in the container")
@@ -135,7 +144,7 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	default:
 		return &ux.UsageError{Text: fmt.Sprintf("--stats=%s: write --stats or --stats=json", o.stats)}
 	}
-	if o.life.kept() {
+	if o.life.kept() || len(o.volumesFrom) > 0 {
 		return a.runKept(ctx, what, args, o)
 	}
 	if len(args) > 0 {
@@ -158,6 +167,18 @@ func (a *app) run(ctx context.Context, what string, args []string, o runOptions)
 	if m != nil {
 		m.reached(phaseImage)
 	}
+	if unnamed, err := needsVolumes(image, o); unnamed || err != nil {
+		done()
+		if err != nil {
+			return err
+		}
+		o.life.remove = true
+		return a.runKept(ctx, what, args, o)
+	}
+	if err := a.fillNamed(ctx, image, o); err != nil {
+		done()
+		return err
+	}
 	return a.runImage(ctx, what, image, done, args, spec, o, m, hotSet)
 }
 
@@ -167,10 +188,10 @@ func (a *app) runImage(ctx context.Context, what string, image runtime.Image, do
 	defer done()
 	if serves(image, args, o) {
 		done()
-		return a.serve(ctx, []string{servedWord(what)}, o.served())
+		return a.serveFlags(ctx, o.served(), func(p *preparedServer) error { return a.serve(ctx, []string{o.servedWord(what)}, p) })
 	}
 	if kind := webKind(image, spec, o); kind != "" {
-		return a.serveWeb(ctx, what, image, spec, kind, o.served())
+		return a.serveFlags(ctx, o.served(), func(p *preparedServer) error { return a.serveWeb(ctx, what, image, spec, kind, p) })
 	}
 	if len(o.serving.publish) > 0 && wherry.Kind(image) != "" {
 		return notServed(what, args)
@@ -278,83 +299,6 @@ func withProgram(image runtime.Image, spec runtime.Spec) []string {
 	return slices.Concat(c.Cmd, spec.Args)
 }
 
-// openTarget opens what is to run. done frees it.
-func (a *app) openTarget(ctx context.Context, what string, spec *runtime.Spec, o runOptions) (runtime.Image, func(), error) {
-	if !isPath(what) {
-		return a.openImage(ctx, what, o)
-	}
-	info, err := os.Stat(what)
-	if err != nil {
-		return nil, nil, noPath(what, err)
-	}
-	if info.IsDir() {
-		if err := a.buildFolder(ctx, what); err != nil {
-			return nil, nil, err
-		}
-		a.talk().Clear()
-		o.pull = string(images.PullNever)
-		spec.Stdin = a.In
-		return a.openImage(ctx, folderName(what), o)
-	}
-	data, err := os.ReadFile(what)
-	if err != nil {
-		return nil, nil, err
-	}
-	spec.Stdin = a.In // a program of one's own reads what is piped to it
-	return runtime.Program(filepath.Base(what), data), func() {}, nil
-}
-
-func (a *app) openImage(ctx context.Context, name string, o runOptions) (runtime.Image, func(), error) {
-	if a.kept != nil {
-		return a.openKept(ctx)
-	}
-	if base, ok := bases.Lookup(name); ok {
-		return a.openBase(ctx, base)
-	}
-	s, err := a.store(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	client, shown := a.client()
-	image, err := images.Open(ctx, s, name, images.Options{Fetcher: client, Pull: images.PullPolicy(o.pull), Progress: shown.event})
-	if err != nil {
-		err = a.absent(ctx, s, name, err)
-		s.Close()
-		return nil, nil, err
-	}
-	a.talk().Clear()
-	if err := image.Underived(); err != nil {
-		a.talk().Line("warning: %s starts later than it could: what was recorded of it cannot be used: %v", name, err)
-	}
-	return image, func() { image.Close(); s.Close() }, nil
-}
-
-// slowStart is from where a user wants to know why a program took so long that
-// its image has a snapshot of.
-const slowStart = 3 * time.Second
-
-// tellSlow says in a line why a program did not start from its snapshot.
-func (a *app) tellSlow(s runtime.Stats, took time.Duration) {
-	if len(s.Notes) > 0 && took > slowStart {
-		a.talk().Line("note: it did not start from its snapshot: %s (docs/snapshots.md says what that is about)", s.Notes[0])
-	}
-}
-
-// openBase opens one of our own images, building it when it is not here yet.
-func (a *app) openBase(ctx context.Context, base bases.Base) (runtime.Image, func(), error) {
-	w, err := a.workshop(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	img, err := packager.ResolveBase(ctx, w.options, base)
-	if err != nil {
-		w.close(context.WithoutCancel(ctx))
-		return nil, nil, err
-	}
-	a.talk().Clear()
-	return baseImage{img}, func() { w.close(context.WithoutCancel(ctx)) }, nil
-}
-
 // spec turns the flags into what the container is given.
 func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	spec := runtime.Spec{
@@ -385,9 +329,15 @@ func (a *app) spec(o runOptions) (runtime.Spec, error) {
 	default:
 		return spec, &ux.UsageError{Text: "--unknown-imports takes refuse or trap"}
 	}
-	var err error
+	err := o.life.validate()
+	if err != nil {
+		return spec, err
+	}
 	if spec.Limits, err = o.limits.limits(); err != nil {
 		return spec, err
+	}
+	if o.life.pids > 0 {
+		spec.Limits.Processes = o.life.pids
 	}
 	if spec.Env, err = a.variables(o); err != nil {
 		return spec, err
@@ -398,6 +348,9 @@ func (a *app) spec(o runOptions) (runtime.Spec, error) {
 
 func (a *app) variables(o runOptions) ([]string, error) {
 	var list []string
+	if o.life.hostname != "" {
+		list = append(list, "HOSTNAME="+o.life.hostname)
+	}
 	for _, name := range o.envFiles {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -433,24 +386,4 @@ func (a *app) variable(kv string) []string {
 		return []string{kv + "=" + v}
 	}
 	return nil
-}
-
-var notInNames = pattern.New(`[^a-z0-9]+`)
-
-// folderPrefix begins the names of images that run made of folders.
-const folderPrefix = "folder/"
-
-// folderName is the image name under which run keeps what it built of a
-// folder: the folder's own name, and a digest of where it is.
-func folderName(folder string) string {
-	abs, err := filepath.Abs(folder)
-	if err != nil {
-		abs = folder
-	}
-	sum := sha256.Sum256([]byte(abs))
-	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(filepath.Base(abs)), "-"), "-")
-	if name == "" {
-		name = "root"
-	}
-	return folderPrefix + name + ":" + hex.EncodeToString(sum[:6])
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/wherry-run/wherry/internal/network"
 	"github.com/wherry-run/wherry/internal/state"
 	"github.com/wherry-run/wherry/runtime"
-	"github.com/wherry-run/wherry/serve/guard"
 	"github.com/wherry-run/wherry/wasi"
 )
 
@@ -37,13 +36,18 @@ type networkOptions struct {
 }
 
 func (o *networkOptions) flags(f *pflag.FlagSet) {
+	o.reach(f)
+	f.StringArrayVar(&o.expose, "expose", nil, "port that is open when the program begins, for others of its networks")
+	f.BoolVarP(&o.publishAll, "publish-all", "P", false, "publish all ports that are exposed, where some are free")
+}
+
+// reach are the flags about what programs reach, and by whom they are.
+func (o *networkOptions) reach(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.networks, "network", nil, "none, host, default, or a network to be in, NAME or name=NAME,alias=OTHER")
 	f.StringArrayVar(&o.aliases, "network-alias", nil, "another name of the container in its networks")
 	f.StringArrayVar(&o.allow, "allow-net", nil, "what the program may connect to, HOST[:PORT[-PORT]][/udp]; HOST is a name, *.NAME, an address, ADDRESS/BITS or all")
 	f.StringArrayVar(&o.hosts, "add-host", nil, "name that the program knows besides, NAME:ADDRESS; the address host-gateway is this machine")
 	f.StringArrayVar(&o.dns, "dns", nil, "address of a server to ask for names, instead of this machine's")
-	f.StringArrayVar(&o.expose, "expose", nil, "port that is open when the program begins, for others of its networks")
-	f.BoolVarP(&o.publishAll, "publish-all", "P", false, "publish all ports that are exposed, where some are free")
 }
 
 // set tells whether some flag asks for a network.
@@ -160,14 +164,14 @@ func (o networkOptions) fill(c *state.Config) (err error) {
 		return err
 	}
 	c.Network, c.Networks, err = o.mode()
-	c.Allow, c.Hosts = o.allow, o.hosts
+	c.Allow, c.Hosts, c.DNS, c.PublishAll = o.allow, o.hosts, o.dns, o.publishAll
 	c.Exposed = append(c.Exposed, o.expose...)
 	return err
 }
 
 // networkOf are the flags that a container was created with.
 func networkOf(c state.Config) networkOptions {
-	o := networkOptions{allow: c.Allow, hosts: c.Hosts, id: c.ID, name: c.Name, expose: c.Exposed}
+	o := networkOptions{allow: c.Allow, hosts: c.Hosts, dns: c.DNS, id: c.ID, name: c.Name, expose: c.Exposed, publishAll: c.PublishAll}
 	for _, n := range c.Networks {
 		text := "name=" + n.Name
 		for _, a := range n.Aliases {
@@ -351,50 +355,4 @@ func (a *app) connected(ctx context.Context, o runOptions, image runtime.Image, 
 		}
 	}
 	return func() { _ = e.Close() }, nil
-}
-
-// inside has a server of a container's answer the other containers of its networks,
-// too: at the ports that its container has. names are those by which they know it.
-func (a *app) inside(ctx context.Context, o runOptions, servers *sockets) (names []string, leave func(), err error) {
-	_, in, err := o.network.mode()
-	if err != nil || o.network.id == "" && len(in) == 0 {
-		return nil, func() {}, err
-	}
-	e, err := a.attach(ctx, o.network, nil, nil, true)
-	if err != nil {
-		return nil, nil, err
-	}
-	a.kept.attached(e)
-	for _, port := range insidePorts(o.serving.publish) {
-		l, err := e.Listen(ctx, "tcp", ":"+port)
-		if err != nil {
-			return nil, nil, errors.Join(err, e.Close())
-		}
-		servers.list = append(servers.list, l.(net.Listener))
-	}
-	return e.Names(), func() { _ = e.Close() }, nil
-}
-
-// insidePorts are the ports that a server has in its container.
-func insidePorts(publish []string) []string {
-	var list []string
-	for _, text := range publish {
-		if _, _, port, ok := splitAddress(text); ok && port != "" && !slices.Contains(list, port) {
-			list = append(list, port)
-		}
-	}
-	if len(list) == 0 {
-		list = []string{strconv.Itoa(servedPort)}
-	}
-	return list
-}
-
-// known adds the names by which other containers know a server to those that it
-// answers to, where it does not answer to all.
-func known(hosts, addresses, names []string) []string {
-	host, _, err := net.SplitHostPort(addresses[0])
-	if err != nil || len(hosts) == 0 && !guard.Loopback(host) {
-		return hosts
-	}
-	return append(slices.Clone(hosts), names...)
 }

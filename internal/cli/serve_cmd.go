@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"net"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -69,10 +69,15 @@ Ctrl-C answer what was asked already; a second one ends at once.`,
 		Args:              atLeast(1, "an image or a folder"),
 		ValidArgsFunction: a.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if done, err := a.serveOneWeb(cmd.Context(), args, o); done {
+			p, err := a.prepareServer(cmd.Context(), o)
+			if err != nil {
 				return err
 			}
-			return a.serve(cmd.Context(), args, o)
+			defer p.close()
+			if done, err := a.serveOneWeb(cmd.Context(), args, p); done {
+				return err
+			}
+			return a.serve(cmd.Context(), args, p)
 		},
 	}
 	f := cmd.Flags()
@@ -80,6 +85,7 @@ Ctrl-C answer what was asked already; a second one ends at once.`,
 	f.Lookup("timeout").Usage = "limit of time of a request, waiting included, such as 30s (default 1m)"
 	o.native.flags(f)
 	o.flags(f)
+	o.network.reach(f)
 	return cmd
 }
 
@@ -104,43 +110,26 @@ func (o *scheduleOptions) flags(f *pflag.FlagSet) {
 }
 
 // serve serves what is named until the process is asked to end.
-func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
-	addresses, err := parsePublish(o.publish)
-	if err != nil {
-		return err
-	}
-	config, err := o.schedule.repository()
-	if err != nil {
-		return err
-	}
+func (a *app) serve(ctx context.Context, what []string, p *preparedServer) error {
+	o, config, c, on := p.options, p.repository, p.config, p.on
 	if o.limits.timeout == 0 {
 		o.limits.timeout = defaultTimeout
 	}
 	config.Timeout, config.MaxTimeout = o.limits.timeout, o.limits.timeout
-	log := slog.New(slog.NewTextHandler(a.unheard(a.Err), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	c, on := serve.Config{Log: log, Version: version.Get().Version, Webhooks: o.webhooks}, serve.ListenConfig{Grace: grace(o.stop)}
-	if err := a.guarded(o.guard, addresses, &c, &on); err != nil {
-		return err
-	}
+	c.Version, c.Webhooks = version.Get().Version, o.webhooks
 	c.Guard.Strict = true // models are for programs, and the server's own page
-	end, err := a.observers(ctx, o.guard, &c)
+	end, err := a.traced(ctx, &c)
 	if err != nil {
 		return err
 	}
 	defer end()
 	a.settings(&c)
-	listeners, err := listen(ctx, addresses)
-	if err != nil {
-		return err
-	}
-	defer listeners.close()
-	names, leave, err := a.inside(ctx, o.runOptions, listeners)
+	listeners, leave, err := a.reachable(ctx, o.runOptions, p.addresses, &c.Guard)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	c.Guard.Hosts = known(c.Guard.Hosts, addresses, names)
-	calls, err := o.grpc.listen(ctx, addresses[0])
+	calls, err := o.grpc.listen(ctx, append(slices.Clone(p.addresses), net.JoinHostPort(servedHost, "0"))[0])
 	if err != nil {
 		return err
 	}
@@ -155,7 +144,9 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	models[0].found = p.take
 	for _, m := range models {
+		m.dial = listeners.dialer()
 		config.Sources = append(config.Sources, m.source())
 	}
 	c.Repository = config
@@ -170,11 +161,15 @@ func (a *app) serve(ctx context.Context, what []string, o serveOptions) error {
 	a.talk().Clear()
 	listeners.tls, listeners.keyed = on.TLS != nil, c.Guard.Keys != nil
 	a.sayServed(s, models, listeners)
-	a.kept.serving(listeners.list[:len(addresses)])
+	a.kept.serving(listeners.ofMachine())
 	for _, l := range calls.list {
 		a.say("gRPC answers at %s", l.Addr())
 	}
-	err = s.Serve(ctx, on, listeners.list...)
+	return drained(s.Serve(ctx, on, listeners.list...))
+}
+
+// drained is how a server has ended, with what would have helped.
+func drained(err error) error {
 	if errors.Is(err, serve.ErrGrace) {
 		return &hinted{err, "--stop-timeout gives them longer"}
 	}

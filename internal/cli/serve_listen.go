@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/network"
 )
 
 // Where a server listens that is not told where.
@@ -76,11 +77,24 @@ func isPort(text string) bool {
 	return err == nil
 }
 
-// sockets are listeners of a server.
+// addresses are those of this machine that a server listens on. One whose container is
+// in a network is reached there; it is published when -p says so.
+func (o serveOptions) addresses() ([]string, error) {
+	if _, in, err := o.network.mode(); err == nil && len(in) > 0 && len(o.publish) == 0 {
+		return nil, nil
+	}
+	return parsePublish(o.publish)
+}
+
+// sockets are listeners of a server: first those of this machine, then those inside of
+// its container's networks.
 type sockets struct {
-	list  []net.Listener
-	tls   bool
-	keyed bool // who asks needs a key
+	list     []net.Listener
+	machine  int    // how many are of this machine
+	within   string // where others of its networks find it; "": nowhere
+	tls      bool
+	keyed    bool              // who asks needs a key
+	endpoint *network.Endpoint // what the server's container has of the network; nil: nothing
 }
 
 func (s *sockets) close() {
@@ -100,7 +114,30 @@ func listen(ctx context.Context, addresses []string) (*sockets, error) {
 		}
 		s.list = append(s.list, l)
 	}
+	s.machine = len(s.list)
 	return s, nil
+}
+
+// ofMachine are the listeners that this machine reaches.
+func (s *sockets) ofMachine() []net.Listener { return s.list[:s.machine] }
+
+// urls are where a server answers: on this machine, or else in its networks.
+func (s *sockets) urls() []string {
+	var list []string
+	for _, l := range s.ofMachine() {
+		list = append(list, s.url(l))
+	}
+	if len(list) == 0 {
+		list = append(list, s.scheme()+s.within)
+	}
+	return list
+}
+
+func (s *sockets) scheme() string {
+	if s.tls {
+		return "https://"
+	}
+	return "http://"
 }
 
 // notListening says of an address that cannot be had what to type instead.
@@ -153,10 +190,7 @@ func nextFree(ctx context.Context, host, port string) string {
 
 // url is where a browser on this machine finds a listener.
 func (s *sockets) url(l net.Listener) string {
-	scheme := "http://"
-	if s.tls {
-		scheme = "https://"
-	}
+	scheme := s.scheme()
 	host, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		return scheme + l.Addr().String()

@@ -18,6 +18,7 @@ import (
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/repository"
 	"github.com/wherry-run/wherry/serve/task"
+	"github.com/wherry-run/wherry/wasi"
 )
 
 // servedModel is one of wherry serve.
@@ -29,7 +30,9 @@ type servedModel struct {
 	ref           oci.Reference // what it names; zero: no image of the store
 	options       serveOptions
 	backend       []wherry.Option
+	dial          wasi.Dialer // what its programs connect by; nil: nothing
 
+	found  func() *foundImage // gives what was opened to see what it is; nil: nothing was
 	mu     sync.Mutex
 	first  bool          // it was not opened yet
 	tagged digest.Digest // what ref led to when it was opened last
@@ -108,41 +111,49 @@ func (m *servedModel) source() repository.Source {
 func (m *servedModel) open(ctx context.Context) (*repository.Loaded, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	o := m.options
-	if !m.first {
-		o.pull = string(images.PullNever)
-	}
-	tagged := m.resolve(ctx)
-	spec, err := m.app.spec(o.runOptions)
+	f, err := m.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	image, done, err := m.app.openTarget(ctx, m.what, &spec, o.runOptions)
+	loaded, err := m.load(ctx, f.image, f.spec)
 	if err != nil {
-		return nil, err
-	}
-	loaded, err := m.load(ctx, image, spec)
-	if err != nil {
-		done()
+		f.done()
 		return nil, err
 	}
 	closeModel := loaded.Close
 	loaded.Close = func(ctx context.Context) error {
-		defer done()
+		defer f.done()
 		return closeModel(ctx)
 	}
-	if m.first { // it may have been pulled, or built, now
-		tagged = m.resolve(ctx)
-	}
-	m.first, m.tagged = false, tagged
+	m.first, m.tagged = false, f.tagged
 	return loaded, nil
+}
+
+// find opens what the model's name means now, unless that is open already.
+func (m *servedModel) find(ctx context.Context) (*foundImage, error) {
+	if m.found != nil && m.first {
+		if f := m.found(); f != nil {
+			return f, nil
+		}
+	}
+	o := m.options.runOptions
+	if m.first { // it may be pulled, or built: what it is called leads there afterwards
+		return m.app.find(ctx, m.what, o)
+	}
+	o.pull = string(images.PullNever)
+	tagged := m.resolve(ctx)
+	f, err := m.app.find(ctx, m.what, o)
+	if err == nil {
+		f.tagged = tagged
+	}
+	return f, err
 }
 
 // load makes the model and a first instance of it, so that what is wrong with it
 // shows now.
 func (m *servedModel) load(ctx context.Context, image runtime.Image, spec runtime.Spec) (*repository.Loaded, error) {
 	limits := spec.Limits
-	spec.Limits = runtime.Limits{}
+	spec.Limits, spec.Dial = runtime.Limits{}, m.dial
 	n := m.options.schedule.instances
 	batch := repository.Batching{Max: m.options.schedule.batch, Delay: m.options.schedule.batchDelay}
 	if batch.Max == 0 {
@@ -222,16 +233,19 @@ func smallCases(cases []model.Case) []model.Case {
 }
 
 // resolve is what the model's name leads to in the store; "" when it is not there.
-func (m *servedModel) resolve(ctx context.Context) digest.Digest {
-	if m.ref.IsZero() {
+func (m *servedModel) resolve(ctx context.Context) digest.Digest { return m.app.resolved(ctx, m.ref) }
+
+// resolved is what a name leads to in the store; "": nothing.
+func (a *app) resolved(ctx context.Context, ref oci.Reference) digest.Digest {
+	if ref.IsZero() {
 		return ""
 	}
-	s, err := m.app.store(ctx)
+	s, err := a.store(ctx)
 	if err != nil {
 		return ""
 	}
 	defer s.Close()
-	return resolveIn(ctx, s, m.ref)
+	return resolveIn(ctx, s, ref)
 }
 
 func resolveIn(ctx context.Context, s *store.Store, ref oci.Reference) digest.Digest {

@@ -122,21 +122,14 @@ func (a *app) openTracer(ctx context.Context, log *slog.Logger) (*tracing.Tracer
 	return tracing.Open(ctx, tracing.Config{Version: version.Get().Version, Log: log}, a.env)
 }
 
-// observers are what is told of requests, and to be closed after the server.
-func (a *app) observers(ctx context.Context, o guardOptions, c *serve.Config) (end func(), err error) {
+// traced has a server tell of its requests where the environment says who gets that. end is
+// called after the server.
+func (a *app) traced(ctx context.Context, c *serve.Config) (end func(), err error) {
 	p := &c.Operations
-	if p.RequestLog, err = o.openRequestLog(c.Log); err != nil {
-		return nil, err
-	}
-	if p.Tracer, err = a.openTracer(ctx, c.Log); err != nil {
-		closeRequestLog(ctx, p.RequestLog)
-		return nil, err
+	if p.Tracer, err = a.openTracer(ctx, c.Log); err != nil || p.Tracer == nil {
+		return func() {}, err
 	}
 	return func() {
-		closeRequestLog(ctx, p.RequestLog)
-		if p.Tracer == nil {
-			return
-		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()
 		if err := p.Tracer.Close(ctx); err != nil {

@@ -20,6 +20,7 @@ type runServing struct {
 	stop      time.Duration
 	stopSet   bool
 	instances int
+	name      string // by which the model is asked for; "" is the image's
 }
 
 func (o *runServing) flags(f *pflag.FlagSet) {
@@ -45,7 +46,10 @@ func notServed(what string, args []string) error {
 
 // servedWord names what is to be served for wherry serve: what was built of a folder
 // is an image now.
-func servedWord(what string) string {
+func (o runOptions) servedWord(what string) string {
+	if o.serving.name != "" {
+		return o.serving.name + "=" + what
+	}
 	if name, _ := nameOf(what); isPath(what) && name != "" {
 		return name + "=" + folderName(what)
 	}

@@ -14,7 +14,7 @@ import (
 
 // sayServed tells where the models are, and how to ask the first one.
 func (a *app) sayServed(s *serve.Server, models []*servedModel, on *sockets) {
-	url := on.url(on.list[0])
+	urls := on.urls()
 	index := s.Repository().Index()
 	var names []string
 	for _, st := range index {
@@ -24,19 +24,24 @@ func (a *app) sayServed(s *serve.Server, models []*servedModel, on *sockets) {
 		}
 		names = append(names, name)
 	}
-	a.say("%s answers at %s", strings.Join(names, ", "), url)
-	for _, l := range on.list[1:] {
-		a.say("and at %s", on.url(l))
-	}
+	a.sayWhere(strings.Join(names, ", "), urls)
 	for i, st := range index {
 		if st.Name != s.Repository().Default() || !st.Default || st.Signature == nil {
 			continue
 		}
-		line := models[i].askLine(url, st.Signature)
+		line := models[i].askLine(urls[0], st.Signature)
 		if on.keyed {
 			line = strings.Replace(line, "curl ", "curl -H x-api-key:KEY ", 1)
 		}
 		a.say("%s", "  "+line)
+	}
+}
+
+// sayWhere tells where somebody answers.
+func (a *app) sayWhere(who string, urls []string) {
+	a.say("%s answers at %s", who, urls[0])
+	for _, url := range urls[1:] {
+		a.say("and at %s", url)
 	}
 }
 

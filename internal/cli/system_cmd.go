@@ -3,137 +3,216 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
-	"time"
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/places"
+	"github.com/wherry-run/wherry/internal/state"
 	"github.com/wherry-run/wherry/oci/store"
 )
 
 func (a *app) systemCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "system", Short: "Look after the store and the caches"}
-	cmd.AddCommand(a.dfCommand(), a.pruneCommand(), a.systemStartCommand(), a.systemAutostartCommand(), a.eventsCommand())
+	cmd.AddCommand(a.dfCommand(), a.pruneCommand(), a.infoCommand(), a.systemStartCommand(), a.systemAutostartCommand(), a.eventsCommand())
 	return cmd
 }
 
 // usageRow is a line of wherry system df, by Docker's names of the fields.
 // Size is the length of all files, and Disk what they take: memories of snapshots
-// are files with holes.
+// are files with holes. Reclaimable is what prune -a would give back of Size.
 type usageRow struct {
-	Type       string
-	TotalCount string
-	Size       string
-	Disk       string
+	Type        string
+	TotalCount  string
+	Active      string
+	Size        string
+	Reclaimable string
+	Disk        string
 }
 
 func (a *app) dfCommand() *cobra.Command {
 	var format string
+	var verbose bool
 	cmd := &cobra.Command{
-		Use:   "df",
+		Use:   "df [OPTIONS]",
 		Short: "Show how much disk is used",
 		Args:  cobra.NoArgs,
 		RunE: a.onStore(func(ctx context.Context, s *store.Store, _ []string) error {
-			p, err := locate(a.env)
+			d, err := a.diskUse(ctx, s)
 			if err != nil {
 				return err
 			}
-			list, err := s.List(ctx)
+			if verbose {
+				return d.write(a.Out, format)
+			}
+			rows, err := d.rows(ctx, s)
 			if err != nil {
 				return err
 			}
-			usage, err := s.Usage(ctx)
-			if err != nil {
-				return err
-			}
-			modules, err := treeSize(moduleCache(p))
-			if err != nil {
-				return err
-			}
-			records, err := treeSize(filepath.Join(p.Cache, "build"))
-			if err != nil {
-				return err
-			}
-			rows := []usageRow{
-				newUsageRow("Images", len(list), usage.BlobBytes, usage.BlobDisk),
-				newUsageRow("Unpacked files", usage.Files, usage.FileBytes, usage.FileDisk),
-				newUsageRow("Compiled modules", modules.count, modules.bytes, modules.disk),
-				newUsageRow("Build cache", records.count, records.bytes, records.disk),
-			}
-			return ux.List(a.Out, format, []ux.Column{{Heading: "TYPE", Field: "Type"}, {Heading: "TOTAL", Field: "TotalCount"}, {Heading: "SIZE", Field: "Size"}, {Heading: "ON DISK", Field: "Disk"}}, rows)
+			return ux.List(a.Out, format, []ux.Column{{Heading: "TYPE", Field: "Type"}, {Heading: "TOTAL", Field: "TotalCount"}, {Heading: "ACTIVE", Field: "Active"},
+				{Heading: "SIZE", Field: "Size"}, {Heading: "RECLAIMABLE", Field: "Reclaimable"}, {Heading: "ON DISK", Field: "Disk"}}, rows)
 		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "", "Go template, table TEMPLATE, or json")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "list images, containers and volumes one by one")
 	return cmd
 }
 
-func newUsageRow(what string, count int, bytes, disk int64) usageRow {
-	return usageRow{what, fmt.Sprint(count), units.HumanSize(float64(bytes)), units.HumanSize(float64(disk))}
+// diskUse is what takes disk.
+type diskUse struct {
+	places     places.Places
+	images     []images.Summary
+	containers []*state.Container
+	volumes    []state.Volume
+	uppers     map[string]int64    // bytes that containers wrote, by ID
+	filled     map[string]int64    // bytes in volumes, by name
+	users      map[string][]string // containers of volumes
+	used       map[string]int      // containers of images, by the image's ID
 }
 
-// tree is what the files below a folder are together.
-type tree struct {
-	count       int
-	bytes, disk int64
+func (a *app) diskUse(ctx context.Context, s *store.Store) (*diskUse, error) {
+	d := &diskUse{uppers: map[string]int64{}, filled: map[string]int64{}, used: map[string]int{}}
+	var err error
+	if d.places, err = locate(a.env); err != nil {
+		return nil, err
+	}
+	if d.images, err = images.List(ctx, s); err != nil {
+		return nil, err
+	}
+	kept, err := a.containers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.containers, err = kept.List(ctx, nil); err != nil {
+		return nil, err
+	}
+	for _, c := range d.containers {
+		d.uppers[c.ID] = diskOf(kept.Upper(c.ID))
+		d.used[c.Image.ID]++
+	}
+	if d.volumes, err = kept.Volumes(); err != nil {
+		return nil, err
+	}
+	for _, v := range d.volumes {
+		d.filled[v.Name] = diskOf(v.Path)
+	}
+	d.users, err = kept.VolumeUsers(ctx)
+	return d, err
 }
 
-func treeSize(dir string) (t tree, err error) {
+// portion counts things of one type.
+type portion struct {
+	count, active     int
+	bytes, idle, disk int64
+}
+
+func (p *portion) add(active bool, bytes int64) {
+	p.count++
+	p.bytes += bytes
+	if active {
+		p.active++
+	} else {
+		p.idle += bytes
+	}
+}
+
+func (p portion) row(what string) usageRow {
+	free := units.HumanSize(float64(p.idle))
+	if p.bytes > 0 {
+		free += fmt.Sprintf(" (%d%%)", 100*p.idle/p.bytes)
+	}
+	return usageRow{what, fmt.Sprint(p.count), fmt.Sprint(p.active), units.HumanSize(float64(p.bytes)), free, units.HumanSize(float64(p.disk))}
+}
+
+func (d *diskUse) rows(ctx context.Context, s *store.Store) ([]usageRow, error) {
+	usage, err := s.Usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var image, container, volume portion
+	for _, i := range d.images {
+		image.add(d.used[string(i.ID)] > 0, i.Size)
+	}
+	image.bytes, image.disk = usage.BlobBytes, usage.BlobDisk
+	image.idle = min(image.idle, image.bytes) // images share layers
+	for _, c := range d.containers {
+		container.add(c.State.Status.Alive(), d.uppers[c.ID])
+	}
+	for _, v := range d.volumes {
+		volume.add(len(d.users[v.Name]) > 0, d.filled[v.Name])
+	}
+	container.disk, volume.disk = container.bytes, volume.bytes
+	modules, err := treeSize(moduleCache(d.places))
+	if err != nil {
+		return nil, err
+	}
+	records, err := treeSize(filepath.Join(d.places.Cache, "build"))
+	if err != nil {
+		return nil, err
+	}
+	unpacked := portion{count: usage.Files, active: usage.Files, bytes: usage.FileBytes, disk: usage.FileDisk}
+	return []usageRow{
+		image.row("Images"), container.row("Containers"), volume.row("Local Volumes"), unpacked.row("Unpacked files"),
+		modules.row("Compiled modules"), records.row("Build cache"),
+	}, nil
+}
+
+// write lists everything one by one.
+func (d *diskUse) write(w io.Writer, format string) error {
+	type imageRow struct{ Repository, Tag, ID, CreatedSince, Size, Containers string }
+	var pictures []imageRow
+	for _, i := range d.images {
+		pictures = append(pictures, imageRow{i.Repository(), i.Tag(), shortID(string(i.ID)), since(i.Created), fileSize(i.Size), fmt.Sprint(d.used[string(i.ID)])})
+	}
+	var kept []containerRow
+	for _, c := range d.containers {
+		row := newContainerRow(c, false)
+		row.Size = fileSize(d.uppers[c.ID])
+		kept = append(kept, row)
+	}
+	var volumes []volumeRow
+	for _, v := range d.volumes {
+		volumes = append(volumes, volumeRow{Name: v.Name, Links: fmt.Sprint(len(d.users[v.Name])), Size: fileSize(d.filled[v.Name])})
+	}
+	if format != "" {
+		return ux.Object(w, format, struct {
+			Images     []imageRow
+			Containers []containerRow
+			Volumes    []volumeRow
+		}{pictures, kept, volumes})
+	}
+	fmt.Fprint(w, "Images space usage:\n\n")
+	if err := ux.List(w, "", []ux.Column{{Heading: "REPOSITORY", Field: "Repository"}, {Heading: "TAG", Field: "Tag"}, {Heading: "IMAGE ID", Field: "ID"},
+		{Heading: "CREATED", Field: "CreatedSince"}, {Heading: "SIZE", Field: "Size"}, {Heading: "CONTAINERS", Field: "Containers"}}, pictures); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\nContainers space usage:\n\n")
+	if err := ux.List(w, "", []ux.Column{{Heading: "CONTAINER ID", Field: "ID"}, {Heading: "IMAGE", Field: "Image"}, {Heading: "COMMAND", Field: "Command"},
+		{Heading: "LOCAL VOLUMES", Field: "LocalVolumes"}, {Heading: "SIZE", Field: "Size"}, {Heading: "CREATED", Field: "RunningFor"}, {Heading: "STATUS", Field: "Status"}, {Heading: "NAMES", Field: "Names"}}, kept); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\nLocal Volumes space usage:\n\n")
+	return ux.List(w, "", []ux.Column{{Heading: "VOLUME NAME", Field: "Name"}, {Heading: "LINKS", Field: "Links"}, {Heading: "SIZE", Field: "Size"}}, volumes)
+}
+
+func fileSize(n int64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
+
+// treeSize is what the files below a folder are together: all can be made again.
+func treeSize(dir string) (p portion, err error) {
 	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil // what goes away meanwhile does not count
 		}
 		if info, err := d.Info(); err == nil {
-			t.count++
-			t.bytes += info.Size()
-			t.disk += store.OnDisk(info)
+			p.add(false, info.Size())
+			p.disk += store.OnDisk(info)
 		}
 		return nil
 	})
-	return t, err
-}
-
-func (a *app) pruneCommand() *cobra.Command {
-	var all bool
-	cmd := &cobra.Command{
-		Use:   "prune",
-		Short: "Remove images without a name, and what builds and runs left a month ago",
-		Args:  cobra.NoArgs,
-		RunE: a.onStore(func(ctx context.Context, s *store.Store, _ []string) error {
-			p, err := locate(a.env)
-			if err != nil {
-				return err
-			}
-			removed, freed, err := images.Prune(ctx, s, all, images.RemoveOptions{Users: a.users})
-			if err != nil {
-				return err
-			}
-			a.tellRemoved(removed)
-			old := 30 * 24 * time.Hour
-			if all {
-				old = 0
-			}
-			if err := (buildCache{filepath.Join(p.Cache, "build")}).sweep(old); err != nil {
-				return err
-			}
-			rt, err := a.runtime(ctx)
-			if err != nil {
-				return err
-			}
-			defer rt.Close(context.WithoutCancel(ctx))
-			modules, err := rt.Sweep(old)
-			freed += modules
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(a.Out, "Total reclaimed space:", units.HumanSize(float64(freed)))
-			return nil
-		}),
-	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "remove every image, and everything that can be made again")
-	cmd.Flags().BoolP("force", "f", true, "accepted for Docker's sake")
-	return cmd
+	return p, err
 }

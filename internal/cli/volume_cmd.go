@@ -73,46 +73,9 @@ func (a *app) volumeListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls [OPTIONS]", Aliases: []string{"list"}, Short: "List the volumes", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.containers(cmd.Context())
-			if err != nil {
-				return err
-			}
-			users, err := s.VolumeUsers(cmd.Context())
-			if err != nil {
-				return err
-			}
-			keep, err := volumeFilter(filters, users)
-			if err != nil {
-				return err
-			}
-			list, err := s.Volumes()
-			if err != nil {
-				return err
-			}
-			rows := []volumeRow{}
-			for _, v := range list {
-				if !keep(v) {
-					continue
-				}
-				if quiet {
-					fmt.Fprintln(a.Out, v.Name)
-				}
-				row := volumeRow{Driver: "local", Name: v.Name, Mountpoint: v.Path, Scope: "local", Links: fmt.Sprint(len(users[v.Name])), Size: "N/A", labels: v.Labels}
-				if strings.Contains(format, ".Size") {
-					row.Size = units.HumanSizeWithPrecision(float64(diskOf(v.Path)), 3)
-				}
-				var labels []string
-				for k, val := range v.Labels {
-					labels = append(labels, k+"="+val)
-				}
-				slices.Sort(labels)
-				row.Labels = strings.Join(labels, ",")
-				rows = append(rows, row)
-			}
-			if quiet {
-				return nil
-			}
-			return ux.List(a.Out, format, []ux.Column{{Heading: "DRIVER", Field: "Driver"}, {Heading: "VOLUME NAME", Field: "Name"}}, rows)
+			return a.listVolumes(cmd.Context(), quiet, format, func(users map[string][]string) (func(state.Volume) bool, error) {
+				return volumeFilter(filters, users)
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -120,6 +83,50 @@ func (a *app) volumeListCommand() *cobra.Command {
 	f.StringVar(&format, "format", "", "Go template, table TEMPLATE, or json")
 	f.StringArrayVarP(&filters, "filter", "f", nil, "name, label, driver, or dangling=true|false")
 	return cmd
+}
+
+// listVolumes shows the volumes that a filter wants, which is made of who uses each.
+func (a *app) listVolumes(ctx context.Context, quiet bool, format string, filter func(users map[string][]string) (func(state.Volume) bool, error)) error {
+	s, err := a.containers(ctx)
+	if err != nil {
+		return err
+	}
+	users, err := s.VolumeUsers(ctx)
+	if err != nil {
+		return err
+	}
+	keep, err := filter(users)
+	if err != nil {
+		return err
+	}
+	list, err := s.Volumes()
+	if err != nil {
+		return err
+	}
+	rows := []volumeRow{}
+	for _, v := range list {
+		if !keep(v) {
+			continue
+		}
+		if quiet {
+			fmt.Fprintln(a.Out, v.Name)
+		}
+		row := volumeRow{Driver: "local", Name: v.Name, Mountpoint: v.Path, Scope: "local", Links: fmt.Sprint(len(users[v.Name])), Size: "N/A", labels: v.Labels}
+		if strings.Contains(format, ".Size") {
+			row.Size = units.HumanSizeWithPrecision(float64(diskOf(v.Path)), 3)
+		}
+		var labels []string
+		for k, val := range v.Labels {
+			labels = append(labels, k+"="+val)
+		}
+		slices.Sort(labels)
+		row.Labels = strings.Join(labels, ",")
+		rows = append(rows, row)
+	}
+	if quiet {
+		return nil
+	}
+	return ux.List(a.Out, format, []ux.Column{{Heading: "DRIVER", Field: "Driver"}, {Heading: "VOLUME NAME", Field: "Name"}}, rows)
 }
 
 func volumeFilter(filters []string, users map[string][]string) (func(state.Volume) bool, error) {
@@ -196,60 +203,4 @@ func (a *app) volumeRemoveCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "say nothing of those that are not there")
 	return cmd
-}
-
-func (a *app) volumePruneCommand() *cobra.Command {
-	var force, all bool
-	var filters []string
-	cmd := &cobra.Command{
-		Use: "prune [OPTIONS]", Short: "Remove volumes that no container has", Args: cobra.NoArgs,
-		Long: `Remove the volumes without a name that no container has; with -a those that have one, too.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			freed, err := a.pruneVolumes(cmd.Context(), all, filters)
-			if err == nil {
-				fmt.Fprintln(a.Out, "Total reclaimed space:", units.HumanSize(float64(freed)))
-			}
-			return err
-		},
-	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "accepted: nobody is asked here")
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "those with a name, too")
-	cmd.Flags().StringArrayVar(&filters, "filter", nil, "label=NAME[=VALUE] or label!=NAME[=VALUE]")
-	return cmd
-}
-
-func (a *app) pruneVolumes(ctx context.Context, all bool, filters []string) (freed int64, err error) {
-	s, err := a.containers(ctx)
-	if err != nil {
-		return 0, err
-	}
-	keep, err := pruneFilter(filters)
-	if err != nil {
-		return 0, err
-	}
-	list, err := s.Volumes()
-	if err != nil {
-		return 0, err
-	}
-	said := false
-	for _, v := range list {
-		if !all && !v.Anonymous || !keep(v.Created, v.Labels) {
-			continue
-		}
-		size := diskOf(v.Path)
-		err := s.RemoveUnusedVolume(ctx, v.Name)
-		if errors.As(err, new(*state.VolumeInUseError)) {
-			continue
-		}
-		if err != nil {
-			return freed, err
-		}
-		if !said {
-			fmt.Fprintln(a.Out, "Deleted Volumes:")
-			said = true
-		}
-		freed += size
-		fmt.Fprintln(a.Out, v.Name)
-	}
-	return freed, nil
 }

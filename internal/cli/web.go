@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
@@ -24,20 +24,7 @@ func webKind(image runtime.Image, spec runtime.Spec, o runOptions) string {
 	if o.interactive || o.tty || o.stats != "" || o.statsFile != "" || o.recordHotSet != "" {
 		return ""
 	}
-	return web.Kind(image.Config(), commandOf(image, spec))
-}
-
-// commandOf is what a container would run, by Docker's rules.
-func commandOf(image runtime.Image, spec runtime.Spec) []string {
-	c := image.Config()
-	entrypoint, args := c.Entrypoint, c.Cmd
-	if spec.Entrypoint != nil {
-		entrypoint, args = spec.Entrypoint, nil
-	}
-	if spec.Args != nil {
-		args = spec.Args
-	}
-	return append(append([]string{}, entrypoint...), args...)
+	return web.Kind(image.Config(), spec.Command(image.Config()))
 }
 
 // webOptions is what a handler is told of the flags.
@@ -55,48 +42,37 @@ func (a *app) webOptions(spec runtime.Spec, o serveOptions, log *slog.Logger) we
 
 // serveOneWeb is wherry serve for an image that answers HTTP by itself. It tells whether
 // that is what was named.
-func (a *app) serveOneWeb(ctx context.Context, words []string, o serveOptions) (bool, error) {
+func (a *app) serveOneWeb(ctx context.Context, words []string, p *preparedServer) (bool, error) {
 	if len(words) != 1 || strings.Contains(words[0], "=") {
 		return false, nil
 	}
-	spec, err := a.spec(o.runOptions)
+	name, _, _, err := splitServed(words[0])
 	if err != nil {
 		return true, err
 	}
-	image, done, err := a.openTarget(ctx, words[0], &spec, o.runOptions)
-	if err != nil { // which the server of models says as well, after what is wrong with the flags
-		return false, nil
+	f, err := a.find(ctx, words[0], p.options.runOptions)
+	if err != nil {
+		return true, fmt.Errorf("load model %s: %w", name, err)
 	}
-	defer done()
-	kind := webKind(image, spec, o.runOptions)
+	kind := webKind(f.image, f.spec, p.options.runOptions)
 	if kind == "" {
+		p.found = f // it is a model then, and open
 		return false, nil
 	}
-	return true, a.serveWeb(ctx, words[0], image, spec, kind, o)
+	defer f.done()
+	return true, a.serveWeb(ctx, words[0], f.image, f.spec, kind, p)
 }
 
 // serveWeb serves an image that answers HTTP, until the process is asked to end.
-func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, spec runtime.Spec, kind string, o serveOptions) error {
-	addresses, err := parsePublish(o.publish)
-	if err != nil {
-		return err
-	}
+func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, spec runtime.Spec, kind string, p *preparedServer) error {
+	o, c, on := p.options, p.config, p.on
 	log := slog.New(slog.NewTextHandler(a.unheard(a.Err), nil))
-	c, on := serve.Config{Log: log}, serve.ListenConfig{Grace: grace(o.stop)}
-	if err := a.guarded(o.guard, addresses, &c, &on); err != nil {
-		return err
-	}
-	listeners, err := listen(ctx, addresses)
-	if err != nil {
-		return err
-	}
-	defer listeners.close()
-	names, leave, err := a.inside(ctx, o.runOptions, listeners)
+	listeners, leave, err := a.reachable(ctx, o.runOptions, p.addresses, &c.Guard)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	c.Guard.Hosts = known(c.Guard.Hosts, addresses, names)
+	spec.Dial = listeners.dialer()
 	rt, err := a.runtime(ctx)
 	if err != nil {
 		return err
@@ -106,7 +82,8 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 	if err != nil {
 		return a.unserved(err)
 	}
-	defer h.Close(context.WithoutCancel(ctx))
+	live := web.NewLive(h)
+	defer live.Close(context.WithoutCancel(ctx))
 	defer collectLess()()
 	a.compiling.hush()
 	a.talk().Clear()
@@ -114,18 +91,53 @@ func (a *app) serveWeb(ctx context.Context, what string, image runtime.Image, sp
 	c.Guard.AnyPage, c.Guard.Strict = true, false
 	c.Guard.MaxBodies = -1 // they are passed on as they come, and not kept
 	c.Guard.Refuse = refuseWeb
+	on.Small = kind != oci.WebStatic
 	listeners.tls = on.TLS != nil
 	name, _ := nameOf(what)
-	a.say("%s answers at %s", name, listeners.url(listeners.list[0]))
-	for _, l := range listeners.list[1:len(addresses)] {
-		a.say("and at %s", listeners.url(l))
+	a.sayWhere(name, listeners.urls())
+	packages, err := a.importedPackages(rt, spec, log)
+	if err != nil {
+		return err
 	}
-	a.kept.serving(listeners.list[:len(addresses)])
-	err = serve.Handle(ctx, guard.Wrap(h, c.Guard), on, log, listeners.list...)
-	if errors.Is(err, serve.ErrGrace) {
-		return &hinted{err, "--stop-timeout gives them longer"}
+	serving, stop := context.WithCancel(ctx)
+	defer packages.under.Wait()
+	defer stop()
+	reload := a.reloading(serving, rt, live, packages, kind, a.webOptions(spec, o, log))
+	a.kept.reloads(reload)
+	a.watched.serving(serving, kind, reload)
+	a.kept.serving(listeners.ofMachine())
+	return drained(serve.Handle(ctx, guard.Wrap(live, c.Guard), on, log, listeners.list...))
+}
+
+// reloading has live answer by another image.
+func (a *app) reloading(ctx context.Context, rt *runtime.Runtime, live *web.Live, packages *importedPackages, kind string, o web.Options) reloading {
+	opens := func(image runtime.Image) func(context.Context) (*web.Handler, error) { // it lives as long as the server
+		return func(context.Context) (*web.Handler, error) { return web.Open(ctx, rt, image, packages.spec, kind, o) }
 	}
-	return err
+	return func(asking context.Context, image runtime.Image, foresee bool, done func()) error {
+		if foresee {
+			defer done()
+			image, err := packages.prepare(asking, image)
+			if err != nil {
+				return err
+			}
+			return live.Foresee(context.WithoutCancel(asking), opens(image))
+		}
+		held := &heldImage{Image: image, done: done}
+		release := held.hold()
+		over, stale := packages.over(image)
+		if stale {
+			defer packages.prepareAgain(ctx, image, held.hold())
+		}
+		began := time.Now()
+		return a.unserved(live.Replace(context.WithoutCancel(asking), func(ctx context.Context) (*web.Handler, error) {
+			h, err := opens(over)(ctx)
+			if err == nil {
+				o.Log.Info("the application was reloaded", "began", h.Began, "ms", time.Since(began).Milliseconds())
+			}
+			return h, err
+		}, release))
+	}
 }
 
 // refuseWeb turns a request away in a way that is for people.

@@ -57,6 +57,7 @@ type code struct {
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache // nil in memory-only mode
 	compiled wazero.CompiledModule
+	machine  []byte // its machine code, see ShareCode; nil: it is not known where that lies
 	config   wazero.ModuleConfig
 	outline  *outline
 	names    []byte

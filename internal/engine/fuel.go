@@ -46,7 +46,8 @@ type meter struct {
 	hook    Meter             // may be nil
 	slice   int64             // what the counter was set to last
 	length  int64             // how long a slice should be
-	resumed time.Time
+	began   time.Time         // when the instance was made
+	resumed time.Duration     // when the slice began, since then
 }
 
 // spend says what was used since the counter was set.
@@ -62,12 +63,12 @@ func (m *meter) spend() uint64 {
 func (m *meter) fill(grant uint64) {
 	m.slice = int64(min(uint64(m.length), grant)) // the guest yields below zero
 	m.counter.Set(uint64(m.slice))
-	m.resumed = time.Now()
+	m.resumed = time.Since(m.began)
 }
 
 // pace adapts the length of a slice to how long the last one took.
 func (m *meter) pace() {
-	took := time.Since(m.resumed)
+	took := time.Since(m.began) - m.resumed
 	switch {
 	case took > sliceTooLong:
 		m.length /= 4

@@ -60,11 +60,11 @@ type Instance struct {
 	// What follows belongs to the goroutine that runs the call.
 	mod     api.Module
 	pending api.MutableGlobal
-	parts   map[uint32]loadedPart     // groups that are loaded
-	loading time.Duration             // how long that took
-	idle    map[string][]api.Function // functions that are not running
-	cause   error                     // why the guest is being unwound
-	nested  int                       // calls of the guest from host functions, one in the other
+	parts   map[uint32]loadedPart // groups that are loaded
+	loading time.Duration         // how long that took
+	exports map[string]*functions // that were called
+	cause   error                 // why the guest is being unwound
+	nested  int                   // calls of the guest from host functions, one in the other
 	pages   pages
 
 	mu      sync.Mutex
@@ -108,7 +108,7 @@ func (e *Engine) Instantiate(ctx context.Context, m *Module, c InstanceConfig) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	i := &Instance{code: m.code, idle: map[string][]api.Function{}, meter: meter{hook: c.Meter, length: firstSlice}}
+	i := &Instance{code: m.code, exports: map[string]*functions{}, meter: meter{hook: c.Meter, length: firstSlice, began: time.Now()}}
 	i.guest.instance = i
 	var err error
 	if i.table, err = bindImports(m.code, c); err != nil {
@@ -225,26 +225,39 @@ func (i *Instance) leave() {
 
 // Call calls an exported function. It returns *ExitError when the guest exits, with code 0 too, *Trap when it traps,
 // the context's error when ctx ends first, and the error that a host function or the Meter failed with.
-func (i *Instance) Call(ctx context.Context, name string, args ...uint64) ([]uint64, error) {
+func (i *Instance) Call(ctx context.Context, name string, args ...uint64) (results []uint64, err error) {
+	err = i.Together(ctx, func(call Calling) error {
+		results, err = call(name, args...)
+		return err
+	})
+	return results, err
+}
+
+// Calling calls an exported function, as Instance.Call does.
+type Calling func(name string, args ...uint64) ([]uint64, error)
+
+// Together makes several calls as one: the books are opened and closed once for all of them, and each goes on with the
+// fuel of the one before. do makes no more calls after one that failed.
+func (i *Instance) Together(ctx context.Context, do func(call Calling) error) error {
 	if err := contextError(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	c, err := i.enter(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer i.leave()
 	if err := i.begin(c); err != nil {
-		return nil, err
+		return err
 	}
 	i.prefault()
 	if i.mem != nil {
 		i.mem.own.used()
 	}
-	results, err := i.invoke(c, name, args)
+	err = do(func(name string, args ...uint64) ([]uint64, error) { return i.invoke(c, name, args) })
 	i.settle(c)
 	i.pages.fine = succeeded(err)
-	return results, err
+	return err
 }
 
 // succeeded tells of a call's error that it is none, or the guest's own good end.
@@ -258,30 +271,47 @@ func succeeded(err error) bool {
 
 // invoke runs one function, outermost or not.
 func (i *Instance) invoke(ctx context.Context, name string, args []uint64) ([]uint64, error) {
-	f, ok := i.take(name)
-	if !ok {
+	e := i.exported(name)
+	if e == nil {
 		return nil, &NoFunctionError{Name: name}
 	}
+	f := e.take(i.mod, name)
 	results, err := f.Call(ctx, args...)
 	if err = i.failure(err); err != nil {
 		return nil, err // f may hold on to the large stack of a recursion: it is left to the collector
 	}
-	i.idle[name] = append(i.idle[name], f)
+	e.idle = append(e.idle, f)
 	if err := i.uncaught(); err != nil {
 		return nil, err
 	}
 	return results, nil
 }
 
-// take gives a function that is not running: wazero's functions own a stack, so a nested call of one needs another.
-func (i *Instance) take(name string) (api.Function, bool) {
-	if list := i.idle[name]; len(list) > 0 {
-		f := list[len(list)-1]
-		i.idle[name] = list[:len(list)-1]
-		return f, true
+// functions are those of wazero for one export that are not running: each owns a stack, so a nested call needs another.
+type functions struct{ idle []api.Function }
+
+// exported is what there is for an export; nil when there is none.
+func (i *Instance) exported(name string) *functions {
+	if e := i.exports[name]; e != nil {
+		return e
 	}
 	f := i.mod.ExportedFunction(name)
-	return f, f != nil
+	if f == nil {
+		return nil
+	}
+	e := &functions{[]api.Function{f}}
+	i.exports[name] = e
+	return e
+}
+
+// take gives one that is not running.
+func (e *functions) take(m api.Module, name string) api.Function {
+	if n := len(e.idle); n > 0 {
+		f := e.idle[n-1]
+		e.idle = e.idle[:n-1]
+		return f
+	}
+	return m.ExportedFunction(name)
 }
 
 // uncaught turns an exception that nothing caught into a trap.
@@ -387,7 +417,7 @@ func (i *Instance) free() {
 	if i.mod != nil {
 		_ = i.mod.Close(i.code.engine.life)
 	}
-	i.idle = nil
+	i.exports = nil
 	if i.mem != nil {
 		i.learn()
 		i.mem.release()

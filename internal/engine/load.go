@@ -409,6 +409,7 @@ func (c *code) compile(ctx context.Context, bin []byte) (err error) {
 	if c.compiled, c.unkept, err = c.compileModule(ctx, bin, c.outline.CodeBytes); err != nil {
 		return err
 	}
+	c.machine = machineOf(c.compiled)
 	if c.shims, err = link(ctx, c.runtime, c.outline); err != nil {
 		return &InvalidModuleError{Err: err}
 	}

@@ -95,13 +95,16 @@ const partRows = 128
 
 // parts cuts a product into parts between which there are ticks. The rows of
 // one part stay in the second cache while all columns pass, the columns of one
-// tile in the first.
-func (g *gemm[T]) parts(m, n, k int, do func(i, rows, j, columns int) error) error {
-	height := max(1, partRows/g.rows()) * g.rows()
-	if fits := g.chunk / (k * g.columns()) / g.rows() * g.rows(); height > fits {
+// tile in the first. A part that several cores do is that much larger.
+func (g *gemm[T]) parts(m, n, k, cores int, do func(i, rows, j, columns int) error) error {
+	height, chunk := max(1, partRows/g.rows())*g.rows(), g.chunk
+	if fits := chunk / (k * g.columns()) / g.rows() * g.rows(); height > fits {
 		height = max(g.rows(), fits)
 	}
-	width := max(1, g.chunk/(k*min(m, height))/g.columns()) * g.columns()
+	if cores > 1 {
+		chunk *= 2 * cores
+	}
+	width := max(1, chunk/(k*min(m, height))/g.columns()) * g.columns()
 	for i := 0; i < m; i += height {
 		for j := 0; j < n; j += width {
 			if err := do(i, min(height, m-i), j, min(width, n-j)); err != nil {

@@ -2,10 +2,13 @@ package hostmath
 
 import "unsafe"
 
-// goUnits computes with what every processor has.
-func goUnits() (*gemm32, *gemm[float64]) {
+// goTools computes with what every processor has.
+func goTools() tools {
 	wide := goGemm[float64]()
-	return &gemm32{gemm: goGemm[float32](), runs: goRuns(), cuts: goCut, taps: goTaps, copies: goRows(1), halves: goRows(2)}, &wide
+	return tools{
+		gemm:   &gemm32{gemm: goGemm[float32](), runs: goRuns(), cuts: goCut, taps: goTaps, copies: goRows(1), halves: goRows(2)},
+		gemm64: &wide,
+	}
 }
 
 // goGemm has tiles without vector units, which the others are held against.

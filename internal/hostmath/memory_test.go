@@ -37,6 +37,21 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// TestFree: of the memory of a call nothing large is kept for others, who were not charged
+// for it.
+func TestFree(t *testing.T) {
+	for count, kept := range map[int]bool{packed: true, mostKept: true, mostKept + 1: false, 1 << 22: false} {
+		w, l := new(work), &ledger{room: 1 << 30}
+		if hold[float64](w, l, count) == nil {
+			t.Fatal("there is room")
+		}
+		w.release(l)
+		if w.free(); (w.buffer != nil) != kept {
+			t.Errorf("of %d numbers %d are kept", count, len(w.buffer))
+		}
+	}
+}
+
 // TestDigests: a constant that is no digest pins nothing, and is seen here.
 func TestDigests(t *testing.T) {
 	var none [32]byte

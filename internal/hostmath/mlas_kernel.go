@@ -28,7 +28,7 @@ func (s *Set) mlasKernel(env Env, stack []uint64, add bool) (bool, error) {
 		k: int(k), lda: int(uint32(stack[6])), step: panel, next: int(k) * panel, ldc: int(uint32(stack[7])),
 		add: add, alpha: math.Float32frombits(uint32(stack[8])), overhang: overhang[float32](w),
 	}
-	err := s.gemm.parts(int(m), int(n), int(k), func(i, rows, j, columns int) error {
+	err := s.gemm.parts(int(m), int(n), int(k), 1, func(i, rows, j, columns int) error {
 		mem := env.Memory()
 		p.a, p.b, p.c = a.view(mem), b.view(mem), c.view(mem)
 		s.gemm.rectangle(&p, i, rows, j, columns)

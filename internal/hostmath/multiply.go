@@ -59,6 +59,10 @@ func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) 
 		defer w.release(env)
 	}
 	r := slabs[T]{gemm: g, env: env, task: t, w: w, packed: buffer[:deep*wide], lifted: buffer[deep*wide:]}
+	if t.m > g.rows() && (t.into != nil || t.apart()) { // else what is found would depend on who is first
+		r.crew = newCrew(env, uint64(t.m)*uint64(t.n)*uint64(t.k))
+		defer r.crew.end()
+	}
 	if err := r.scale(); err != nil {
 		return true, err
 	}
@@ -72,6 +76,14 @@ func multiply[T number](g *gemm[T], env Env, w *work, t *task[T]) (bool, error) 
 	return true, nil
 }
 
+// apart says whether C is nowhere where A is.
+func (t *task[T]) apart() bool {
+	if t.lift != nil {
+		return !overlap(t.a, t.c)
+	}
+	return disjoint(t.a, t.k, t.lda, t.c, t.n, t.ldc)
+}
+
 // A slabs is a task that is being done.
 type slabs[T number] struct {
 	gemm   *gemm[T]
@@ -80,6 +92,7 @@ type slabs[T number] struct {
 	w      *work
 	packed []T
 	lifted []T
+	crew   *crew // nil for none
 }
 
 // scale multiplies C by beta where a product is not just put there or added.
@@ -88,20 +101,7 @@ func (r *slabs[T]) scale() error {
 	if t.beta == 0 || t.beta == 1 {
 		return nil
 	}
-	rows := max(1, r.gemm.chunk/8/t.n)
-	for i := 0; i < t.m; i += rows {
-		c, height := t.c.view(r.env.Memory()), min(rows, t.m-i)
-		for y := i; y < i+height; y++ {
-			row := c[y*t.ldc:][:t.n]
-			for x := range row {
-				row[x] *= t.beta
-			}
-		}
-		if err := r.env.Tick(uint64(height) * uint64(t.n)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return times(r.env, r.gemm.chunk, t.c, t.m, t.n, t.ldc, t.beta)
 }
 
 // fewRows is of how many rows a product is for which B is read where it is: to
@@ -134,7 +134,7 @@ func (r *slabs[T]) columns(p *product[T], k, deep, j, wide int, b func(mem []byt
 	t := r.task
 	p.k, p.lda, p.ldc, p.alpha, p.overhang = deep, t.lda, t.ldc, t.alpha, overhang[T](r.w)
 	p.add = k > 0 || t.beta != 0
-	return r.gemm.parts(t.m, wide, deep, func(i, rows, column, columns int) error {
+	return r.gemm.parts(t.m, wide, deep, r.crew.cores(), func(i, rows, column, columns int) error {
 		mem := r.env.Memory()
 		c, a := t.into, t.a.view(mem)
 		if c == nil {
@@ -149,11 +149,36 @@ func (r *slabs[T]) columns(p *product[T], k, deep, j, wide int, b func(mem []byt
 		} else {
 			p.a = a[i*t.lda+k:]
 		}
-		r.gemm.rectangle(p, 0, rows, column, columns)
+		r.rectangle(p, rows, column, columns)
 		if t.finish != nil && k+deep == t.k {
 			t.finish(c, i, rows, j+column, columns)
 		}
 		return r.env.Tick(uint64(rows) * uint64(columns) * uint64(deep))
+	})
+}
+
+// rectangle computes a part of C, each member of a crew some rows: the sum of an
+// element does not depend on which others are computed with it.
+func (r *slabs[T]) rectangle(p *product[T], rows, column, columns int) {
+	tall := r.gemm.rows()
+	cores := r.crew.cores()
+	each := ((rows+cores-1)/cores + tall - 1) / tall * tall
+	if r.crew == nil || each >= rows {
+		r.gemm.rectangle(p, 0, rows, column, columns)
+		return
+	}
+	r.crew.share(func(member int) {
+		from := member * each
+		if from >= rows {
+			return
+		}
+		q, w := *p, r.w
+		if member > 0 {
+			w = newWork()
+			defer w.free()
+			q.overhang = overhang[T](w)
+		}
+		r.gemm.rectangle(&q, from, min(each, rows-from), column, columns)
 	})
 }
 

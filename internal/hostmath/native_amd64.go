@@ -14,19 +14,28 @@ func native() (names []string) {
 }
 
 // units returns what the sets compute with.
-func units(name string) (*gemm32, *gemm[float64]) {
+func units(name string) tools {
 	const chunk = 1 << 22
 	switch name {
 	case AVX512:
-		return &gemm32{
-			gemm: gemm[float32]{avx512Tiles(), chunk}, runs: avx512Runs(),
-			cuts: avx512Cut, taps: avx512Taps, copies: avx2Rows, halves: avx2Halves,
-		}, &gemm[float64]{avx512Wides(), chunk / 2}
+		return tools{
+			gemm: &gemm32{
+				gemm: gemm[float32]{avx512Tiles(), chunk}, runs: avx512Runs(),
+				cuts: avx512Cut, taps: avx512Taps, copies: avx2Rows, halves: avx2Halves,
+			},
+			gemm64: &gemm[float64]{avx512Wides(), chunk / 2},
+			sort32: sorter[int32]{avx512Split32, avx512Rank32},
+			sort64: sorter[int64]{avx512Split64, avx512Rank64},
+			loops:  loops64{avx512Exp, avx512Log, avx512Tanh},
+		}
 	case AVX2:
-		return &gemm32{
-			gemm: gemm[float32]{avx2Tiles(), chunk}, runs: avx2Runs(),
-			cuts: avx2Cut, taps: avx2Taps, copies: avx2Rows, halves: avx2Halves,
-		}, &gemm[float64]{avx2Wides(), chunk / 2}
+		return tools{
+			gemm: &gemm32{
+				gemm: gemm[float32]{avx2Tiles(), chunk}, runs: avx2Runs(),
+				cuts: avx2Cut, taps: avx2Taps, copies: avx2Rows, halves: avx2Halves,
+			},
+			gemm64: &gemm[float64]{avx2Wides(), chunk / 2},
+		}
 	}
-	return goUnits()
+	return goTools()
 }

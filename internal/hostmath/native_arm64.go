@@ -11,13 +11,16 @@ func native() []string {
 }
 
 // units returns what the sets compute with.
-func units(name string) (*gemm32, *gemm[float64]) {
+func units(name string) tools {
 	const chunk = 1 << 21
 	if name == NEON {
-		return &gemm32{
-			gemm: gemm[float32]{neonTiles(), chunk}, runs: neonRuns(),
-			cuts: neonCut, taps: neonTaps, copies: neonRows, halves: neonHalves,
-		}, &gemm[float64]{neonWides(), chunk / 2}
+		return tools{
+			gemm: &gemm32{
+				gemm: gemm[float32]{neonTiles(), chunk}, runs: neonRuns(),
+				cuts: neonCut, taps: neonTaps, copies: neonRows, halves: neonHalves,
+			},
+			gemm64: &gemm[float64]{neonWides(), chunk / 2},
+		}
 	}
-	return goUnits()
+	return goTools()
 }

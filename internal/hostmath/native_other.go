@@ -6,4 +6,4 @@ package hostmath
 func native() []string { return nil }
 
 // units returns what the sets compute with.
-func units(string) (*gemm32, *gemm[float64]) { return goUnits() }
+func units(string) tools { return goTools() }

@@ -23,7 +23,12 @@ func (a *blasArgs) most(offsets ...int) (most uint32) {
 	return most
 }
 
-func blasArgsAt(mem []byte, address uint32) (a blasArgs, ok bool) {
+// blasArgsOf reads those of a driver that is asked for the whole, not for a range.
+func blasArgsOf(mem []byte, stack []uint64) (a blasArgs, ok bool) {
+	if len(stack) < 6 || uint32(stack[1]) != 0 || uint32(stack[2]) != 0 {
+		return a, false
+	}
+	address := uint32(stack[0])
 	if at := (area[float32]{address, argsSize / 4}); !at.in(mem) {
 		return a, false
 	}
@@ -51,11 +56,8 @@ func scalar[T number](mem []byte, address uint32, without T) (T, bool) {
 // and for numbers that are not there, the guest's own is used.
 func driver[T number](do func(env Env, a blasArgs, alpha, beta T) (bool, error)) Func {
 	return func(env Env, stack []uint64) (bool, error) {
-		if len(stack) < 6 || uint32(stack[1]) != 0 || uint32(stack[2]) != 0 {
-			return false, nil
-		}
 		mem := env.Memory()
-		a, ok := blasArgsAt(mem, uint32(stack[0]))
+		a, ok := blasArgsOf(mem, stack)
 		if !ok {
 			return false, nil
 		}

@@ -80,7 +80,7 @@ func (c *planar) columns(j, columns int) error {
 	m, k, gemm := c.planes.filters, c.planes.k, c.set.gemm
 	for from := 0; from < k; from += depth {
 		deep := min(depth, k-from)
-		err := gemm.parts(m, columns, deep, func(i, rows, x, width int) error {
+		err := gemm.parts(m, columns, deep, 1, func(i, rows, x, width int) error {
 			filter := c.filter.view(c.env.Memory())
 			c.rectangle(filter[i*k+from:], deep, from, i, rows, j, x, width)
 			return c.env.Tick(uint64(rows) * uint64(width) * uint64(deep))

@@ -27,10 +27,18 @@ const (
 
 // A Set is the kernels of one kind of processor. It does not change.
 type Set struct {
-	name   string
+	name string
+	tools
+	funcs map[string]Func
+}
+
+// tools are what the kernels of a set compute with.
+type tools struct {
 	gemm   *gemm32
 	gemm64 *gemm[float64]
-	funcs  map[string]Func
+	sort32 sorter[int32]
+	sort64 sorter[int64]
+	loops  loops64
 }
 
 // Name returns the name of the set.
@@ -63,8 +71,7 @@ func Select(name string) (*Set, error) {
 }
 
 func newSet(name string) *Set {
-	s := &Set{name: name}
-	s.gemm, s.gemm64 = units(name)
+	s := &Set{name: name, tools: units(name)}
 	s.funcs = map[string]Func{
 		mlasKernelAdd:  func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, true) },
 		mlasKernelZero: func(env Env, stack []uint64) (bool, error) { return s.mlasKernel(env, stack, false) },
@@ -75,6 +82,9 @@ func newSet(name string) *Set {
 	}
 	addBLAS(s.funcs, "openblas.s", &s.gemm.gemm)
 	addBLAS(s.funcs, "openblas.d", s.gemm64)
+	addSorts[int32, float32](s.funcs, "32", &s.sort32)
+	addSorts[int64, float64](s.funcs, "64", &s.sort64)
+	s.addLoops(wasiPythonExp, wasiPythonLog)
 	return s
 }
 
@@ -83,6 +93,11 @@ func newSet(name string) *Set {
 // triangle is meant.
 func addBLAS[T number](funcs map[string]Func, prefix string, g *gemm[T]) {
 	funcs[prefix+"gemm-kernel"] = blasKernel(g)
+	funcs[prefix+"getrf"] = blasGetrf(g)
+	for kind := range 16 { // side, exchange, triangle, diagonal, as OpenBLAS counts them
+		name := string([]byte{"lr"[kind>>3&1], "nt"[kind>>2&1], "ul"[kind>>1&1], "un"[kind&1]})
+		funcs[prefix+"trsm-"+name] = blasTrsm(g, name[0] == 'r', name[1] == 't', name[2] == 'l', name[3] == 'u')
+	}
 	for _, t := range []bool{false, true} {
 		funcs[prefix+"gemv-"+letter(t)] = blasGemv(g, t)
 		funcs[prefix+"syrk-u"+letter(t)] = blasSyrk(g, false, t)
@@ -91,6 +106,21 @@ func addBLAS[T number](funcs map[string]Func, prefix string, g *gemm[T]) {
 			funcs[prefix+"gemm-"+letter(t)+letter(u)] = blasGemm(g, t, u)
 		}
 	}
+}
+
+// addSorts adds the sorts of numbers of one size.
+func addSorts[K key, T number](funcs map[string]Func, bits string, s *sorter[K]) {
+	for kind, letter := range []string{signed: "i", unsigned: "u", floating: "f"} {
+		funcs["numpy.sort-"+letter+bits] = numpySort[K, T](s, kind)
+	}
+}
+
+// addLoops adds the loops over numbers, of functions whose tables are at these
+// addresses.
+func (s *Set) addLoops(exp, log uint32) {
+	s.funcs["numpy.exp-f64"] = numpyLoop(function64{oneExp, s.loops.exp, area[float64]{exp, expSize}, expWork})
+	s.funcs["numpy.log-f64"] = numpyLoop(function64{oneLog, s.loops.log, area[float64]{log, logSize}, logWork})
+	s.funcs["numpy.tanh-f64"] = numpyLoop(function64{oneTanh, s.loops.tanh, area[float64]{}, tanhWork})
 }
 
 func letter(exchanged bool) string {

@@ -230,6 +230,28 @@ func avx512Cut(n int, list unsafe.Pointer, bias, low, high float32)
 //go:noescape
 func avx512Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
+// avx512Split64 writes the numbers below a pivot to one place, the others to another, and counts the first.
+// Behind either it may write as many bytes as a register has; the first place may be where the numbers are.
+//
+//go:noescape
+func avx512Split64(n int, from, low, high unsafe.Pointer, pivot int64) (lows int)
+
+// avx512Rank64 sorts up to 32 numbers.
+//
+//go:noescape
+func avx512Rank64(n int, list unsafe.Pointer)
+
+// avx512Split32 writes the numbers below a pivot to one place, the others to another, and counts the first.
+// Behind either it may write as many bytes as a register has; the first place may be where the numbers are.
+//
+//go:noescape
+func avx512Split32(n int, from, low, high unsafe.Pointer, pivot int32) (lows int)
+
+// avx512Rank32 sorts up to 64 numbers.
+//
+//go:noescape
+func avx512Rank32(n int, list unsafe.Pointer)
+
 // avx512Tiles are by their width in panels, less one, and by their rows.
 func avx512Tiles() [][]tile[float32] {
 	return [][]tile[float32]{

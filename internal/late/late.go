@@ -72,10 +72,11 @@ func (c *Context) current() context.Context {
 	return c.parent
 }
 
-// Cancel is a context.CancelCauseFunc.
+// Cancel is a context.CancelCauseFunc. Without a cause it is how calls end, and whether
+// something else ended before is not looked at.
 func (c *Context) Cancel(cause error) {
 	c.mu.Lock()
-	if c.inner == nil && !c.over && c.parent.Err() == nil {
+	if c.inner == nil && !c.over && (cause == nil || c.parent.Err() == nil) {
 		c.over, c.cause = true, cause
 		if c.ended() {
 			c.cause = context.Cause(c.life)

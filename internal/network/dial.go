@@ -310,6 +310,7 @@ func (e *Endpoint) LookupNetIP(ctx context.Context, network, name string) ([]net
 		return []netip.Addr{h.addr}, nil
 	}
 	if h.name == "localhost" {
+		e.known.add(localhost, h.name)
 		return []netip.Addr{localhost}, nil
 	}
 	if e.socket != nil {

@@ -357,25 +357,12 @@ func (e *Endpoint) Close() error {
 	var errs []error
 	if e.socket != nil {
 		e.store.unregister(e)
-		errs = append(errs, e.leave(), e.socket.Close())
+		errs = append(errs, e.store.forget(e.config.ID), e.socket.Close())
 	}
 	for _, l := range e.published {
 		errs = append(errs, l.Close())
 	}
 	e.serving.Wait()
-	return errors.Join(errs...)
-}
-
-// leave takes the container out of all networks.
-func (e *Endpoint) leave() error {
-	all, err := e.store.List()
-	if err != nil {
-		return err
-	}
-	errs := []error{removeFile(e.store.endpointFile(e.config.ID))}
-	for _, n := range all {
-		errs = append(errs, removeFile(e.store.memberFile(n.ID, e.config.ID)))
-	}
 	return errors.Join(errs...)
 }
 

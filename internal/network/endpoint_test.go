@@ -377,7 +377,7 @@ func TestWaitsEnd(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if err := errors.Join(l.Close(), b.Close(), a.Close()); err != nil || time.Since(began) > 5*time.Second {
+	if err := errors.Join(l.Close(), b.Close(), a.Close()); err != nil || time.Since(began) > 20*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 	for _, c := range open {

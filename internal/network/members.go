@@ -201,7 +201,7 @@ func (s *Store) Connect(ctx context.Context, name string, m Member) (Member, err
 		return m, fmt.Errorf("container %s is in network %s already", m.Name, n.Name)
 	}
 	if m.Socket = s.socketOf(ctx, m.ID); m.Socket == "" {
-		return m, fmt.Errorf("connect to network %s: container %s %w", n.Name, m.Name, ErrNotRunning)
+		return m, fmt.Errorf("connect to network %s: container %s: %w", n.Name, m.Name, ErrNotRunning)
 	}
 	m, err = s.join(ctx, n, m)
 	if err != nil {
@@ -247,6 +247,51 @@ func (s *Store) Disconnect(ctx context.Context, name, id string) error {
 	return err
 }
 
+// Forget removes what is left of a container whose process was killed. One that takes
+// connections is left alone.
+func (s *Store) Forget(ctx context.Context, id string) error {
+	if !isID(id) {
+		return fmt.Errorf("forget container: %.80q is no container's ID", id)
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.sweepDrafts()
+	if s.socketOf(ctx, id) != "" {
+		return nil
+	}
+	var errs []error
+	for _, at := range local.Addresses(filepath.Join(s.dir, runDir), id) {
+		errs = append(errs, local.Remove(at))
+	}
+	return errors.Join(append(errs, s.forget(id))...)
+}
+
+// forget removes a container's files.
+func (s *Store) forget(id string) error {
+	all, err := s.List()
+	if err != nil {
+		return err
+	}
+	errs := []error{removeFile(s.endpointFile(id))}
+	for _, n := range all {
+		errs = append(errs, removeFile(s.memberFile(n.ID, id)))
+	}
+	return errors.Join(errs...)
+}
+
+// sweepDrafts removes what a process was writing when it was killed. The store is locked:
+// nobody writes now.
+func (s *Store) sweepDrafts() {
+	drafts, _ := filepath.Glob(filepath.Join(s.dir, endpointsDir, draftPattern))
+	members, _ := filepath.Glob(filepath.Join(s.dir, "*", membersDir, draftPattern))
+	for _, name := range append(drafts, members...) {
+		_ = os.Remove(name)
+	}
+}
+
 // Running finds a container that takes connections, by its name or the beginning of
 // its ID.
 func (s *Store) Running(ctx context.Context, name string) (Member, error) {
@@ -267,13 +312,7 @@ func (s *Store) Running(ctx context.Context, name string) (Member, error) {
 			}
 		}
 	}
-	switch len(found) {
-	case 0:
-		return Member{}, fmt.Errorf("container %.80s %w", name, ErrNotRunning)
-	case 1:
-		return found[0], nil
-	}
-	return Member{}, fmt.Errorf("container %.80s: %d of them begin so", name, len(found))
+	return only(found, "container", name, ErrNotRunning)
 }
 
 // FindMember finds a container in a network by a name or the beginning of its ID.

@@ -51,7 +51,7 @@ func ParsePublish(text string) ([]Port, error) {
 		case "tcp":
 			rest = cut
 		case "udp", "sctp":
-			return bad("only TCP is published")
+			return bad("only TCP is published: a program here hears datagrams of those alone that it has sent some to")
 		default:
 			return bad("%q is no protocol", proto)
 		}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/wherry-run/wherry/internal/places"
 )
 
 // The names that stand for something else than a network.
@@ -44,7 +46,7 @@ var (
 	// ErrNotFound is a network that there is not.
 	ErrNotFound = errors.New("no such network")
 	// ErrNotRunning is a container that takes no connections.
-	ErrNotRunning = errors.New("does not run, or runs without a network")
+	ErrNotRunning = errors.New("it does not run, or runs without a network")
 	// ErrExists is a network that there is already.
 	ErrExists = errors.New("there is a network of this name")
 )
@@ -141,7 +143,7 @@ func (s *Store) Create(ctx context.Context, o Options) (Network, error) {
 		return Network{}, fmt.Errorf("create network %s: %w", o.Name, err)
 	}
 	if err := writeFile(filepath.Join(s.dir, n.ID, networkFile), n); err != nil {
-		return Network{}, errors.Join(fmt.Errorf("create network %s: %w", o.Name, err), os.RemoveAll(filepath.Join(s.dir, n.ID)))
+		return Network{}, errors.Join(fmt.Errorf("create network %s: %w", o.Name, err), places.RemoveAll(filepath.Join(s.dir, n.ID)))
 	}
 	return n, nil
 }
@@ -264,13 +266,18 @@ func (s *Store) Get(name string) (Network, error) {
 			found = append(found, n)
 		}
 	}
+	return only(found, "network", name, ErrNotFound)
+}
+
+// only is what a name means of those that it may: several are none.
+func only[T any](found []T, kind, name string, none error) (one T, err error) {
 	switch len(found) {
 	case 0:
-		return Network{}, fmt.Errorf("network %.80s: %w", name, ErrNotFound)
+		return one, fmt.Errorf("%s %.80s: %w", kind, name, none)
 	case 1:
 		return found[0], nil
 	}
-	return Network{}, fmt.Errorf("network %s: %d networks begin so", name, len(found))
+	return one, fmt.Errorf("%s %.80s: %d of them begin so", kind, name, len(found))
 }
 
 // Remove removes a network in which no container runs; with force those are left
@@ -284,7 +291,7 @@ func (s *Store) Remove(ctx context.Context, name string, force bool) (Network, e
 	n, err := s.Get(name)
 	if err != nil {
 		if dir := filepath.Join(s.dir, name); force && isID(name) && !errors.Is(err, ErrNotFound) {
-			return Network{ID: name, Name: name}, os.RemoveAll(dir)
+			return Network{ID: name, Name: name}, places.RemoveAll(dir)
 		}
 		return Network{}, err
 	}
@@ -307,7 +314,7 @@ func (s *Store) remove(ctx context.Context, n Network, force bool) error {
 	if err := os.Remove(filepath.Join(s.dir, n.ID, networkFile)); err != nil {
 		return fmt.Errorf("remove network %s: %w", n.Name, err)
 	}
-	if err := os.RemoveAll(filepath.Join(s.dir, n.ID)); err != nil {
+	if err := places.RemoveAll(filepath.Join(s.dir, n.ID)); err != nil {
 		return fmt.Errorf("remove network %s: %w", n.Name, err)
 	}
 	return nil
@@ -341,13 +348,16 @@ func (s *Store) Prune(ctx context.Context, wanted func(Network) bool) ([]Network
 	return removed, nil
 }
 
-// writeFile replaces a file as a whole.
+// draftPattern is how files are called that are being written.
+const draftPattern = ".new-*"
+
+// writeFile replaces a file as a whole. The store is locked.
 func writeFile(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(name), draftPattern)
 	if err != nil {
 		return err
 	}

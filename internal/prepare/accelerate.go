@@ -99,7 +99,7 @@ type asked struct {
 
 // planAccelerated settles the imports of accelerated functions. They stand behind the one of the fuel.
 func (p *plan) planAccelerated() {
-	list := accelerated(p.mod, p.opts.Accelerate)
+	list := accelerated(p.whole, p.opts.Accelerate)
 	if p.part != nil {
 		list = p.part.accelerated
 	}

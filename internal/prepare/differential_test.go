@@ -52,9 +52,13 @@ func TestRandomPrograms(t *testing.T) {
 		}
 		for form, bin := range forms {
 			for name, o := range map[string]prepare.Options{"exceptions": {}, "fixes": {EngineFixes: true}, "fuel": {Fuel: true}, "all": all,
-				"nan": {Deterministic: true, EngineFixes: true, Fuel: true}} {
+				"nan":       {Deterministic: true, EngineFixes: true, Fuel: true, Rewrites: prepare.AllRewrites},
+				"rewritten": {EngineFixes: true, Fuel: true, Rewrites: prepare.AllRewrites, TrapEnds: true}} {
 				out := prepared(t, bin, o)
 				var spent [2]int64
+				if name == "rewritten" && seed%2 == 0 {
+					continue // half of them are enough beside TestRewrites
+				}
 				for i, engine := range []string{"interpreter", "compiler"} {
 					if engine == "compiler" && !o.EngineFixes {
 						continue

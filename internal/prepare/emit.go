@@ -26,7 +26,16 @@ type emitter struct {
 	scratch [scratchKinds]uint32 // index+1 of the local for a purpose
 	loop    uint32               // loops met so far
 	quiet   int                  // loops open that run in strips
+	rounds  []round              // of the function, that are still to come
+	round   int64                // what is to be charged in the round that begins
 	nan     shape                // of the result on the stack, whose NaN bits are still as the machine made them
+
+	group grouper
+	edits []edit // what is left of what groups of accesses change
+	held  uint32 // first of the locals that hold their addresses
+
+	got  [4]uint32 // locals that were read last
+	gets uint
 
 	blocks  []block
 	top     uint32   // position of the innermost label that is open in the output
@@ -38,7 +47,7 @@ type emitter struct {
 }
 
 func newEmitter(p *plan) *emitter {
-	e := &emitter{p: p, types: wasm.NewChecker(p.mod)}
+	e := &emitter{p: p, types: wasm.NewChecker(p.mod), group: grouper{strict: !p.opts.TrapEnds}}
 	if p.traced {
 		e.NoteRuns()
 	}
@@ -54,12 +63,15 @@ const (
 	scratchF64
 	scratchVector
 	scratchVector2
+	scratchF32Too
+	scratchF64Too
 	scratchKinds
 )
 
 var scratchTypes = [scratchKinds]wasm.ValueType{
 	scratchFuel: wasm.I64, scratchException: wasm.I64, scratchI32: wasm.I32,
 	scratchF32: wasm.F32, scratchF64: wasm.F64, scratchVector: wasm.V128, scratchVector2: wasm.V128,
+	scratchF32Too: wasm.F32, scratchF64Too: wasm.F64,
 }
 
 // local returns the scratch local of a kind.
@@ -96,6 +108,7 @@ func (e *emitter) function(f uint32, out []byte) ([]byte, error) {
 	e.sig = &p.mod.Types[p.mod.Funcs[f]]
 	e.code = p.mod.Bytes(p.mod.Code[f])
 	e.extra, e.scratch, e.loop, e.quiet, e.nan = e.extra[:0], [scratchKinds]uint32{}, 0, 0, noFloat
+	e.rounds, e.round = p.moved[int(f)].rounds, 0
 	e.locals = uint32(len(e.sig.Params)) + e.facts.locals
 	e.lower = p.lower && (e.facts.has(hasExceptions|hasRefTest) || p.throwing.funcs[f])
 	e.Reset(e.code, e.Out[:0])
@@ -106,8 +119,14 @@ func (e *emitter) function(f uint32, out []byte) ([]byte, error) {
 	if a := p.askedOf(f); a != nil {
 		e.ask(a)
 	}
-	e.relabel = e.lower || p.opts.Fuel && e.facts.has(hasQuiet)
-	e.blocks, e.top = append(e.blocks[:0], block{}), 0
+	e.relabel = e.lower || p.opts.Fuel && e.facts.has(hasQuiet) || p.rewrites.has(FuseBranches) && e.facts.has(hasBranch)
+	e.blocks, e.top = append(e.blocks[:0], block{operand: len(e.sig.Results) > 0}), 0
+	e.edits, e.got = nil, [4]uint32{noFunc, noFunc, noFunc, noFunc}
+	if p.rewrites.has(GroupChecks) && e.facts.has(hasAccess) {
+		if err := e.findGroups(); err != nil {
+			return nil, err
+		}
+	}
 	if e.lower {
 		e.beginLowering()
 	}
@@ -153,8 +172,21 @@ func (e *emitter) step() error {
 			return nil
 		}
 	}
+	if len(e.edits) > 0 && int(e.edits[0].at) == op.Start {
+		e.regroup()
+		return nil
+	}
 	switch c := op.Code; c {
-	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpLocalTee, wasm.OpI32Const, wasm.OpI32Add:
+	case wasm.OpLocalGet:
+		e.gets++
+		e.got[e.gets%uint(len(e.got))] = op.Index
+		return nil
+	case wasm.OpLocalSet, wasm.OpLocalTee, wasm.OpI32Const, wasm.OpI32Add:
+		return nil
+	case wasm.OpV128Load32Splat:
+		if e.p.rewrites.has(SplatLoads) {
+			e.splat(op.Offset)
+		}
 		return nil
 	case wasm.OpLoop:
 		e.openLoop()

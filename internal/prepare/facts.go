@@ -34,6 +34,8 @@ const (
 	usesSegment // copies from a data segment or drops it
 	hasNaN      // an instruction that leaves the bits of NaNs open, and they are to be settled
 	hasQuiet    // a loop in which nothing is called
+	hasBranch   // a conditional branch
+	hasAccess   // an access of memory
 )
 
 func (t traits) has(x traits) bool { return t&x != 0 }
@@ -101,6 +103,7 @@ type scanner struct {
 	last   uint32 // the last i32.const
 	fixes  bool   // the engine fixes are wanted
 	nans   bool   // NaNs are made canonical
+	group  bool   // accesses are grouped
 	w      wasm.Walker
 	op     wasm.Op
 	stack  []frame
@@ -108,6 +111,7 @@ type scanner struct {
 	base   uint32 // of the function's costs
 	region uint32
 	t      traits
+	rounds []round // of the function, that are still to come
 }
 
 // scan fills f with the facts of the defined function i.
@@ -168,11 +172,18 @@ func (s *scanner) step(code []byte) {
 		s.open(frame{})
 	case wasm.OpLoop:
 		s.open(frame{})
+		if len(s.rounds) > 0 && s.rounds[0].at == op.Start {
+			s.rounds = s.rounds[1:]
+			s.here().cost-- // the original has one loop there
+		}
 		s.loopType()
 		s.region = uint32(len(s.c.costs)) - s.base
 		s.c.costs = append(s.c.costs, region{cost: 1})
 	case wasm.OpTry, wasm.OpTryTable:
 		s.try(code)
+	case wasm.OpBrIf:
+		s.t |= hasBranch
+		s.cost(1)
 	case wasm.OpElse, wasm.OpNop:
 	case wasm.OpCatch, wasm.OpCatchAll:
 		s.handler(c == wasm.OpCatchAll)
@@ -277,6 +288,12 @@ func (s *scanner) rare() {
 		s.cost(costBulk)
 		s.here().calls = true
 		s.bulk(bulkOf(op))
+	default:
+		if s.group && !s.t.has(hasAccess) {
+			if _, _, _, ok := op.Code.Access(); ok {
+				s.t |= hasAccess
+			}
+		}
 	}
 }
 

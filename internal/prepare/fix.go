@@ -1,6 +1,10 @@
 package prepare
 
-import "github.com/wherry-run/wherry/internal/wasm"
+import (
+	"slices"
+
+	"github.com/wherry-run/wherry/internal/wasm"
+)
 
 // fix replaces an instruction that wazero's amd64 compiler may get wrong: its lowering changes a temporary register in
 // place, and the register allocator, which is not told, may reload an operand into it. Every replacement is made of
@@ -60,6 +64,13 @@ func (e *emitter) fix() {
 
 func (e *emitter) fixSelect(t wasm.ValueType) {
 	switch t {
+	case wasm.F32, wasm.F64:
+		if e.p.rewrites.has(ChooseFloats) && e.again() {
+			e.choose(t)
+			return
+		}
+	}
+	switch t {
 	case wasm.F32:
 		e.selectAs(scratchF32, wasm.OpI32ReinterpretF32, wasm.OpF32ReinterpretI32)
 	case wasm.F64:
@@ -78,6 +89,31 @@ func (e *emitter) fixSelect(t wasm.ValueType) {
 		e.index(wasm.OpLocalSet, mask)
 		e.blend(mask)
 	}
+}
+
+// again tells whether what is chosen goes to a local that was just read.
+func (e *emitter) again() bool {
+	var next wasm.Op
+	w := wasm.NewWalker(e.code, e.op.End)
+	return w.Next(&next) && (next.Code == wasm.OpLocalSet || next.Code == wasm.OpLocalTee) && slices.Contains(e.got[:], next.Index)
+}
+
+// choose selects between two floats by an if.
+func (e *emitter) choose(t wasm.ValueType) {
+	e.replace()
+	cond, x, y := e.local(scratchI32), e.local(scratchF32), e.local(scratchF32Too)
+	if t == wasm.F64 {
+		x, y = e.local(scratchF64), e.local(scratchF64Too)
+	}
+	e.index(wasm.OpLocalSet, cond)
+	e.index(wasm.OpLocalSet, y)
+	e.index(wasm.OpLocalSet, x)
+	e.index(wasm.OpLocalGet, cond)
+	e.Out = wasm.AppendBlock(e.Out, wasm.OpIf, wasm.ValueBlock(t))
+	e.index(wasm.OpLocalGet, x)
+	e.emit(wasm.OpElse)
+	e.index(wasm.OpLocalGet, y)
+	e.emit(wasm.OpEnd)
 }
 
 // selectAs selects between the bits of two floats as integers, whose select is right.

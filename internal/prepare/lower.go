@@ -21,7 +21,7 @@ type block struct {
 	testing bool        // inside the if of a catch clause
 	holding bool        // inside a handler, whose exception may be rethrown
 	quiet   bool        // a loop that runs in strips
-	params  bool        // and takes parameters
+	operand bool        // a branch to it brings operands
 	save    uint32      // locals that keep it: this one the flag, the next the payload
 }
 
@@ -104,7 +104,11 @@ func (e *emitter) lowerOp() (done bool, err error) {
 func (e *emitter) checkCall() {
 	e.after()
 	e.flag(wasm.OpGlobalGet)
-	e.unwind(wasm.OpBrIf)
+	if e.p.rewrites.has(FuseBranches) {
+		e.branchIf(e.top - e.handlerAt(len(e.blocks)))
+	} else {
+		e.unwind(wasm.OpBrIf)
+	}
 }
 
 // lowerReference rewrites what handles exnrefs as values.
@@ -171,7 +175,7 @@ func (e *emitter) lowerTry() {
 	e.Out = wasm.AppendBlock(e.Out, wasm.OpBlock, outer)
 	e.Out = wasm.AppendBlock(e.Out, wasm.OpBlock, inner)
 	e.top += 2
-	e.blocks = append(e.blocks, block{op: e.op.Code, pos: e.top - 1, handler: e.top, inTry: true})
+	e.blocks = append(e.blocks, block{op: e.op.Code, pos: e.top - 1, handler: e.top, inTry: true, operand: e.p.brings(outer, false)})
 	if e.op.Code == wasm.OpTryTable {
 		e.clauses = append(e.clauses, len(e.catches))
 		for c := range e.op.Catches(e.code) {

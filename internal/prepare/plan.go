@@ -11,6 +11,8 @@ import (
 // plan is all that is decided before a function is written. Nothing in it changes while functions are written.
 type plan struct {
 	mod    *wasm.Module
+	whole  *wasm.Module  // the module as it came, if loops of it were unrolled in mod
+	moved  map[int]moved // and what is known of their functions
 	opts   Options
 	part   *partPlan // nil: the module is whole
 	facts  []facts
@@ -20,6 +22,7 @@ type plan struct {
 	shift    uint32 // what is added to the index of a function the original defines
 
 	traced    bool // it is noted where the code was
+	rewrites  Rewrites
 	lower     bool // exceptions are lowered
 	throwing  throwing
 	checked   []bool
@@ -48,10 +51,17 @@ type addedFunc struct {
 }
 
 func newPlan(ctx context.Context, m *wasm.Module, o Options, part *partPlan) (*plan, error) {
-	p := &plan{mod: m, opts: o, part: part, imported: uint32(m.ImportedFuncs())}
+	p := &plan{mod: m, whole: m, opts: o, part: part, imported: uint32(m.ImportedFuncs())}
 	if part == nil {
 		if err := checkReserved(m); err != nil {
 			return nil, err
+		}
+	}
+	p.rewrites = p.wanted()
+	if p.rewrites.has(UnrollLoops) {
+		var err error
+		if p.mod, p.moved, err = unrolled(ctx, m, o.workers()); err != nil {
+			return nil, fmt.Errorf("unroll loops: %w", err)
 		}
 	}
 	if err := p.scan(ctx); err != nil {
@@ -121,11 +131,12 @@ func (p *plan) scan(ctx context.Context) error {
 	}
 	p.traced = p.part == nil && p.opts.traces(total) // what a part is made of is not in any file
 	return each(ctx, p.opts.workers(), len(p.chunks), func(i int) error {
-		s := scanner{m: p.mod, c: &p.chunks[i], far: -1, fixes: p.opts.EngineFixes, nans: p.opts.Deterministic}
+		s := scanner{m: p.mod, c: &p.chunks[i], far: -1, fixes: p.opts.EngineFixes, nans: p.opts.Deterministic, group: p.rewrites.has(GroupChecks)}
 		if p.part != nil {
 			s.far = int64(p.part.calls)
 		}
 		for f := s.c.first; f < s.c.end; f++ {
+			s.rounds = p.moved[f].rounds
 			if err := s.scan(&p.facts[f], f); err != nil {
 				return fmt.Errorf("scan function %d: %w", f+int(p.imported), err)
 			}

@@ -44,6 +44,11 @@ type Options struct {
 	Deterministic bool
 	// Trace notes where the code was in the original for larger modules too. Small ones are traced anyway.
 	Trace bool
+	// Rewrites are done for the sake of the machine code that the engine makes. What a program does stays the same.
+	Rewrites Rewrites
+	// TrapEnds states that of an instance that has trapped nothing is looked at but that it did: neither its memory nor
+	// its globals, nor which of two traps it was. It lets [GroupChecks] do more.
+	TrapEnds bool
 	// Accelerate lists functions that the host may do itself. What the module does not have is left out.
 	Accelerate []Accelerated
 	// Limits bounds the module before and after; the zero value stands for wasm.DefaultLimits.
@@ -70,7 +75,7 @@ func (o Options) Key() string {
 	if o.Trace {
 		passes += ",trace"
 	}
-	passes += accelerateKey(o.Accelerate)
+	passes += o.rewritesKey() + accelerateKey(o.Accelerate)
 	return fmt.Sprintf("prepare/%d;%s;limits=%+v", version, passes, o.limits())
 }
 
@@ -142,7 +147,14 @@ func rewrite(ctx context.Context, m *wasm.Module, o Options, part *partPlan) (*p
 	if p.out, err = p.assemble(); err != nil {
 		return nil, fmt.Errorf("assemble module: %w", err)
 	}
-	return p, checkOutput(ctx, p.out, o)
+	if err := checkOutput(ctx, p.out, o); err != nil {
+		if p.rewrites == 0 || ctx.Err() != nil {
+			return nil, err
+		}
+		o.Rewrites = 0 // what is within the limits without them has to run
+		return rewrite(ctx, m, o, part)
+	}
+	return p, nil
 }
 
 // checkOutput holds the rewritten module against the limits, for the passes add blocks and locals. They make up to two

@@ -37,6 +37,13 @@ func (e *emitter) openLoop() {
 	}
 	e.loop++
 	r := &e.p.costsOf(e.f)[e.loop]
+	if len(e.rounds) > 0 && e.rounds[0].at == e.op.Start {
+		passes := charge(e.p.costsOf(e.f)[e.loop+1].cost) // of the loop behind it, which is the one that it does rounds of
+		e.round = int64(e.rounds[0].times) * passes
+		e.rounds = e.rounds[1:]
+		e.openStrips(0)
+		return
+	}
 	if !r.calls {
 		e.openStrips(charge(r.cost))
 		return
@@ -48,10 +55,10 @@ func (e *emitter) openLoop() {
 	e.charge(charge(r.cost))
 }
 
-// openStrips writes the head of a loop that runs in strips.
+// openStrips writes the head of a loop that runs in strips. Without a cost nothing is charged there.
 func (e *emitter) openStrips(cost int64) {
 	left, t := e.local(scratchFuel), e.lowerBlockType(e.op.Block)
-	carried, params := e.p.carried(t)
+	carried, operand := e.p.carried(t)
 	e.replace()
 	if e.quiet == 0 {
 		e.index(wasm.OpGlobalGet, e.p.fuelGlobal)
@@ -68,14 +75,22 @@ func (e *emitter) openStrips(cost int64) {
 	e.ifSpent(left, carried)
 	e.index(wasm.OpBr, 2)
 	e.emit(wasm.OpEnd)
+	if cost > 0 {
+		e.spendStrip(cost)
+	}
+	e.top += 2
+	e.blocks = append(e.blocks, block{op: wasm.OpLoop, pos: e.top, quiet: true, operand: operand})
+	e.quiet++
+}
+
+// spendStrip takes a cost from the fuel in a loop that runs in strips.
+func (e *emitter) spendStrip(cost int64) {
+	left := e.local(scratchFuel)
 	e.index(wasm.OpLocalGet, left)
 	e.i64(cost)
 	e.emit(wasm.OpI64Sub)
 	e.index(wasm.OpLocalTee, left)
 	e.index(wasm.OpGlobalSet, e.p.fuelGlobal)
-	e.top += 2
-	e.blocks = append(e.blocks, block{op: wasm.OpLoop, pos: e.top, quiet: true, params: params})
-	e.quiet++
 }
 
 // ifSpent opens an if for when no fuel is left. It is an if and not a br_if to the head of the strips, for the engine
@@ -127,16 +142,14 @@ func (e *emitter) relabelOp() bool {
 }
 
 // relabelBranch writes a branch anew where its label has changed. A conditional one to the head of a strip is made an
-// if, for the reason that ifSpent is one: that pays for most of what is done at the head.
+// if, for the reason that ifSpent is one: that pays for most of what is done at the head. See also [FuseBranches].
 func (e *emitter) relabelBranch() {
 	b := e.label(e.op.Index)
 	label := e.top - b.pos
 	switch {
-	case e.op.Code == wasm.OpBrIf && b.quiet && !b.params:
+	case e.op.Code == wasm.OpBrIf && !b.operand && (b.quiet || e.p.rewrites.has(FuseBranches)):
 		e.replace()
-		e.block(wasm.OpIf)
-		e.index(wasm.OpBr, label+1)
-		e.emit(wasm.OpEnd)
+		e.branchIf(label)
 	case label != e.op.Index:
 		e.replace()
 		e.index(e.op.Code, label)
@@ -146,10 +159,15 @@ func (e *emitter) relabelBranch() {
 // openBlock notes a block, loop or if.
 func (e *emitter) openBlock() {
 	e.top++
-	e.blocks = append(e.blocks, block{op: e.op.Code, pos: e.top})
+	e.blocks = append(e.blocks, block{op: e.op.Code, pos: e.top, operand: e.p.brings(e.op.Block, e.op.Code == wasm.OpLoop)})
 	if t := e.lowerBlockType(e.op.Block); t != e.op.Block {
 		e.replace()
 		e.Out = wasm.AppendBlock(e.Out, e.op.Code, t)
+	}
+	if e.round > 0 { // a round begins with this if, and with its condition, of which nothing is charged
+		e.after()
+		e.spendStrip(e.round)
+		e.round = 0
 	}
 }
 

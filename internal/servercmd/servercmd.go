@@ -37,6 +37,8 @@ type Application struct {
 	Workers int
 	// Timeout is how many seconds it gives a request; 0: it does not say.
 	Timeout int
+	// Message is how many bytes a message of a WebSocket may have; 0: it does not say.
+	Message int
 }
 
 // ErrNone says that a command is none of a server that is known.
@@ -179,7 +181,7 @@ func (a *Application) one(rest []string) error {
 func number(to *int) func(*Application, string) error {
 	return func(_ *Application, v string) error {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 || n > 1<<20 {
+		if err != nil || n < 0 || n > 1<<30 {
 			return fmt.Errorf("%.40q is no number for it", v)
 		}
 		*to = n

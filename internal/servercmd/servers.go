@@ -49,13 +49,15 @@ func gunicorn(words []string) (*Application, error) {
 func uvicorn(name string, words []string) (*Application, error) {
 	a := &Application{Server: name, Protocol: ASGI, How: Import}
 	o := newOptions()
-	with(o.value, nil, "--host", "--port", "--uds", "--fd", "-b", "--bind", "-p", "--loop", "--http", "--ws", "--ws-max-size", "--lifespan",
+	with(o.value, nil, "--host", "--port", "--uds", "--fd", "-b", "--bind", "-p", "--loop", "--http", "--ws", "--ws-max-queue", "--ws-ping-interval", "--ws-ping-timeout",
+		"--ws-per-message-deflate", "--lifespan",
 		"--log-level", "--limit-concurrency", "--backlog", "--limit-max-requests", "--timeout-keep-alive", "--timeout-graceful-shutdown",
 		"--forwarded-allow-ips", "--reload-dir", "--reload-include", "--reload-exclude", "--reload-delay", "--header", "--access-logfile",
 		"--access-log", "--error-logfile", "-k", "--worker-class", "-v", "--verbosity", "-t", "--http-timeout")
 	with(o.flag, nil, "--reload", "--access-log", "--no-access-log", "--use-colors", "--no-use-colors", "--proxy-headers", "--no-proxy-headers",
 		"--server-header", "--no-server-header", "--date-header", "--no-date-header")
 	with(o.value, number(&a.Workers), "--workers", "-w")
+	with(o.value, number(&a.Message), "--ws-max-size", "--websocket-max-message-size")
 	with(o.value, word(&a.Dir), "--app-dir")
 	with(o.value, word(&a.Root), "--root-path")
 	o.flag["--factory"] = func(a *Application) { a.How = Factory }

@@ -97,7 +97,18 @@ func Sh(ctx context.Context, w World, p Process) (int, error) {
 	defer stop()
 	p.Stdout, p.Stderr = oneAtATime(p.Stdout, p.Stderr)
 	p.Stderr = discreet{p.Stderr}
-	r, h, err := newRunner(inner, w, p, inv, stop)
+	theirs, done, err := p.shared(inv)
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
+		return 2, nil
+	}
+	defer done()
+	if theirs != nil && inv.prompts(p) {
+		p.Stdin = theirs
+	}
+	programs := p
+	programs.Stdin = theirs
+	r, h, err := newRunner(inner, w, programs, inv, stop)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
 		return 2, nil
@@ -113,6 +124,33 @@ func Sh(ctx context.Context, w World, p Process) (int, error) {
 	return status, err
 }
 
+// prompts tells whether what is typed is run line by line.
+func (inv invocation) prompts(p Process) bool {
+	return !inv.hasCommand && inv.script == "" && (p.Terminal || inv.interactive)
+}
+
+// shared is the input of the programs of a script. The interpreter copies what is no file
+// ahead, and would take from a script that comes from there what the parser has not
+// read yet: so such a script has all of it, and at a prompt both read one pipe.
+func (p Process) shared(inv invocation) (in io.Reader, done func(), err error) {
+	done = func() {}
+	switch _, file := p.Stdin.(*os.File); {
+	case inv.hasCommand, inv.script != "", p.Stdin == nil, file:
+		return p.Stdin, done, nil
+	case !inv.prompts(p):
+		return null{}, done, nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	go func() {
+		_, _ = io.Copy(w, p.Stdin)
+		_ = w.Close()
+	}()
+	return r, func() { _ = r.Close() }, nil
+}
+
 func (h *handlers) run(ctx context.Context, r *interp.Runner, p Process, inv invocation) (int, error) {
 	switch {
 	case inv.hasCommand:
@@ -125,7 +163,7 @@ func (h *handlers) run(ctx context.Context, r *interp.Runner, p Process, inv inv
 		}
 		defer f.Close()
 		return h.runText(ctx, r, p, inv.name, f)
-	case p.Terminal || inv.interactive:
+	case inv.prompts(p):
 		return h.interact(ctx, r, p)
 	}
 	return h.runText(ctx, r, p, inv.name, p.Stdin)

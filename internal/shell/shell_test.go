@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,4 +197,38 @@ func FuzzSed(f *testing.F) {
 		var out bytes.Buffer
 		run(t.Context(), dirWorld{root: root}, shell.Process{Args: []string{"sed", "-n", program}, Dir: "/", Stdin: strings.NewReader("x\ny\nz\n"), Stdout: &out, Stderr: &out})
 	})
+}
+
+// A script that comes from the input is the shell's, whole; at a prompt, what the shell
+// has not read is for its programs.
+func TestScriptFromInput(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for range 40 {
+		for _, c := range []struct {
+			name, text, want string
+			args             []string
+		}{
+			{"script", "echo typed\ncat\necho more\n", "typed\nmore\n", []string{"sh"}},
+			{"prompt", "echo typed\n", "typed\n", []string{"sh", "-i"}},
+			{"command", "in\n", "in\n", []string{"sh", "-c", "cat"}},
+		} {
+			var out bytes.Buffer
+			in, feed := io.Pipe()
+			go func() {
+				for line := range strings.Lines(c.text) {
+					_, _ = feed.Write([]byte(line))
+				}
+				feed.Close()
+			}()
+			sh, _ := shell.Lookup("sh")
+			sh(t.Context(), dirWorld{root: root}, shell.Process{Args: c.args, Dir: "/", Stdin: in, Stdout: &out, Stderr: io.Discard})
+			if out.String() != c.want {
+				t.Fatalf("%s: %q, want %q", c.name, out.String(), c.want)
+			}
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // Attached are the ends of somebody who attaches.
@@ -27,7 +28,7 @@ func (s *Store) StartAttached(ctx context.Context, id string, a Attached, begun 
 
 // Attach joins the streams of a container that runs until it ends, or ctx does.
 func (s *Store) Attach(ctx context.Context, id string, a Attached) (Exit, error) {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return Exit{}, err
 	}
@@ -51,7 +52,7 @@ func (s *Store) attach(ctx context.Context, id string, a Attached, begun func())
 	}
 	e, err := a.join(ctx, resp, nil)
 	if err != nil {
-		if after, lerr := s.look(id); lerr == nil && !after.State.Status.Alive() && ctx.Err() == nil {
+		if after := s.ending(ctx, id); after != nil {
 			return Exit{Code: after.State.ExitCode, Error: after.State.Error}, nil
 		}
 		return Exit{}, fmt.Errorf("attach to container %s: %w", c.Name, err)
@@ -62,9 +63,27 @@ func (s *Store) attach(ctx context.Context, id string, a Attached, begun func())
 	return e.Exit, nil
 }
 
+// endingTakes is how long a supervisor that has let go of who was attached may still take
+// to end: for writing down how its container ended.
+const endingTakes = 3 * time.Second
+
+// ending is a container whose supervisor ends just now, once it has; nil: it goes on.
+func (s *Store) ending(ctx context.Context, id string) *Container {
+	for until := time.Now().Add(endingTakes); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		c, err := s.look(ctx, id)
+		switch {
+		case err != nil || time.Now().After(until):
+			return nil
+		case !c.State.Status.Alive():
+			return c
+		}
+	}
+	return nil
+}
+
 // Exec runs a program in a container that runs, and gives its exit code.
 func (s *Store) Exec(ctx context.Context, id string, e ExecConfig, a Attached) (int, error) {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return 0, err
 	}

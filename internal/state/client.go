@@ -50,7 +50,7 @@ func (s *Store) request(ctx context.Context, c *Container, method, what string, 
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if after, lerr := s.look(c.ID); lerr == nil && !after.State.Status.Alive() {
+		if after, lerr := s.look(ctx, c.ID); lerr == nil && !after.State.Status.Alive() {
 			return nil, fmt.Errorf("%s container %s: %w", what, c.Name, ErrGone)
 		}
 		return nil, fmt.Errorf("%s container %s: ask its supervisor: %w", what, c.Name, err)
@@ -109,7 +109,7 @@ func (s *Store) get(ctx context.Context, c *Container, what string, q url.Values
 func (s *Store) Start(ctx context.Context, id string) error { return s.start(ctx, id, false) }
 
 func (s *Store) start(ctx context.Context, id string, await bool) error {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (o StopOptions) query() url.Values {
 // Stop asks a container to end, and waits until it has. One that does not run is
 // left as it is; its restart policy does not start it any more.
 func (s *Store) Stop(ctx context.Context, id string, o StopOptions) error {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *Store) Stop(ctx context.Context, id string, o StopOptions) error {
 		err = nil
 	}
 	if err == nil {
-		s.Event(c.event("stop"))
+		s.Event(c.Event("stop"))
 	}
 	return err
 }
@@ -180,7 +180,7 @@ func (s *Store) settle(c *Container) error {
 // Restart ends a container's program and begins it anew; one that does not run is
 // started.
 func (s *Store) Restart(ctx context.Context, id string, o StopOptions) error {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *Store) Restart(ctx context.Context, id string, o StopOptions) error {
 		return s.Start(ctx, id)
 	}
 	if err = s.tell(ctx, c, "restart", o.query()); err == nil {
-		s.Event(c.event("restart"))
+		s.Event(c.Event("restart"))
 	}
 	return err
 }
@@ -208,7 +208,7 @@ func (s *Store) Unpause(ctx context.Context, id string) error {
 
 // running has the supervisor of a container that runs do something.
 func (s *Store) running(ctx context.Context, id, what string, q url.Values) error {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ const waitPoll = 50 * time.Millisecond
 func (s *Store) Wait(ctx context.Context, id, condition string) (int, error) {
 	code := 0
 	for {
-		c, err := s.look(id)
+		c, err := s.look(ctx, id)
 		if errors.Is(err, fs.ErrNotExist) && condition == WaitRemoved {
 			return code, nil
 		}
@@ -277,7 +277,7 @@ func (s *Store) Usage(ctx context.Context, c *Container) (Usage, error) {
 
 // Top lists what runs in a container.
 func (s *Store) Top(ctx context.Context, id string) ([]Process, error) {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return nil, err
 	}

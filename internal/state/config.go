@@ -44,16 +44,19 @@ type Config struct {
 	Mounts []Mount `json:",omitempty"`
 	// Network is the mode: "", "none", "host", or the name of a network, of which
 	// Networks says more.
-	Network  string           `json:",omitempty"`
-	Networks []NetworkJoin    `json:",omitempty"`
-	Ports    []Port           `json:",omitempty"`
-	Exposed  []string         `json:",omitempty"` // "8080/tcp"
-	Allow    []string         `json:",omitempty"` // what it may connect to: "host:port"
-	Hosts    []string         `json:",omitempty"` // "name:address", of --add-host
-	Limits   Limits           `json:",omitzero"`
-	Health   *HealthCheck     `json:",omitempty"`
-	Log      LogConfig        `json:",omitzero"`
-	Options  *json.RawMessage `json:",omitempty"` // what only the Runner understands
+	Network  string        `json:",omitempty"`
+	Networks []NetworkJoin `json:",omitempty"`
+	Ports    []Port        `json:",omitempty"`
+	Exposed  []string      `json:",omitempty"` // "8080/tcp"
+	// PublishAll publishes what is exposed, where some ports are free.
+	PublishAll bool             `json:",omitempty"`
+	Allow      []string         `json:",omitempty"` // what it may connect to: "host:port"
+	Hosts      []string         `json:",omitempty"` // "name:address", of --add-host
+	DNS        []string         `json:",omitempty"` // addresses of servers that are asked for names
+	Limits     Limits           `json:",omitzero"`
+	Health     *HealthCheck     `json:",omitempty"`
+	Log        LogConfig        `json:",omitzero"`
+	Options    *json.RawMessage `json:",omitempty"` // what only the Runner understands
 }
 
 // Image is what a container was made of.
@@ -72,8 +75,13 @@ type Mount struct {
 	Name     string `json:",omitempty"` // of the volume
 	Source   string `json:",omitempty"` // on the host
 	Target   string
-	ReadOnly bool  `json:",omitempty"`
-	Size     int64 `json:",omitempty"` // of a tmpfs
+	ReadOnly bool   `json:",omitempty"`
+	Size     int64  `json:",omitempty"` // of a tmpfs, in bytes
+	Mode     uint32 `json:",omitempty"` // of a tmpfs
+	// NoCopy leaves an empty volume empty, whatever the image has there.
+	NoCopy bool `json:",omitempty"`
+	// Labels are those of a volume that is made for it.
+	Labels map[string]string `json:",omitempty"`
 	// Anonymous volumes go with their container.
 	Anonymous bool `json:",omitempty"`
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/wherry-run/wherry/internal/places"
 )
 
 // Create puts a container down. ID, Name and Created are filled in where they are
@@ -39,10 +41,10 @@ func (s *Store) Create(ctx context.Context, c Config) (*Container, error) {
 	}
 	made := &Container{Config: c, State: State{Status: Created}}
 	if err := s.write(made); err != nil {
-		_ = removeAll(s.container(c.ID))
+		_ = places.RemoveAll(s.container(c.ID))
 		return nil, fmt.Errorf("create container: %w", err)
 	}
-	s.Event(made.event("create"))
+	s.Event(made.Event("create"))
 	return made, nil
 }
 
@@ -158,7 +160,7 @@ func (s *Store) List(ctx context.Context, want Filter) ([]*Container, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
-		c, err := s.look(id)
+		c, err := s.look(ctx, id)
 		if errors.As(err, new(*NotFoundError)) {
 			continue
 		}
@@ -181,7 +183,7 @@ func (s *Store) Get(ctx context.Context, name string) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.look(id)
+	return s.look(ctx, id)
 }
 
 // find is the ID of the container that a word names.
@@ -234,7 +236,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(c *Config) er
 	if err != nil {
 		return err
 	}
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err == nil && c.State.Status.Alive() {
 		return s.tell(ctx, c, "update", nil)
 	}
@@ -262,7 +264,7 @@ func (s *Store) configure(ctx context.Context, id, action string, change func(c 
 	if err := writeJSON(s.container(id, configFile), c.Config); err != nil {
 		return fmt.Errorf("%s container: %w", action, err)
 	}
-	e := c.event(action)
+	e := c.Event(action)
 	if old != c.Name {
 		e.Actor.Attributes["oldName"] = old
 	}
@@ -291,7 +293,7 @@ func (s *Store) hold(id string) (*Container, *flock.Flock, error) {
 // Remove removes a container that does not run, with its files and its anonymous
 // volumes where volumes says so.
 func (s *Store) Remove(ctx context.Context, id string, volumes bool) error {
-	c, err := s.look(id)
+	c, err := s.look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -323,7 +325,7 @@ func (s *Store) removeHeld(ctx context.Context, c *Container, l *flock.Flock, vo
 		_ = writeJSON(s.container(c.ID, stateFile), c.State)
 		return fmt.Errorf("remove container %s: %w", c.Name, err)
 	}
-	s.Event(c.event("destroy"))
+	s.Event(c.Event("destroy"))
 	return nil
 }
 
@@ -331,7 +333,8 @@ func (s *Store) sweep(ctx context.Context, c *Container, volumes bool) error {
 	if volumes {
 		for _, m := range c.Mounts {
 			if m.Anonymous {
-				if err := s.RemoveVolume(m.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				err := s.removeUnused(ctx, m.Name, c.Name)
+				if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*VolumeInUseError)) {
 					return err
 				}
 			}
@@ -342,9 +345,10 @@ func (s *Store) sweep(ctx context.Context, c *Container, volumes bool) error {
 			return err
 		}
 	}
+	s.unlisten(c.ID)
 	// The config last: while it is there, the rest can be found again.
 	for _, name := range []string{upperDir, logsDir, ""} {
-		if err := removeAll(s.container(c.ID, name)); err != nil {
+		if err := places.RemoveAll(s.container(c.ID, name)); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,7 @@ func (v *supervisor) listen(ctx context.Context, id string) (*controlServer, err
 	mux.HandleFunc("GET /usage", func(w http.ResponseWriter, r *http.Request) { v.serveUsage(w) })
 	mux.HandleFunc("GET /top", func(w http.ResponseWriter, r *http.Request) { answer(w, v.top(), nil) })
 	mux.HandleFunc("GET /wait", v.serveWait)
+	mux.HandleFunc("POST /reload", v.serveReload)
 	mux.HandleFunc("POST /attach", v.serveAttach)
 	mux.HandleFunc("POST /exec", v.serveExec)
 	v.serveFiles(mux)
@@ -159,7 +160,7 @@ func (v *supervisor) signal(signal Signal) error {
 		v.c.State.Stopped = true
 	}
 	v.mu.Unlock()
-	e := c.event("kill")
+	e := c.Event("kill")
 	e.Actor.Attributes["signal"] = strconv.Itoa(int(signal))
 	v.s.Event(e)
 	if last { // whoever kills a container does not want it back
@@ -198,7 +199,7 @@ func (v *supervisor) pause(paused bool) error {
 		return err
 	}
 	v.save()
-	v.s.Event(c.event(action))
+	v.s.Event(c.Event(action))
 	return nil
 }
 

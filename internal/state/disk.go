@@ -94,29 +94,3 @@ func waitLock(name string, patience time.Duration) (*flock.Flock, error) {
 		}
 	}
 }
-
-// removeAll removes a folder and what is in it. Where the system lacks the calls that
-// os.RemoveAll makes, as Wine does (NtSetInformationFile with
-// FileDispositionInformationEx), it goes by names: nobody else changes these folders.
-func removeAll(dir string) error {
-	failed := os.RemoveAll(dir)
-	if failed == nil || errors.Is(failed, fs.ErrNotExist) {
-		return nil
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return failed
-	}
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			err = removeAll(name)
-		} else {
-			err = os.Remove(name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return os.Remove(dir)
-}

@@ -25,8 +25,8 @@ type Actor struct {
 	Attributes map[string]string
 }
 
-// event is one of a container.
-func (c *Container) event(action string) Event {
+// Event is something that happens to a container now, for Store.Event.
+func (c *Container) Event(action string) Event {
 	attributes := map[string]string{"name": c.Name, "image": c.Image.Name}
 	for k, v := range c.Labels {
 		attributes[k] = v

@@ -15,6 +15,8 @@ type Files interface {
 	Archive(ctx context.Context, w io.Writer, name string) error
 	// Extract puts the files of a tar below a folder.
 	Extract(ctx context.Context, r io.Reader, dir string) error
+	// Layer writes what the container changed of its image, as the tar of a layer.
+	Layer(ctx context.Context, w io.Writer) error
 	// Diff lists what the container changed of its image.
 	Diff(ctx context.Context) ([]Change, error)
 	// Kind tells what is called name: KindNone, KindFile or KindDir.
@@ -71,15 +73,28 @@ type remoteFiles struct {
 }
 
 func (f *remoteFiles) Archive(ctx context.Context, w io.Writer, name string) error {
-	resp, err := f.s.request(ctx, f.c, http.MethodGet, "archive", url.Values{"path": {name}}, nil)
+	if err := f.read(ctx, w, "archive", url.Values{"path": {name}}); err != nil {
+		return fmt.Errorf("read %s of container %s: %w", name, f.c.Name, err)
+	}
+	return nil
+}
+
+func (f *remoteFiles) Layer(ctx context.Context, w io.Writer) error {
+	if err := f.read(ctx, w, "layer", nil); err != nil {
+		return fmt.Errorf("read changes of container %s: %w", f.c.Name, err)
+	}
+	return nil
+}
+
+// read copies what the supervisor answers.
+func (f *remoteFiles) read(ctx context.Context, w io.Writer, what string, q url.Values) error {
+	resp, err := f.s.request(ctx, f.c, http.MethodGet, what, q, nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if _, err = io.Copy(w, resp.Body); err != nil {
-		return fmt.Errorf("read %s of container %s: %w", name, f.c.Name, err)
-	}
-	return nil
+	_, err = io.Copy(w, resp.Body)
+	return err
 }
 
 func (f *remoteFiles) Extract(ctx context.Context, r io.Reader, dir string) error {
@@ -141,10 +156,19 @@ func (v *supervisor) serveFiles(mux *http.ServeMux) {
 		if k, err := files.Kind(r.Context(), name); err != nil || k == KindNone {
 			return nil, errors.Join(err, &NotFoundError{"file in the container", name})
 		}
-		w.Header().Set("Content-Type", "application/x-tar")
-		if err := files.Archive(r.Context(), w, name); err != nil {
-			panic(http.ErrAbortHandler) // so that who reads knows that it is not whole
-		}
-		return nil, nil
+		return nil, sendTar(w, func() error { return files.Archive(r.Context(), w, name) })
 	}))
+	mux.HandleFunc("GET /layer", with(func(w http.ResponseWriter, r *http.Request, files Files, _ string) (any, error) {
+		return nil, sendTar(w, func() error { return files.Layer(r.Context(), w) })
+	}))
+}
+
+// sendTar answers with what write writes, and breaks off where that fails, so that who
+// reads knows that it is not whole.
+func sendTar(w http.ResponseWriter, write func() error) error {
+	w.Header().Set("Content-Type", "application/x-tar")
+	if write() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }

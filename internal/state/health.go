@@ -143,7 +143,7 @@ func (v *supervisor) checked(r HealthResult, c *HealthCheck, young bool) {
 	v.mu.Unlock()
 	v.save()
 	if h.Status != old.Status {
-		v.s.Event(cc.event("health_status: " + h.Status))
+		v.s.Event(cc.Event("health_status: " + h.Status))
 	}
 }
 

@@ -28,7 +28,7 @@ type LogOptions struct {
 // goes on until the container has ended, or ctx.
 func (s *Store) Logs(ctx context.Context, id string, o LogOptions, give func(Entry) error) error {
 	ended := func() bool {
-		c, err := s.look(id)
+		c, err := s.look(ctx, id)
 		return err != nil || !c.State.Status.Alive()
 	}
 	r := &logReader{dir: s.container(id, logsDir)}

@@ -10,6 +10,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/wherry-run/wherry/internal/local"
+	"github.com/wherry-run/wherry/internal/places"
 )
 
 // KilledCode is the exit code of a container whose supervisor was killed: it went
@@ -19,9 +20,9 @@ const KilledCode = 137
 // look reads a container and tells the truth about it: what the files say is true
 // as long as its supervisor has the lock. Else look puts down that it has ended. It
 // starts nothing: see Recover.
-func (s *Store) look(id string) (*Container, error) {
+func (s *Store) look(ctx context.Context, id string) (*Container, error) {
 	c, err := s.read(id)
-	if err != nil || !c.State.Status.Alive() {
+	if err != nil || !c.State.Status.Alive() && !s.marked(id) {
 		return c, err
 	}
 	l, err := tryLock(s.container(id, lockFile))
@@ -35,18 +36,25 @@ func (s *Store) look(id string) (*Container, error) {
 		return c, nil // it lives
 	}
 	defer func() { _ = l.Close() }()
-	return s.bury(id)
+	return s.bury(ctx, id)
 }
 
 // bury puts down the end of a container whose supervisor is gone. The caller has the
 // lock.
-func (s *Store) bury(id string) (*Container, error) {
+func (s *Store) bury(ctx context.Context, id string) (*Container, error) {
 	c, err := s.read(id) // its supervisor may have ended in good order by now
-	if err != nil || !c.State.Status.Alive() {
+	if err != nil {
 		return c, err
 	}
-	if c.State.Control != "" {
-		_ = local.Remove(c.State.Control)
+	if s.marked(id) {
+		s.unlisten(id)
+		if s.options.Died != nil { // a failure is no reason not to tell the truth
+			_ = s.options.Died(context.WithoutCancel(ctx), c.Config)
+		}
+		s.unmark(id)
+	}
+	if !c.State.Status.Alive() {
+		return c, nil
 	}
 	was := c.State.Status
 	c.State.Status, c.State.Pid, c.State.Control, c.State.Ports = Exited, 0, "", nil
@@ -60,10 +68,31 @@ func (s *Store) bury(id string) (*Container, error) {
 	if err := writeJSON(s.container(id, stateFile), c.State); err != nil {
 		return nil, err
 	}
-	e := c.event("die")
+	e := c.Event("die")
 	e.Actor.Attributes["exitCode"] = fmt.Sprint(c.State.ExitCode)
 	s.Event(e)
 	return c, nil
+}
+
+// A mark is there from when a supervisor has taken a container until it has let go of
+// everything: one that nobody has locked is of a supervisor that was killed, even where
+// the container's state does not say that it ran.
+func (s *Store) mark(id string) error {
+	return os.WriteFile(s.container(id, markFile), nil, 0o600)
+}
+
+func (s *Store) unmark(id string) { _ = os.Remove(s.container(id, markFile)) }
+
+func (s *Store) marked(id string) bool {
+	_, err := os.Lstat(s.container(id, markFile))
+	return err == nil
+}
+
+// unlisten removes where a supervisor listened that is gone.
+func (s *Store) unlisten(id string) {
+	for _, at := range local.Addresses(s.path(runDir), id) {
+		_ = local.Remove(at)
+	}
 }
 
 // Recovered is what Recover did.
@@ -87,12 +116,12 @@ func (s *Store) Recover(ctx context.Context, boot bool) (Recovered, error) {
 		if err := ctx.Err(); err != nil {
 			return r, context.Cause(ctx)
 		}
-		c, err := s.look(id)
+		c, err := s.look(ctx, id)
 		switch {
 		case errors.As(err, new(*NotFoundError)):
 			err = s.clear(id)
 		case err != nil:
-		case c.State.Status == Removing, c.State.Status == Exited && c.AutoRemove && c.State.Orphaned:
+		case c.State.Status == Removing && s.untouched(id), c.State.Status == Exited && c.AutoRemove && c.State.Orphaned:
 			if err = s.reap(ctx, c); err == nil {
 				r.Removed = append(r.Removed, c.Name)
 			}
@@ -106,6 +135,13 @@ func (s *Store) Recover(ctx context.Context, boot bool) (Recovered, error) {
 		}
 	}
 	return r, nil
+}
+
+// untouched tells whether nobody has written a container's state for so long that a
+// removal that had begun must have been broken off.
+func (s *Store) untouched(id string) bool {
+	info, err := os.Stat(s.container(id, stateFile))
+	return err == nil && s.options.Now().Sub(info.ModTime()) > lockPatience
 }
 
 // again tells whether a container is to be started that nobody asked to be.
@@ -145,5 +181,6 @@ func (s *Store) clear(id string) error {
 		return err
 	}
 	_ = l.Close()
-	return removeAll(s.container(id))
+	s.unlisten(id)
+	return places.RemoveAll(s.container(id))
 }

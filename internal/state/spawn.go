@@ -65,7 +65,8 @@ func (s *Store) Spawner(command, environment []string) func(ctx context.Context,
 			_ = cmd.Wait()
 			return r.Failed
 		}
-		return cmd.Process.Release()
+		go func() { _ = cmd.Wait() }() // it may end before the caller does
+		return nil
 	}
 }
 

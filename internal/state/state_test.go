@@ -120,7 +120,8 @@ func superviseHere(dir string, args []string) int {
 	if err != nil {
 		return 1
 	}
-	o := SuperviseOptions{Report: ReportTo(os.Stdout)}
+	o := SuperviseOptions{Report: ReportTo(os.Stdout), Watch: os.Getenv("STATE_TEST_WATCH") != ""}
+	s.options.Spawn = s.Spawner([]string{os.Args[0]}, os.Environ())
 	id := args[len(args)-1]
 	o.Await = args[1] == "--await"
 	if s.Supervise(context.Background(), id, fake{}, o) != nil {

@@ -21,6 +21,9 @@ type Options struct {
 	// Removed is called when a container is removed, before its config is: it lets go
 	// of what others keep for it. nil is nothing.
 	Removed func(ctx context.Context, c Config) error
+	// Died is called when a container's supervisor was killed, before anything else is
+	// done about it: it lets go of what that process held. nil is nothing.
+	Died func(ctx context.Context, c Config) error
 	// Files opens the files of a container that does not run; nil is for who does not
 	// ask for them.
 	Files func(ctx context.Context, c Job) (files Files, done func(), err error)
@@ -57,6 +60,7 @@ const (
 	configFile    = "config.json"
 	stateFile     = "state.json"
 	lockFile      = "lock"
+	markFile      = "supervised"
 	logsDir       = "logs"
 	upperDir      = "upper"
 )

@@ -23,14 +23,23 @@ type bufferedConn struct {
 func (c *bufferedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // serveAttach joins a command with the program's streams until one of them ends.
-func (v *supervisor) serveAttach(w http.ResponseWriter, r *http.Request) {
+func (v *supervisor) serveAttach(w http.ResponseWriter, _ *http.Request) {
+	v.framed(w, v.attach)
+}
+
+// framed takes a connection over for frames, and counts it while f has it.
+func (v *supervisor) framed(w http.ResponseWriter, f func(conn net.Conn, in *bufferedConn, frames *frameWriter)) {
 	conn, in, err := hijack(w)
 	if err != nil {
 		return
 	}
-	defer v.joined()()
+	v.connected.Add(1)
+	defer v.connected.Add(-1)
 	defer conn.Close()
-	frames := &frameWriter{w: conn}
+	f(conn, in, &frameWriter{w: conn})
+}
+
+func (v *supervisor) attach(conn net.Conn, in *bufferedConn, frames *frameWriter) {
 	l := v.hub.add(frames, func() { _ = conn.Close() })
 	defer v.hub.remove(l)
 	select {
@@ -40,7 +49,7 @@ func (v *supervisor) serveAttach(w http.ResponseWriter, r *http.Request) {
 	default:
 	}
 	v.mu.Lock()
-	e := v.c.event("attach")
+	e := v.c.Event("attach")
 	v.mu.Unlock()
 	v.s.Event(e)
 	v.attached.Do(func() { close(v.first) })
@@ -75,12 +84,6 @@ func linger(left <-chan struct{}) {
 	}
 }
 
-// joined counts one more who is connected, until the returned function is called.
-func (v *supervisor) joined() func() {
-	v.connected.Add(1)
-	return func() { v.connected.Add(-1) }
-}
-
 // dismiss waits until all who are connected have gone, within limits.
 func (v *supervisor) dismiss() {
 	for end := time.Now().Add(lastAnswers); v.connected.Load() > 0 && time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
@@ -98,20 +101,17 @@ type execution struct {
 
 // serveExec runs one more program of the container.
 func (v *supervisor) serveExec(w http.ResponseWriter, r *http.Request) {
-	conn, in, err := hijack(w)
-	if err != nil {
-		return
-	}
-	defer v.joined()()
-	defer conn.Close()
-	frames := &frameWriter{w: conn}
+	v.framed(w, func(_ net.Conn, in *bufferedConn, frames *frameWriter) { v.execFramed(r.Context(), in, frames) })
+}
+
+func (v *supervisor) execFramed(asked context.Context, in *bufferedConn, frames *frameWriter) {
 	var buf []byte
 	kind, p, err := readFrame(in, &buf)
 	var c ExecConfig
 	if err != nil || kind != frameStart || json.Unmarshal(p, &c) != nil || len(c.Args) == 0 {
 		return
 	}
-	ctx := context.WithoutCancel(r.Context())
+	ctx := context.WithoutCancel(asked)
 	if c.Detach {
 		_ = frames.writeJSON(frameEnd, v.execDetached(ctx, c))
 		return
@@ -190,7 +190,7 @@ func (v *supervisor) exec(ctx context.Context, c ExecConfig, streams Streams) en
 	v.nextID++
 	x := &execution{id: v.nextID, config: c, started: v.s.options.Now(), cancel: cancel, ended: make(chan struct{})}
 	v.execs[x.id] = x
-	e := v.c.event("exec_start: " + strings.Join(c.Args, " "))
+	e := v.c.Event("exec_start: " + strings.Join(c.Args, " "))
 	v.mu.Unlock()
 	v.s.Event(e)
 	defer func() {

@@ -20,6 +20,8 @@ type SuperviseOptions struct {
 	// Await has the program wait for the first who attaches, so that nothing that it
 	// prints is lost to them.
 	Await bool
+	// Watch has the supervisor see to containers whose own were killed.
+	Watch bool
 }
 
 // The pauses between a program's end and its next life, and how long a life has to be
@@ -113,9 +115,13 @@ func (v *supervisor) begin(ctx context.Context, id string) error {
 		v.hub.openInput()
 	}
 	if err == nil {
+		err = v.s.mark(id)
+	}
+	if err == nil {
 		v.server, err = v.listen(ctx, id)
 	}
 	if err != nil {
+		v.s.unmark(id)
 		v.release()
 	}
 	return err
@@ -141,11 +147,18 @@ func (v *supervisor) live(ctx context.Context) error {
 	v.c.State.Control, v.c.State.Pid = v.server.at, os.Getpid()
 	v.c.State.Restarts, v.c.State.Stopped, v.c.State.Orphaned = 0, false, false
 	v.mu.Unlock()
+	watching, unwatch := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	if v.o.Watch {
+		watch.Go(func() { v.s.watch(watching) })
+	}
 	err := v.awaitAttach()
 	if err == nil {
 		err = v.cycle(context.WithoutCancel(ctx))
 	}
+	unwatch()
 	v.close(ctx, err)
+	watch.Wait()
 	return err
 }
 
@@ -237,6 +250,12 @@ func (v *supervisor) life(ctx context.Context) (Exit, error) {
 		return Exit{Code: SIGKILL.ExitCode()}, nil
 	default:
 	}
+	leave, err := v.s.holdVolumes(ctx, job.Mounts)
+	if err != nil {
+		close(v.ended)
+		return Exit{}, err
+	}
+	defer leave()
 	p, err := v.runner.Start(ctx, job)
 	if err != nil {
 		close(v.ended)
@@ -261,27 +280,6 @@ func (v *supervisor) life(ctx context.Context) (Exit, error) {
 	return exit, nil
 }
 
-// killPatience is how long a program may take to end that was killed. What goes on
-// after that goes with the process.
-const killPatience = 3 * time.Second
-
-// awaitEnd waits for the end of a program.
-func awaitEnd(ctx context.Context, p Program) Exit {
-	ended := make(chan Exit, 1)
-	go func() { ended <- p.Wait() }()
-	select {
-	case exit := <-ended:
-		return exit
-	case <-ctx.Done():
-	}
-	select {
-	case exit := <-ended:
-		return exit
-	case <-time.After(killPatience):
-		return Exit{Code: SIGKILL.ExitCode()}
-	}
-}
-
 // begun puts down that the program runs.
 func (v *supervisor) begun(p Program) {
 	v.mu.Lock()
@@ -299,7 +297,7 @@ func (v *supervisor) begun(p Program) {
 	c := *v.c
 	v.mu.Unlock()
 	v.save()
-	v.s.Event(c.event("start"))
+	v.s.Event(c.Event("start"))
 }
 
 // died puts down how a life ended.
@@ -317,11 +315,11 @@ func (v *supervisor) died(exit Exit) {
 		close(v.ended)
 	}
 	v.mu.Unlock()
-	e := c.event("die")
+	e := c.Event("die")
 	e.Actor.Attributes["exitCode"] = fmt.Sprint(exit.Code)
 	e.Actor.Attributes["execDuration"] = fmt.Sprint(int(c.State.Finished.Sub(began).Seconds()))
 	if exit.OOMKilled {
-		v.s.Event(c.event("oom"))
+		v.s.Event(c.Event("oom"))
 	}
 	v.s.Event(e)
 }
@@ -415,6 +413,7 @@ func (v *supervisor) close(ctx context.Context, failed error) {
 	if v.log != nil {
 		_ = v.log.close()
 	}
+	v.s.unmark(c.ID)
 	if c.AutoRemove && !st.Orphaned {
 		if err := v.s.removeHeld(ctx, &c, v.lock, true); err != nil {
 			fmt.Fprintf(os.Stderr, "container %s: %v\n", c.Name, err)
@@ -422,98 +421,4 @@ func (v *supervisor) close(ctx context.Context, failed error) {
 		return
 	}
 	_ = v.lock.Close()
-}
-
-// shutdown ends the container because its process is to end.
-func (v *supervisor) shutdown() {
-	v.stop(0, nil, false)
-}
-
-// noMore says that no other life is to follow.
-func (v *supervisor) noMore() { v.quitOnce.Do(func() { close(v.quit) }) }
-
-// stop asks the program to end, and ends it when it has not in time. asked: it was
-// somebody who wants it to stay that way.
-func (v *supervisor) stop(signal Signal, timeout *time.Duration, asked bool) {
-	v.mu.Lock()
-	if asked {
-		v.c.State.Stopped = true
-	}
-	if signal == 0 {
-		signal, _ = ParseSignal(v.c.StopSignal)
-	}
-	grace := v.grace(timeout)
-	v.mu.Unlock()
-	v.noMore()
-	v.endLife(signal, grace)
-}
-
-// endLife ends this life of the program, and waits for that.
-func (v *supervisor) endLife(signal Signal, grace time.Duration) {
-	v.mu.Lock()
-	p, kill, ended := v.program, v.kill, v.ended
-	paused := v.c.State.Status == Paused
-	v.mu.Unlock()
-	if ended == nil {
-		return
-	}
-	if paused && p != nil { // or it could not do anything about it
-		_ = p.Pause(false)
-	}
-	if p != nil {
-		_ = p.Signal(signal)
-	}
-	var late <-chan time.Time
-	if grace >= 0 {
-		timer := time.NewTimer(grace)
-		defer timer.Stop()
-		late = timer.C
-	}
-	if p == nil { // it has not begun
-		kill(errKilled)
-	}
-	select {
-	case <-ended:
-	case <-late:
-		v.killLife()
-		<-ended
-	}
-}
-
-// killLife ends this life of the program without asking it.
-func (v *supervisor) killLife() {
-	v.mu.Lock()
-	kill := v.kill
-	v.mu.Unlock()
-	if kill != nil {
-		kill(errKilled)
-	}
-	v.hub.drop() // the program may wait for one that does not read
-}
-
-// again begins another life, at once.
-func (v *supervisor) again(signal Signal, timeout *time.Duration) {
-	v.mu.Lock()
-	v.restart = true
-	grace := v.grace(timeout)
-	if signal == 0 {
-		signal, _ = ParseSignal(v.c.StopSignal)
-	}
-	v.mu.Unlock()
-	select {
-	case v.wake <- struct{}{}:
-	default:
-	}
-	v.endLife(signal, grace)
-}
-
-// grace is how long the program has to end. The caller has the lock.
-func (v *supervisor) grace(timeout *time.Duration) time.Duration {
-	switch {
-	case timeout != nil:
-		return *timeout
-	case v.c.StopTimeout != nil:
-		return time.Duration(*v.c.StopTimeout)
-	}
-	return DefaultStopTimeout
 }

@@ -6,10 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"github.com/wherry-run/wherry/internal/places"
 )
 
 // Volume is a folder that outlives containers.
@@ -55,7 +59,7 @@ func (s *Store) CreateVolume(name string, labels map[string]string) (v Volume, m
 	}
 	defer l()
 	if old, err := s.Volume(v.Name); err == nil {
-		return old, false, nil
+		return old, false, os.MkdirAll(old.Path, 0o700)
 	}
 	v.Path = s.path(volumesDir, v.Name, volumeData)
 	if err := os.MkdirAll(v.Path, 0o700); err != nil {
@@ -74,6 +78,57 @@ func (s *Store) volumesLock() (unlock func(), err error) {
 		return nil, fmt.Errorf("lock volumes: %w", err)
 	}
 	return func() { _ = l.Close() }, nil
+}
+
+// fillPatience is how long one container waits while another fills a volume.
+const fillPatience = 10 * time.Minute
+
+// volumeFilling is there while a volume is filled.
+const volumeFilling = "filling"
+
+// FillVolume has fill put files into a volume that has none. One in which that was
+// broken off is filled again.
+func (s *Store) FillVolume(name string, fill func(dir string) error) error {
+	v, err := s.Volume(name)
+	if err != nil {
+		return err
+	}
+	broken := s.path(volumesDir, name, volumeFilling)
+	if empty, err := isEmpty(v.Path, broken); err != nil || !empty {
+		return err
+	}
+	l, err := waitLock(s.path(volumesDir, name, lockFile), fillPatience)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	if empty, err := isEmpty(v.Path, broken); err != nil || !empty {
+		return err
+	}
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		return err
+	}
+	if err := fill(v.Path); err != nil {
+		return err
+	}
+	return os.Remove(broken)
+}
+
+// isEmpty tells whether a folder has nothing in it, or not yet all that it is to have.
+func isEmpty(dir, broken string) (bool, error) {
+	if _, err := os.Lstat(broken); err == nil {
+		return true, nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	_, err = f.ReadDir(1)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Volume finds a volume.
@@ -136,12 +191,19 @@ func (s *Store) RemoveUnusedVolume(ctx context.Context, name string) error {
 		return err
 	}
 	defer unlock()
+	return s.removeUnused(ctx, name, "")
+}
+
+// removeUnused removes a volume that no container has but the one that goes with it.
+// The caller has the lock of names, or keeps what else it knows for itself.
+func (s *Store) removeUnused(ctx context.Context, name, except string) error {
 	users, err := s.VolumeUsers(ctx)
 	if err != nil {
 		return err
 	}
-	if len(users[name]) > 0 {
-		return &VolumeInUseError{name, users[name]}
+	list := slices.DeleteFunc(users[name], func(user string) bool { return user == except })
+	if len(list) > 0 {
+		return &VolumeInUseError{name, list}
 	}
 	return s.RemoveVolume(name)
 }
@@ -158,10 +220,10 @@ func (s *Store) RemoveVolume(name string) error {
 	defer unlock()
 	// The document last: what could not be removed whole is still listed.
 	dir := s.path(volumesDir, name)
-	if err := removeAll(filepath.Join(dir, volumeData)); err != nil {
+	if err := places.RemoveAll(filepath.Join(dir, volumeData)); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
-	if err := removeAll(dir); err != nil {
+	if err := places.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
 	s.Event(Event{Type: "volume", Action: "destroy", Actor: Actor{ID: name, Attributes: map[string]string{"driver": "local"}}})

@@ -70,6 +70,11 @@ func traps(c Opcode) bool {
 	case ImmMemArg, ImmMemLane, ImmMemory, ImmMemories:
 		return true
 	}
+	return trapsItself(c)
+}
+
+// trapsItself tells whether an instruction that touches no memory can trap.
+func trapsItself(c Opcode) bool {
 	const i32div, i32rem, i64div, i64rem, trunc, truncLast = 0x6d, 0x70, 0x7f, 0x82, 0xa8, 0xb1
 	return c >= i32div && c <= i32rem || c >= i64div && c <= i64rem || c >= trunc && c <= truncLast
 }

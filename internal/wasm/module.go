@@ -1,5 +1,10 @@
 package wasm
 
+import (
+	"maps"
+	"slices"
+)
+
 // Span is a run of bytes of a module: offsets of its first byte and of the byte after its last.
 type Span struct {
 	Start, End uint32
@@ -146,10 +151,29 @@ type Module struct {
 	importedFuncs, importedTables, importedMemories, importedGlobals, importedTags int
 
 	canon []uint32 // for each type, the first one equal to it
+	more  []byte   // bodies that are not in Bin; spans count on behind it
 }
 
 // Bytes returns the bytes of a span of the module.
-func (m *Module) Bytes(s Span) []byte { return m.Bin[s.Start:s.End:s.End] }
+func (m *Module) Bytes(s Span) []byte {
+	if n := uint32(len(m.Bin)); m.more != nil && s.Start >= n {
+		return m.more[s.Start-n : s.End-n : s.End-n]
+	}
+	return m.Bin[s.Start:s.End:s.End]
+}
+
+// WithBodies returns a module that differs in the bodies of some functions, imports not counted. It shares everything
+// else with m.
+func (m *Module) WithBodies(bodies map[int][]byte) *Module {
+	c := *m
+	c.Code = slices.Clone(m.Code)
+	for _, i := range slices.Sorted(maps.Keys(bodies)) {
+		start := uint32(len(m.Bin) + len(c.more))
+		c.more = append(c.more, bodies[i]...)
+		c.Code[i] = Span{Start: start, End: start + uint32(len(bodies[i]))}
+	}
+	return &c
+}
 
 // NumFuncs returns the size of the function index space.
 func (m *Module) NumFuncs() int { return len(m.funcs) }

@@ -43,6 +43,7 @@ const (
 	OpTableSet           Opcode = 0x26
 	OpI32Load            Opcode = 0x28
 	OpI64Load            Opcode = 0x29
+	OpI32Load8U          Opcode = 0x2d
 	OpI32Store           Opcode = 0x36
 	OpI64Store           Opcode = 0x37
 	OpMemorySize         Opcode = 0x3f
@@ -56,6 +57,7 @@ const (
 	OpI32Ne              Opcode = 0x47
 	OpI32LtS             Opcode = 0x48
 	OpI32LtU             Opcode = 0x49
+	OpI32GtS             Opcode = 0x4a
 	OpI32GtU             Opcode = 0x4b
 	OpI32LeU             Opcode = 0x4d
 	OpI32GeU             Opcode = 0x4f
@@ -107,9 +109,12 @@ const (
 	OpTableGrow          Opcode = 0xfc0f
 	OpTableSize          Opcode = 0xfc10
 	OpTableFill          Opcode = 0xfc11
+	OpV128Load32Splat    Opcode = 0xfd09
 	OpV128Const          Opcode = 0xfd0c
 	OpI8x16Shuffle       Opcode = 0xfd0d
+	OpI8x16Swizzle       Opcode = 0xfd0e
 	OpI32x4Splat         Opcode = 0xfd11
+	OpI64x2ExtractLane   Opcode = 0xfd1d
 	OpI64x2ReplaceLane   Opcode = 0xfd1e
 	OpF32x4ReplaceLane   Opcode = 0xfd20
 	OpF64x2ReplaceLane   Opcode = 0xfd22
@@ -121,6 +126,7 @@ const (
 	OpV128Or             Opcode = 0xfd50
 	OpV128Xor            Opcode = 0xfd51
 	OpV128Bitselect      Opcode = 0xfd52
+	OpV128Load32Zero     Opcode = 0xfd5c
 	OpAtomicNotify       Opcode = 0xfe00
 	OpAtomicWait32       Opcode = 0xfe01
 	OpAtomicWait64       Opcode = 0xfe02

@@ -59,11 +59,10 @@ func (*driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) ([]b
 	return []byte(begun), nil
 }
 
-// word calls an export that gives one value.
-func word(ctx context.Context, m *runtime.Machine, name string, args ...uint64) (uint64, error) {
-	results, err := m.Call(ctx, name, args...)
+// one takes what an export gives, which is one value.
+func one(results []uint64, err error) (uint64, error) {
 	if err == nil && len(results) != 1 {
-		err = fmt.Errorf("%s gives %d values, and not one", name, len(results))
+		err = fmt.Errorf("it gives %d values, and not one", len(results))
 	}
 	if err != nil {
 		return 0, err
@@ -90,7 +89,7 @@ func errProtocol(err error) error {
 
 // describe asks the guest for its signature.
 func describe(ctx context.Context, m *runtime.Machine) (*model.Signature, error) {
-	v, err := word(ctx, m, signatureExport)
+	v, err := one(m.Call(ctx, signatureExport))
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +117,7 @@ func describe(ctx context.Context, m *runtime.Machine) (*model.Signature, error)
 
 // predict has the guest answer. Of one that has emitted its answer there may be nothing
 // more.
-func predict(ctx context.Context, m *runtime.Machine, r *model.Request, emits bool) ([]model.Tensor, error) {
+func predict(ctx context.Context, m *runtime.Machine, r *model.Request, emits bool) (outputs []model.Tensor, err error) {
 	var short [512]byte
 	front, size, err := request(short[:], r)
 	if err != nil {
@@ -127,32 +126,40 @@ func predict(ctx context.Context, m *runtime.Machine, r *model.Request, emits bo
 	if size > MaxRequest {
 		return nil, &model.InputError{Reason: fmt.Sprintf("the request has %d bytes, more than %d", size, MaxRequest)}
 	}
-	at, err := word(ctx, m, allocExport, size)
+	err = m.Together(ctx, func(call runtime.Calling) error {
+		v, err := deliver(call, m, r, front, size)
+		if err != nil || emits && v&0xffffffff == 0 {
+			return err
+		}
+		frame, err := place(m, v)
+		if err != nil {
+			return errProtocol(err)
+		}
+		outputs, err = parseAnswer(bytes.Clone(frame))
+		if err != nil && !isAnswer(err) {
+			err = errProtocol(err)
+		}
+		return err
+	})
+	return outputs, err
+}
+
+// deliver has the guest take a request, and gives what it says to that.
+func deliver(call runtime.Calling, m *runtime.Machine, r *model.Request, front []byte, size uint64) (uint64, error) {
+	at, err := one(call(allocExport, size))
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if at = at & 0xffffffff; at == 0 {
-		return nil, &model.ModelError{Type: "memory", Message: fmt.Sprintf("it has no room for a request of %d bytes", size)}
+		return 0, &model.ModelError{Type: "memory", Message: fmt.Sprintf("it has no room for a request of %d bytes", size)}
 	}
 	room, err := view(m, at, size)
 	if err != nil {
-		return nil, errProtocol(err)
+		return 0, errProtocol(err)
 	}
 	room = room[copy(room, front):]
 	for i := range r.Inputs {
 		room = room[copy(room, r.Inputs[i].Data):]
 	}
-	v, err := word(ctx, m, PredictExport, at, size)
-	if err != nil || emits && v&0xffffffff == 0 {
-		return nil, err
-	}
-	frame, err := place(m, v)
-	if err != nil {
-		return nil, errProtocol(err)
-	}
-	outputs, err := parseAnswer(bytes.Clone(frame))
-	if err != nil && !isAnswer(err) {
-		err = errProtocol(err)
-	}
-	return outputs, err
+	return one(call(PredictExport, at, size))
 }

@@ -179,6 +179,9 @@ func parseOutput(text, rest []byte, t *model.Tensor) ([]byte, error) {
 // order puts outputs in the order that was asked for, else in the signature's. Each is as
 // the signature says.
 func order(s *model.Signature, outputs []model.Tensor, wanted []string) ([]model.Tensor, error) {
+	if len(wanted) == 0 && ordered(s, outputs) {
+		return outputs, nil
+	}
 	if err := unique(outputs); err != nil {
 		return nil, err
 	}
@@ -204,6 +207,19 @@ func order(s *model.Signature, outputs []model.Tensor, wanted []string) ([]model
 		found[i] = outputs[at]
 	}
 	return found, nil
+}
+
+// ordered tells whether outputs are those of the signature, and in its order.
+func ordered(s *model.Signature, outputs []model.Tensor) bool {
+	if len(outputs) != len(s.Outputs) {
+		return false
+	}
+	for i := range outputs {
+		if f := &s.Outputs[i]; f.Name != outputs[i].Name || f.Check(&outputs[i]) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // unique tells of an output that is there twice.

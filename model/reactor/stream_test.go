@@ -83,28 +83,36 @@ void predict(wherry_request *q, wherry_response *p) {
 
 func countingGuest(t *testing.T, language string) []byte {
 	dir := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		name = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	if language == "C" {
-		write("count.c", countingC)
+		write(t, dir, "count.c", countingC)
 		return cGuest(t, dir, "count.c")
 	}
-	write("main.go", countingGo)
-	write("go.mod", "module guest-go\n\ngo 1.24\n")
+	return goProgram(t, countingGo)
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	name = filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// goProgram compiles a program with the package of the example.
+func goProgram(t *testing.T, text string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir, "main.go", text)
+	write(t, dir, "go.mod", "module guest-go\n\ngo 1.24\n")
 	for _, name := range []string{"guest.go", "frame.go", "stream.go"} {
 		text, err := os.ReadFile("../../examples/guest-go/guest/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write("guest/"+name, string(text))
+		write(t, dir, "guest/"+name, string(text))
 	}
 	return compile(t, dir, []string{"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=", "GOWORK=off"}, "go", "build", "-buildmode=c-shared")
 }

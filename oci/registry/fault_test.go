@@ -505,7 +505,7 @@ func TestCancel(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, cancel)
 	began := time.Now()
 	_, err := client(registry.WithPatience(time.Minute, time.Minute)).Fetch(ctx, ref, newMemory())
-	if !errors.Is(err, context.Canceled) || time.Since(began) > 2*time.Second {
+	if !errors.Is(err, context.Canceled) || time.Since(began) > 20*time.Second {
 		t.Fatalf("after %v: %v", time.Since(began), err)
 	}
 }

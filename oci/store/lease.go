@@ -178,6 +178,18 @@ func (l *Lease) Open(ctx context.Context, d digest.Digest) (io.ReadCloser, error
 	return l.s.Open(ctx, d)
 }
 
+// ReleaseDead removes the leases of processes that were killed. A sweep does so as well;
+// this is for who knows that there is one.
+func (s *Store) ReleaseDead(ctx context.Context) error {
+	unlock, err := s.lock(ctx, "gc", exclusive)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = s.leaseRoots()
+	return err
+}
+
 // leaseRoots reads what living leases hold and removes the dead ones. The
 // caller has the gc lock exclusively.
 func (s *Store) leaseRoots() ([]digest.Digest, error) {

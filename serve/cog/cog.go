@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +87,13 @@ func (h *handler) discover(w http.ResponseWriter, r *http.Request) {
 	route.WriteJSON(w, http.StatusOK, doc)
 }
 
+// waits tells whether requests wait for a model.
+func (h *handler) waits(st *repository.Status) bool {
+	return slices.ContainsFunc(h.models.Index(), func(s repository.Status) bool {
+		return s.Name == st.Name && s.Version == st.Version && s.Waiting > 0
+	})
+}
+
 // health answers 200 in any case: what it says is in the body.
 func (h *handler) health(w http.ResponseWriter, r *http.Request) {
 	status, setup := "READY", "succeeded"
@@ -97,7 +105,7 @@ func (h *handler) health(w http.ResponseWriter, r *http.Request) {
 		status, setup = "STARTING", "starting"
 	case st.State == repository.StateUnloading:
 		status = "DEFUNCT"
-	case st.Waiting > 0:
+	case h.waits(&st):
 		status = "BUSY"
 	}
 	at := stamp(h.options.Started)

@@ -32,8 +32,11 @@ func (c *Config) bodies(next http.Handler) http.Handler {
 			return
 		}
 		rec, out := Of(r.Context()), w.(*answer) // of record
-		b := &body{held: held, most: c.MaxBodies, ReadCloser: http.MaxBytesReader(innermost(w), r.Body, c.MaxBody), rec: rec, began: rec.Began, timeout: c.ReadTimeout,
-			control: out.control, next: extendEvery}
+		b := &out.body
+		*b = body{held: held, most: c.MaxBodies, ReadCloser: r.Body, rec: rec, began: rec.Began, timeout: c.ReadTimeout, control: out.control, next: extendEvery}
+		if r.ContentLength < 0 { // what says how long it is has no more
+			b.ReadCloser = http.MaxBytesReader(innermost(w), r.Body, c.MaxBody)
+		}
 		r.Body = b
 		defer func() { held.Add(-rec.In - b.unpacked) }()
 		next.ServeHTTP(w, r)
@@ -64,7 +67,7 @@ const extendEvery = 1 << 20
 type body struct {
 	io.ReadCloser
 	rec     *Record
-	control *http.ResponseController
+	control deadlines
 	began   time.Time
 	timeout time.Duration
 	next    int64 // bytes at which the deadline is moved

@@ -62,13 +62,16 @@ func (l *limited) Close() error {
 // closed.
 type conn struct {
 	net.Conn
-	free          chan struct{}
-	gone          atomic.Bool
-	reads, writes lazy
+	free   chan struct{}
+	gone   atomic.Bool
+	again  []byte // what is read once more
+	reads  reads
+	writes lazy
 }
 
 func (c *conn) Close() error {
 	err := c.Conn.Close()
+	c.reads.close()
 	if c.gone.CompareAndSwap(false, true) && c.free != nil {
 		<-c.free
 	}
@@ -96,7 +99,19 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
+// Unread has p read again, before what comes. Nobody reads meanwhile.
+func (c *conn) Unread(p []byte) { c.again = p }
+
 func (c *conn) Read(p []byte) (int, error) {
+	if len(c.again) > 0 {
+		n := copy(p, c.again)
+		c.again = c.again[n:]
+		return n, nil
+	}
+	if err := c.reads.begin(len(p) == ahead, c.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
+	defer c.reads.end()
 	for {
 		n, err := c.Conn.Read(p)
 		if err == nil || n > 0 || !c.reads.early(err, c.Conn.SetReadDeadline) {
@@ -128,6 +143,11 @@ type lazy struct {
 func (l *lazy) put(t time.Time, set func(time.Time) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.move(t, set)
+}
+
+// move is put for who holds mu.
+func (l *lazy) move(t time.Time, set func(time.Time) error) error {
 	l.want = t
 	if t.IsZero() || !l.set.IsZero() && !t.Before(l.set) {
 		return nil

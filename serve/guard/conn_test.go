@@ -101,3 +101,56 @@ func TestWriteDeadline(t *testing.T) {
 		t.Errorf("wrote %d, %v", n, err)
 	}
 }
+
+// A read of one byte is heard of late, and ends at once with its connection or a
+// deadline in the past.
+func TestReadAhead(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(ours, theirs net.Conn)
+		want error
+	}{
+		"the other end leaves":       {func(_, theirs net.Conn) { theirs.Close() }, io.EOF},
+		"it is closed":               {func(ours, _ net.Conn) { ours.Close() }, net.ErrClosed},
+		"a deadline":                 {func(ours, _ net.Conn) { _ = ours.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
+		"a deadline after a while":   {func(ours, _ net.Conn) { time.Sleep(50 * time.Millisecond); _ = ours.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
+		"the time of one is over":    {func(ours, _ net.Conn) { _ = ours.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) }, os.ErrDeadlineExceeded},
+		"after others that were not": {func(ours, theirs net.Conn) { _ = ours.SetReadDeadline(time.Now().Add(time.Hour)); theirs.Close() }, io.EOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := pair(t)
+			for range 100 { // as net/http does between its requests
+				got := make(chan error)
+				go func() {
+					_, err := ours.Read(make([]byte, 1))
+					got <- err
+				}()
+				_ = ours.SetReadDeadline(time.Unix(1, 0))
+				if err := <-got; !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatal(err)
+				}
+				_ = ours.SetReadDeadline(time.Time{})
+				_ = ours.SetReadDeadline(time.Now().Add(time.Hour))
+			}
+			_, _ = theirs.Write([]byte("next"))
+			next := make([]byte, 8)
+			if n, err := ours.Read(next); string(next[:n]) != "next" {
+				t.Fatalf("%q, %v", next[:n], err)
+			}
+			got := make(chan error)
+			go func() {
+				_, err := ours.Read(make([]byte, 1))
+				got <- err
+			}()
+			c.end(ours, theirs)
+			select {
+			case err := <-got:
+				if !errors.Is(err, c.want) {
+					t.Errorf("%v, want %v", err, c.want)
+				}
+			case <-time.After(5 * time.Second):
+				t.Error("it goes on")
+			}
+		})
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // Bounds of keys. Shorter ones can be guessed.
@@ -149,7 +151,7 @@ func (k *Keys) Name(authorization, apiKey string) (name string, ok bool) {
 // keys lets through who has a key, and what is open.
 func (c *Config) keys(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name, ok := c.Keys.Name(first(r.Header, "Authorization"), first(r.Header, "X-Api-Key"))
+		name, ok := c.Keys.Name(route.First(r.Header, "Authorization"), route.First(r.Header, "X-Api-Key"))
 		if ok {
 			Of(r.Context()).Key = name
 		} else if c.Open == nil || !c.Open(r) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wherry-run/wherry/serve/repository"
+	"github.com/wherry-run/wherry/serve/route"
 )
 
 // A Record is what is known of one request. Handlers find it by Of; it is theirs
@@ -146,20 +147,11 @@ func sane(id string) bool {
 	return true
 }
 
-// first is the first value of a header whose name is spelled as net/http spells it.
-func first(h http.Header, name string) string {
-	if list := h[name]; len(list) > 0 {
-		return list[0]
-	}
-	return ""
-}
-
 // exchange is what is made for each request, in one piece.
 type exchange struct {
 	context.Context // of the request, that has the record too
 	record          Record
 	answer          answer
-	control         http.ResponseController // of net/http's own writer
 	id              [1]string
 }
 
@@ -178,18 +170,17 @@ func (c *Config) record(next http.Handler) http.Handler {
 		e := &exchange{
 			Context: r.Context(),
 			record: Record{
-				ID: RequestID(first(r.Header, HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
-				Agent: first(r.Header, "User-Agent"), Began: time.Now(),
+				ID: RequestID(route.First(r.Header, HeaderID)), Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
+				Agent: route.First(r.Header, "User-Agent"), Began: time.Now(),
 			},
-			answer:  answer{ResponseWriter: w, timeout: c.WriteTimeout, http2: r.ProtoMajor == 2},
-			control: *http.NewResponseController(w),
+			answer: answer{ResponseWriter: w, control: deadlinesOf(w), timeout: c.WriteTimeout, http2: r.ProtoMajor == 2},
 		}
-		e.answer.control = &e.control
+		e.answer.began = e.record.Began
 		e.id[0] = e.record.ID
 		w.Header()[HeaderID] = e.id[:]
 		inner := r.WithContext(e)
 		if r.ContentLength != 0 { // of a request that is turned away, too: net/http reads a little of its body before it answers
-			_ = e.control.SetReadDeadline(e.record.Began.Add(c.ReadTimeout))
+			_ = e.answer.control.SetReadDeadline(e.record.Began.Add(c.ReadTimeout))
 		}
 		defer c.finish(e, inner)
 		next.ServeHTTP(&e.answer, inner)
@@ -208,7 +199,7 @@ func (c *Config) finish(e *exchange, r *http.Request) {
 		rec.Status = http.StatusOK
 	}
 	rec.Out = out.written
-	out.deadline() // net/http has something to write yet
+	out.deadline(rec.Took) // net/http has something to write yet
 	c.access(e, rec)
 	if c.Done != nil {
 		c.Done(rec)
@@ -242,12 +233,28 @@ const statusClientClosed = 499
 // answer notes what is answered, and bounds how long a client may take for it.
 type answer struct {
 	http.ResponseWriter
-	control *http.ResponseController // of the same
+	control deadlines // of the same
+	began   time.Time
 	timeout time.Duration
 	http2   bool
 	status  int
 	written int64
-	until   time.Time // the deadline that is set
+	until   time.Duration // the deadline that is set, since the request began; 0: none
+	body    body          // of the request
+}
+
+// deadlines are what is set of a connection.
+type deadlines interface {
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+// deadlinesOf are those of net/http's own writer, else of what is in a writer.
+func deadlinesOf(w http.ResponseWriter) deadlines {
+	if own, ok := w.(deadlines); ok {
+		return own
+	}
+	return http.NewResponseController(w)
 }
 
 // Unwrap is for http.ResponseController.
@@ -260,7 +267,7 @@ func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		a.status = status
 	}
-	a.deadline()
+	a.deadline(time.Since(a.began))
 	a.ResponseWriter.WriteHeader(status)
 	a.relax()
 }
@@ -269,7 +276,7 @@ func (a *answer) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	a.deadline()
+	a.deadline(time.Since(a.began))
 	n, err := a.ResponseWriter.Write(p)
 	a.relax()
 	a.written += int64(n)
@@ -278,11 +285,11 @@ func (a *answer) Write(p []byte) (int, error) {
 
 // Flush is what handlers of streams look for.
 func (a *answer) Flush() {
-	a.deadline()
+	a.deadline(time.Since(a.began))
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	_ = a.control.Flush()
+	_ = http.NewResponseController(a.ResponseWriter).Flush()
 	a.relax()
 }
 
@@ -291,29 +298,29 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if a.status == 0 {
 		a.status = http.StatusSwitchingProtocols
 	}
-	return a.control.Hijack()
+	c, buffered, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	if own, ok := c.(*conn); ok {
+		own.reads.close()
+	}
+	return c, buffered, err
 }
 
-// deadline gives the client its time for the next part. It is moved only when a
-// quarter of it is gone: to set one costs a lock of the poller.
-func (a *answer) deadline() {
-	if a.timeout <= 0 {
+// deadline gives the client its time for the next part, so long after the request began.
+// It is moved only when a quarter of it is gone: to set one costs a lock of the poller.
+func (a *answer) deadline(now time.Duration) {
+	if a.timeout <= 0 || a.until-now > a.timeout*3/4 {
 		return
 	}
-	now := time.Now()
-	if a.until.Sub(now) > a.timeout*3/4 {
-		return
-	}
-	a.until = now.Add(a.timeout)
-	_ = a.control.SetWriteDeadline(a.until)
+	a.until = now + a.timeout
+	_ = a.control.SetWriteDeadline(a.began.Add(a.until))
 }
 
 // relax takes the deadline away until there is a next part. With HTTP/2 it would end
 // the request when it comes, whether anything waits to be written or not; with HTTP/1
 // only a write knows of it, and net/http takes it away after the request.
 func (a *answer) relax() {
-	if a.http2 && !a.until.IsZero() {
-		a.until = time.Time{}
-		_ = a.control.SetWriteDeadline(a.until)
+	if a.http2 && a.until != 0 {
+		a.until = 0
+		_ = a.control.SetWriteDeadline(time.Time{})
 	}
 }

@@ -64,8 +64,7 @@ func (c *Config) hosts(next http.Handler) http.Handler {
 }
 
 // exposed are the headers of answers that pages of other sites may read.
-const exposed = HeaderID + ", Retry-After, Inference-Header-Content-Length, " + route.HeaderDigest + ", " + route.HeaderFuel + ", " +
-	route.HeaderMemory + ", " + route.HeaderQueue + ", " + route.HeaderCompute + ", " + route.HeaderKernels + ", " + route.HeaderBatch
+const exposed = HeaderID + ", Retry-After, Inference-Header-Content-Length, " + route.HeaderReceipt
 
 // sites answers for the pages of other sites: allowed ones are told so (CORS), and
 // others are turned away where the server is on loopback, or strict. There a page
@@ -90,7 +89,7 @@ func (c *Config) sites(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		origin := first(r.Header, "Origin")
+		origin := route.First(r.Header, "Origin")
 		if len(origins) > 0 {
 			w.Header().Add("Vary", "Origin")
 		}
@@ -151,7 +150,7 @@ func headerNames(s string) bool {
 // neither header; browsers always one of them, or are older than 2023 and read no
 // answer without CORS. Who follows a link to the server is let in.
 func foreign(r *http.Request, origin string) bool {
-	switch first(r.Header, "Sec-Fetch-Site") {
+	switch route.First(r.Header, "Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
 	case "":
@@ -165,7 +164,7 @@ func foreign(r *http.Request, origin string) bool {
 // one name, and browsers say where a page is from only to servers with TLS. Without
 // that only what changes something has an Origin.
 func foreignThere(r *http.Request, origin string) bool {
-	switch first(r.Header, "Sec-Fetch-Site") {
+	switch route.First(r.Header, "Sec-Fetch-Site") {
 	case "same-site":
 		return false
 	case "":

@@ -96,7 +96,7 @@ func TestInfer(t *testing.T) {
 	if got := header.Get("x-request-id"); len(got) != 1 || got[0] != "mine" {
 		t.Errorf("got header %v", header)
 	}
-	if got := trailer.Get("wherry-digest"); len(got) != 1 || got[0] != "sha256:0" {
+	if got := trailer.Get("wherry-receipt"); len(got) != 1 || !strings.HasPrefix(got[0], "digest=sha256:0, ") {
 		t.Errorf("got trailer %v", trailer)
 	}
 	r := request()

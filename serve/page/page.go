@@ -5,15 +5,11 @@
 package page
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"mime"
 	"net/http"
-	"path"
 	"strings"
 
 	"github.com/wherry-run/wherry/model"
@@ -41,7 +37,7 @@ var assets embed.FS
 // Routes are the page and what it loads. All of them are there below /m/{model} too,
 // so that the page finds its files beside itself, whatever a proxy calls the server.
 func Routes(m Models, o Options) ([]route.Route, error) {
-	files, err := read()
+	files, err := ReadFiles(assets, "assets")
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +48,24 @@ func Routes(m Models, o Options) ([]route.Route, error) {
 		{Pattern: "GET /playground/data/models", PerModel: true, Handler: http.HandlerFunc(p.list)},
 		{Pattern: "GET /playground/data/history", PerModel: true, Handler: http.HandlerFunc(p.history)},
 	}, nil
+}
+
+// Common are the files that pages of ours share: the style, the icon, and what makes
+// elements of a page.
+func Common() (Files, error) {
+	files, err := ReadFiles(assets, "assets")
+	if err != nil {
+		return nil, err
+	}
+	common := Files{}
+	for _, name := range []string{"style.css", "icon.svg", "dom.js"} {
+		f, ok := files[name]
+		if !ok {
+			return nil, fmt.Errorf("read the page: there is no %s", name)
+		}
+		common[name] = f
+	}
+	return common, nil
 }
 
 // Wanted tells whether a request for / comes from a browser: it says that it takes
@@ -70,74 +84,15 @@ func Wanted(r *http.Request) bool {
 type page struct {
 	models  Models
 	options Options
-	files   map[string]file
+	files   Files
 }
 
-// A file is an embedded one, ready to be sent.
-type file struct {
-	kind, tag string
-	content   []byte
+func (p *page) index(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	p.files.Send(w, r, "index.html")
 }
 
-// kinds of content by the names of files: those that the system knows may differ.
-var kinds = map[string]string{
-	".html": "text/html; charset=utf-8",
-	".css":  "text/css; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".svg":  "image/svg+xml",
-}
-
-func read() (map[string]file, error) {
-	list, err := fs.ReadDir(assets, "assets")
-	if err != nil {
-		return nil, fmt.Errorf("read the page: %w", err)
-	}
-	files := make(map[string]file, len(list))
-	for _, e := range list {
-		content, err := assets.ReadFile("assets/" + e.Name())
-		if err != nil {
-			return nil, fmt.Errorf("read the page: %w", err)
-		}
-		sum := sha256.Sum256(content)
-		files[e.Name()] = file{kinds[path.Ext(e.Name())], `"` + hex.EncodeToString(sum[:8]) + `"`, content}
-	}
-	return files, nil
-}
-
-// policy lets the page load and ask nothing but this server, and run nothing but its
-// files: what a model's author wrote cannot become a script.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-
-func (p *page) index(w http.ResponseWriter, r *http.Request) { p.send(w, r, "index.html") }
-
-func (p *page) file(w http.ResponseWriter, r *http.Request) { p.send(w, r, r.PathValue("file")) }
-
-func (p *page) send(w http.ResponseWriter, r *http.Request, name string) {
-	f, ok := p.files[name]
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	h := w.Header()
-	secure(h)
-	h.Set("Content-Type", f.kind)
-	h.Set("ETag", f.tag)
-	h.Set("Cache-Control", "no-cache") // ask whether it has changed
-	h.Add("Vary", "Accept")
-	if strings.Contains(r.Header.Get("If-None-Match"), f.tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	_, _ = w.Write(f.content) // a client that left needs no answer
-}
-
-func secure(h http.Header) {
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-}
+func (p *page) file(w http.ResponseWriter, r *http.Request) { p.files.Send(w, r, r.PathValue("file")) }
 
 // described is a model as the page knows it.
 type described struct {
@@ -193,7 +148,7 @@ func sendJSON(w http.ResponseWriter, status int, v any) {
 		return
 	}
 	h := w.Header()
-	secure(h)
+	Secure(h)
 	h.Set("Cache-Control", "no-store")
 	route.WriteJSON(w, status, b)
 }

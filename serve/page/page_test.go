@@ -115,7 +115,7 @@ func TestFiles(t *testing.T) {
 				}
 			}
 		}
-		files, err := read()
+		files, err := ReadFiles(assets, "assets")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ const maxPriority = 1 << 20
 // Call begins a call of a protocol with what the headers of its request say.
 func Call(r *http.Request, protocol string) (repository.Call, error) {
 	c := repository.Call{Protocol: protocol}
-	if word := r.Header.Get(HeaderTimeout); word != "" {
+	if word := route.First(r.Header, HeaderTimeout); word != "" {
 		d, err := time.ParseDuration(word)
 		if s, serr := strconv.ParseFloat(word, 64); serr == nil && s < 1e9 {
 			d, err = time.Duration(s*float64(time.Second)), nil
@@ -31,7 +31,7 @@ func Call(r *http.Request, protocol string) (repository.Call, error) {
 		}
 		c.Timeout = d
 	}
-	if word := r.Header.Get(HeaderPriority); word != "" {
+	if word := route.First(r.Header, HeaderPriority); word != "" {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 0 || n > maxPriority {
 			return c, &route.RequestError{Message: HeaderPriority + " is a number from 1 on, which goes first"}

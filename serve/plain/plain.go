@@ -49,13 +49,18 @@ const atOnce = 16
 // Each has a model answer several requests, and gives the answers in their order. The
 // first error ends those that have not been answered. call has what they share.
 func Each(ctx context.Context, m Models, call repository.Call, requests []*model.Request) ([]*repository.Answer, error) {
-	answers := make([]*repository.Answer, len(requests))
 	if len(requests) == 1 {
-		call.Request = requests[0]
-		a, err := m.Infer(ctx, &call)
-		answers[0] = a
-		return answers, err
+		one := call
+		one.Request = requests[0]
+		a, err := m.Infer(ctx, &one)
+		return []*repository.Answer{a}, err
 	}
+	return several(ctx, m, call, requests)
+}
+
+// several is Each for more than one.
+func several(ctx context.Context, m Models, call repository.Call, requests []*model.Request) ([]*repository.Answer, error) {
+	answers := make([]*repository.Answer, len(requests))
 	if call.Timeout > 0 { // of all of them
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, call.Timeout)

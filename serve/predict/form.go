@@ -79,7 +79,7 @@ func formOf(values url.Values) form {
 
 // ask makes a request of a form. Fields are inputs, or columns of the model's table;
 // several of one name are a list. An optional input of nothing is left out.
-func (f form) ask(s *model.Signature) (*asked, error) {
+func (f form) ask(s *model.Signature) (asked, error) {
 	a := one()
 	done := map[string]bool{}
 	row := model.Record{Table: s.Table()}
@@ -93,9 +93,9 @@ func (f form) ask(s *model.Signature) (*asked, error) {
 		if field == nil {
 			for _, p := range same {
 				if known, err := row.Add(p.name, string(p.content)); err != nil {
-					return nil, err
+					return asked{}, err
 				} else if !known {
-					return nil, unknown(s, p.name)
+					return asked{}, unknown(s, p.name)
 				}
 			}
 			continue
@@ -105,14 +105,14 @@ func (f form) ask(s *model.Signature) (*asked, error) {
 		}
 		t, err := ofParts(field, same)
 		if err != nil {
-			return nil, err
+			return asked{}, err
 		}
 		a.requests[0].Inputs = append(a.requests[0].Inputs, t)
 	}
 	if !row.Empty() {
 		t, err := row.Tensor()
 		if err != nil {
-			return nil, err
+			return asked{}, err
 		}
 		a.requests[0].Inputs = append(a.requests[0].Inputs, t)
 	}

@@ -214,7 +214,7 @@ func TestPredict(t *testing.T) {
 			if w.Code != c.status || got != c.want {
 				t.Errorf("%d %s\nwant %d %s", w.Code, got, c.status, c.want)
 			}
-			if c.status == 200 && c.accept == "" && (w.Header().Get("Wherry-Fuel") == "" || w.Header().Get("Content-Type") != "application/json") {
+			if c.status == 200 && c.accept == "" && (!strings.Contains(w.Header().Get("Wherry-Receipt"), "fuel=") || w.Header().Get("Content-Type") != "application/json") {
 				t.Errorf("headers: %v", w.Header())
 			}
 		})

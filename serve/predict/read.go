@@ -20,17 +20,17 @@ type asked struct {
 	many     bool // the answer is a list, too
 }
 
-func one(inputs ...model.Tensor) *asked {
-	return &asked{requests: []*model.Request{{Inputs: inputs}}}
+func one(inputs ...model.Tensor) asked {
+	return asked{requests: []*model.Request{{Inputs: inputs}}}
 }
 
 // read makes requests of a body, by its content type.
-func (h *handler) read(w http.ResponseWriter, r *http.Request, s *model.Signature) (*asked, error) {
+func (h *handler) read(w http.ResponseWriter, r *http.Request, s *model.Signature) (asked, error) {
 	content, err := route.Body(w, r, h.options.MaxBody)
 	if err != nil {
-		return nil, err
+		return asked{}, err
 	}
-	said := r.Header.Get("Content-Type")
+	said := route.First(r.Header, "Content-Type")
 	if said == typeJSON { // what most clients send
 		return h.parse(r, s, said, "", content)
 	}
@@ -42,31 +42,31 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, s *model.Signatur
 }
 
 // parse makes requests of a document.
-func (h *handler) parse(r *http.Request, s *model.Signature, kind, boundary string, content []byte) (*asked, error) {
+func (h *handler) parse(r *http.Request, s *model.Signature, kind, boundary string, content []byte) (asked, error) {
 	switch {
 	case kind == typeParts:
 		f, err := readParts(content, boundary)
 		if err != nil {
-			return nil, err
+			return asked{}, err
 		}
 		return f.ask(s)
 	case kind == typeForm && !looksJSON(content):
 		if bytes.Count(content, []byte("&")) >= maxParts {
-			return nil, tooManyParts()
+			return asked{}, tooManyParts()
 		}
 		values, err := url.ParseQuery(string(content))
 		if err != nil {
-			return nil, &model.InputError{Reason: "the form cannot be read: " + err.Error()}
+			return asked{}, &model.InputError{Reason: "the form cannot be read: " + err.Error()}
 		}
 		return formOf(values).ask(s)
 	case kind == typeCSV:
 		requests, many, err := plain.CSV(s, content)
-		return &asked{requests, many}, err
+		return asked{requests, many}, err
 	case kind == typeNPY, kind == typeNPZ:
 		return h.arrays(r, s, kind, content)
 	case kind == "", kind == typeForm, kind == typeJSON, strings.HasSuffix(kind, "+json"):
 		requests, many, err := s.ParseJSON(content)
-		return &asked{requests, many}, err
+		return asked{requests, many}, err
 	}
 	return ofSole(s, kind, content)
 }
@@ -79,7 +79,7 @@ func looksJSON(content []byte) bool {
 }
 
 // ofSole is a body that is the content of the one input that the model needs.
-func ofSole(s *model.Signature, kind string, content []byte) (*asked, error) {
+func ofSole(s *model.Signature, kind string, content []byte) (asked, error) {
 	f := s.Sole()
 	main, _, _ := strings.Cut(kind, "/")
 	switch {
@@ -91,7 +91,7 @@ func ofSole(s *model.Signature, kind string, content []byte) (*asked, error) {
 		t, err := f.ParseText(string(content))
 		return one(t), err
 	}
-	return nil, &route.RequestError{
+	return asked{}, &route.RequestError{
 		Status:  http.StatusUnsupportedMediaType,
 		Message: fmt.Sprintf("content of type %.100q is not read here: send %s, %s, %s or %s", kind, typeJSON, typeParts, typeCSV, typeNPY),
 	}
@@ -99,33 +99,33 @@ func ofSole(s *model.Signature, kind string, content []byte) (*asked, error) {
 
 // arrays are inputs as NumPy has them: an array is the one input, several are inputs by
 // their names.
-func (h *handler) arrays(r *http.Request, s *model.Signature, kind string, content []byte) (*asked, error) {
+func (h *handler) arrays(r *http.Request, s *model.Signature, kind string, content []byte) (asked, error) {
 	if kind == typeNPY {
 		f := s.Sole()
 		if f == nil {
-			return nil, &model.InputError{Reason: "one array cannot be the inputs of this model; send " + typeNPZ + " or " + typeJSON}
+			return asked{}, &model.InputError{Reason: "one array cannot be the inputs of this model; send " + typeNPZ + " or " + typeJSON}
 		}
 		t, err := ofNPY(f, content)
 		return one(t), err
 	}
 	list, err := model.ParseNPZWithin(content, h.options.MaxBody)
 	if errors.Is(err, model.ErrLarge) {
-		return nil, &http.MaxBytesError{Limit: h.options.MaxBody}
+		return asked{}, &http.MaxBytesError{Limit: h.options.MaxBody}
 	}
 	if err != nil {
-		return nil, &model.InputError{Reason: err.Error()}
+		return asked{}, &model.InputError{Reason: err.Error()}
 	}
 	a := one()
 	for _, t := range list {
 		if err := route.Hold(r, int64(len(t.Data))); err != nil {
-			return nil, err
+			return asked{}, err
 		}
 		f := s.Input(t.Name)
 		if f == nil {
-			return nil, unknown(s, t.Name)
+			return asked{}, unknown(s, t.Name)
 		}
 		if t, err = f.Fit(t); err != nil {
-			return nil, err
+			return asked{}, err
 		}
 		a.requests[0].Inputs = append(a.requests[0].Inputs, t)
 	}

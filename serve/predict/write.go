@@ -43,12 +43,18 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	total := plain.Total(a.answers)
-	route.SetReceipt(w.Header(), &total)
-	both := [...]string{kind, "nosniff"}
-	w.Header()["Content-Type"], w.Header()["X-Content-Type-Options"] = both[0:1:1], both[1:2:2]
+	h := w.Header()
+	route.SetReceipt(h, &total)
+	if h["Content-Type"] = typesJSON; kind != typeJSON {
+		h["Content-Type"] = []string{kind}
+	}
+	h["X-Content-Type-Options"] = noSniffing
 	_, _ = w.Write(content) // who does not read it has left
 	return nil
 }
+
+// What most answers have in their headers. net/http only reads it.
+var typesJSON, noSniffing = []string{typeJSON}, []string{"nosniff"}
 
 // forms are those in which the answer can be written.
 func (a *answer) forms() []string {

@@ -209,11 +209,14 @@ func (s *serving) one(t *ticket, share time.Duration) bool {
 		d.compute = time.Since(began)
 		s.entry.counts.executed(t.rows, d.compute)
 	}
-	if d.err != nil && t.ctx.Err() == nil && context.Cause(ctx) == errShare {
-		if d.response != nil {
-			t.wasted += d.response.Usage.Fuel
+	if d.err != nil && context.Cause(ctx) == errShare {
+		if t.ctx.Err() == nil {
+			if d.response != nil {
+				t.wasted += d.response.Usage.Fuel
+			}
+			return false
 		}
-		return false
+		d.err = context.Cause(t.ctx) // it has ended by itself since: what put it off is nobody's business
 	}
 	s.mu.Lock()
 	s.pace.note(d.compute, 1, d.err == nil)

@@ -204,7 +204,7 @@ func TestBatchLeave(t *testing.T) {
 			t.Errorf("all leave: %v", got.err)
 		}
 	}
-	waitFor(t, "the instance is free", func() bool { s, _ := r.Status("", ""); return s.Running == 0 })
+	waitFor(t, "the instance is free", func() bool { return r.Index()[0].Running == 0 })
 }
 
 // TestBatchRefused: a model that does not give a row for a row is asked one by one.

@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,8 +14,8 @@ type deadline struct {
 	at              time.Time
 
 	mu     sync.Mutex
-	inner  context.Context // nil: nobody waits yet
 	cancel context.CancelFunc
+	inner  atomic.Pointer[context.Context] // nil: nobody waits yet
 }
 
 func newDeadline(parent context.Context, at time.Time) *deadline {
@@ -35,9 +36,10 @@ func (d *deadline) end() {
 }
 
 func (d *deadline) waited() context.Context {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.inner
+	if inner := d.inner.Load(); inner != nil {
+		return *inner
+	}
+	return nil
 }
 
 // Deadline is a method of context.Context.
@@ -47,10 +49,12 @@ func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
 func (d *deadline) Done() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.inner == nil {
-		d.inner, d.cancel = context.WithDeadline(d.Context, d.at)
+	inner := d.waited()
+	if inner == nil {
+		inner, d.cancel = context.WithDeadline(d.Context, d.at)
+		d.inner.Store(&inner)
 	}
-	return d.inner.Done()
+	return inner.Done()
 }
 
 // Err is a method of context.Context.
@@ -61,7 +65,7 @@ func (d *deadline) Err() error {
 	if err := d.Context.Err(); err != nil {
 		return err
 	}
-	if !time.Now().Before(d.at) {
+	if time.Until(d.at) <= 0 { // which asks for one of the two clocks alone
 		<-d.Done() // at once: from here on it says so
 		return d.waited().Err()
 	}

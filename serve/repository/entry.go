@@ -208,11 +208,7 @@ func (e *entry) status() Status {
 	s := e.known
 	e.mu.Unlock()
 	s.Memory = 0
-	if c := e.current.Load(); c != nil {
-		s.Waiting, s.Running = c.load()
-	} else {
-		s.Asleep = s.State == StateReady
-	}
+	s.Asleep = s.State == StateReady && e.current.Load() == nil
 	return s
 }
 

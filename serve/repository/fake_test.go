@@ -171,11 +171,7 @@ func waitFor(t *testing.T, what string, is func() bool) {
 }
 
 func waiting(r *Repository) int {
-	s, err := r.Status("", "")
-	if err != nil {
-		return -1
-	}
-	return s.Waiting
+	return r.Index()[0].Waiting
 }
 
 var errGuilty = errors.New("guilty")

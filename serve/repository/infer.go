@@ -19,14 +19,13 @@ func (r *Repository) Infer(ctx context.Context, c *Call) (*Answer, error) {
 		return nil, err
 	}
 	a := &Answer{Receipt: Receipt{Model: e.name, Version: e.version}}
-	a.Response, err = r.infer(ctx, e, c, &a.Receipt)
+	a.Response, err = r.infer(ctx, e, c, &a.Receipt, began)
 	if a.Response != nil { // of a failure it says what that took
 		u := &a.Response.Usage
 		a.Receipt.Fuel, a.Receipt.Memory, a.Receipt.Kernels = u.Fuel, u.Memory, u.Kernels
 	}
-	now := time.Now()
-	took := now.Sub(began)
-	e.counts.ended(&a.Receipt, now, took, err)
+	took := time.Since(began)
+	e.counts.ended(&a.Receipt, began.Add(took), took, err)
 	if err != nil {
 		r.observe(ctx, Event{Call: c, Receipt: a.Receipt, Err: err, Began: began, Took: took})
 		return nil, err
@@ -41,9 +40,9 @@ func (r *Repository) observe(ctx context.Context, e Event) {
 	}
 }
 
-func (r *Repository) infer(ctx context.Context, e *entry, c *Call, receipt *Receipt) (*model.Response, error) {
+func (r *Repository) infer(ctx context.Context, e *entry, c *Call, receipt *Receipt, began time.Time) (*model.Response, error) {
 	if d := r.timeout(c); d > 0 {
-		limited := newDeadline(ctx, time.Now().Add(d))
+		limited := newDeadline(ctx, began.Add(d))
 		defer limited.end()
 		ctx = limited
 	}

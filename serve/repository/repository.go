@@ -156,7 +156,7 @@ func (r *Repository) find(name, version string) (*entry, error) {
 func (r *Repository) Default() string { return r.deflt }
 
 // Status tells what is known of a version of a model; "" as in Call. Only Index knows
-// its memory: every request asks for a status, and that one is long in the telling.
+// its memory, and who waits and runs: every request asks for a status.
 func (r *Repository) Status(name, version string) (Status, error) {
 	e, err := r.find(name, version)
 	if err != nil {
@@ -190,6 +190,7 @@ func (r *Repository) Index() []Status {
 		list[i] = r.status(e)
 		if s := e.current.Load(); s != nil {
 			list[i].Memory = s.memory()
+			list[i].Waiting, list[i].Running = s.load()
 		}
 	}
 	return list

@@ -46,9 +46,11 @@ func Answer(w http.ResponseWriter, status int, document any) error {
 	return nil
 }
 
+var typeJSON = []string{"application/json"} // net/http only reads it
+
 // WriteJSON answers with a JSON document.
 func WriteJSON(w http.ResponseWriter, status int, document []byte) {
-	w.Header()["Content-Type"] = []string{"application/json"}
+	w.Header()["Content-Type"] = typeJSON
 	w.WriteHeader(status)
 	_, _ = w.Write(append(document, '\n')) // who does not read it has left
 }

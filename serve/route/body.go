@@ -39,7 +39,7 @@ func Body(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
 	if _, ok := body.(Holder); !ok { // which bounds it, too
 		body = http.MaxBytesReader(w, r.Body, max)
 	}
-	switch r.Header.Get("Content-Encoding") {
+	switch First(r.Header, "Content-Encoding") {
 	case "", "identity":
 		return read(body, r.ContentLength, max)
 	case "gzip", "x-gzip":

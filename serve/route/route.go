@@ -33,6 +33,14 @@ type Route struct {
 	Operation func(st repository.Status) *openapi.Operation
 }
 
+// First is the first value of a header whose name is spelled as net/http spells it.
+func First(h http.Header, name string) string {
+	if list := h[name]; len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
 // Model is the name of the model that a request is for: what stands in its path,
 // else "", the default one.
 func Model(r *http.Request) string { return r.PathValue("model") }

@@ -21,7 +21,9 @@ import (
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/web/cgi"
 	"github.com/wherry-run/wherry/serve/web/handler"
+	"github.com/wherry-run/wherry/serve/web/proxy"
 	"github.com/wherry-run/wherry/serve/web/python"
+	"github.com/wherry-run/wherry/serve/web/socket"
 	"github.com/wherry-run/wherry/serve/web/static"
 )
 
@@ -67,7 +69,8 @@ func application(c ispec.ImageConfig, command []string, env func(string) string)
 
 // Options say how a container is served.
 type Options struct {
-	// Env overrides labels: FallbackVariable and RootVariable. nil is an empty one.
+	// Env overrides labels: FallbackVariable, RootVariable and ProxyVariable. nil is an
+	// empty one.
 	Env func(name string) string
 	// Instances is how many requests are answered at once by programs; 0 is one for each
 	// processor. Waiting is how many may wait for that; 0 is DefaultWaiting.
@@ -95,6 +98,7 @@ const (
 const (
 	FallbackVariable = "WHERRY_WEB_FALLBACK"
 	RootVariable     = "WHERRY_WEB_ROOT"
+	ProxyVariable    = "WHERRY_WEB_PROXY"
 )
 
 // A Handler answers requests out of a container of its own. Close it when no request is
@@ -103,8 +107,12 @@ type Handler struct {
 	http.Handler
 	// Kind is how.
 	Kind string
+	// Began is how the first instance of a Python application did: one of the python
+	// package's constants; "" of other kinds.
+	Began string
 
-	close []func(context.Context) error // in reverse
+	timeout time.Duration                 // how long requests may take to be answered
+	close   []func(context.Context) error // in reverse
 }
 
 // Close ends its programs and frees the container.
@@ -135,31 +143,51 @@ func Open(ctx context.Context, rt *runtime.Runtime, image runtime.Image, spec ru
 	if kind == oci.WebStatic {
 		spec.ReadOnly = true // nothing runs that could write
 	}
+	routes, err := proxy.Routes(image.Config().Labels, oci.LabelWebProxy, o.Env(ProxyVariable))
+	if err != nil {
+		return nil, fmt.Errorf("labels %sPATH, or %s: %w", oci.LabelWebProxy, ProxyVariable, err)
+	}
 	c, err := rt.Create(ctx, image, spec)
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{Kind: kind, close: []func(context.Context) error{c.Close}}
+	h := &Handler{Kind: kind, timeout: o.Timeout, close: []func(context.Context) error{c.Close}}
 	defer func() {
 		if err != nil {
 			_ = h.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	switch kind {
-	case oci.WebStatic:
-		return h, h.static(c, image.Config(), spec, o)
-	case oci.WebCGI:
-		return h, h.cgi(c, o)
-	case oci.WebHandler:
-		return h, h.reactor(ctx, c, o)
-	case oci.WebWSGI, oci.WebASGI:
-		a, err := application(image.Config(), c.Command(), o.Env)
-		if err != nil {
-			return nil, err
-		}
-		return h, h.python(ctx, c, a, o)
+	if err := h.answer(ctx, c, image.Config(), spec, o); err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("an image of kind %q cannot be served", kind)
+	if kind != oci.WebASGI {
+		h.Handler = socket.Without(h.Handler, "there are no WebSockets here: what answers is "+kind+", and applications of ASGI have them")
+	}
+	if len(routes) > 0 {
+		p := proxy.New(proxy.Config{Routes: routes, Next: h.Handler, Dial: spec.Dial, Timeout: o.Timeout, Log: o.Log})
+		h.Handler = p
+		h.close = append(h.close, p.Close)
+	}
+	return h, nil
+}
+
+// answer has the container answer in its way.
+func (h *Handler) answer(ctx context.Context, c *runtime.Container, config ispec.ImageConfig, spec runtime.Spec, o Options) error {
+	switch h.Kind {
+	case oci.WebStatic:
+		return h.static(c, config, spec, o)
+	case oci.WebCGI:
+		return h.cgi(c, o)
+	case oci.WebHandler:
+		return h.reactor(ctx, c, o)
+	case oci.WebWSGI, oci.WebASGI:
+		a, err := application(config, c.Command(), o.Env)
+		if err != nil {
+			return err
+		}
+		return h.python(ctx, c, a, o)
+	}
+	return fmt.Errorf("an image of kind %q cannot be served", h.Kind)
 }
 
 // perRequest divides limits into those of each request and those of the container,
@@ -209,7 +237,7 @@ func (h *Handler) python(ctx context.Context, c *runtime.Container, a *servercmd
 	if err != nil {
 		return err
 	}
-	h.Handler = p
+	h.Handler, h.Began = p, p.Began()
 	h.close = append(h.close, p.Close)
 	return nil
 }

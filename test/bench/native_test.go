@@ -46,7 +46,7 @@ type contest struct {
 func BenchmarkNative(b *testing.B) {
 	heavy(b)
 	builder, _ := programs(b)
-	native := newOpponent(b)
+	native := newOpponent(b, nativePackages, "native")
 	var dense []float64
 	for _, m := range ort.Dense() {
 		b.Run(m.Name, func(b *testing.B) { dense = append(dense, native.contest(b, onnxContest(b, builder, native, m, 1))) })
@@ -155,10 +155,11 @@ type opponent struct {
 	out *bufio.Reader
 }
 
-func newOpponent(b *testing.B) *opponent {
+// newOpponent starts the peer.py of a folder of testdata, with packages.
+func newOpponent(b *testing.B, packages, folder string) *opponent {
 	b.Helper()
-	python, _ := dock.Packages(b, nativePackages)
-	cmd := exec.CommandContext(b.Context(), python.Command[0], filepath.Join("testdata", "native", "peer.py"))
+	python, _ := dock.Packages(b, packages)
+	cmd := exec.CommandContext(b.Context(), python.Command[0], filepath.Join("testdata", folder, "peer.py"))
 	cmd.Env = append(append(os.Environ(), python.Env...), "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "PYTHONDONTWRITEBYTECODE=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -182,6 +183,13 @@ func newOpponent(b *testing.B) *opponent {
 // ask sends one line and gives what the answer says of time.
 func (p *opponent) ask(v any) cost {
 	p.b.Helper()
+	_, c := p.hear(v)
+	return c
+}
+
+// hear sends one line and gives the answer, if it is a number, and what it says of time.
+func (p *opponent) hear(v any) (uint32, cost) {
+	p.b.Helper()
 	line, err := json.Marshal(v)
 	if err != nil {
 		p.b.Fatal(err)
@@ -193,11 +201,14 @@ func (p *opponent) ask(v any) cost {
 	if err != nil {
 		p.b.Fatalf("the host's Python ended: %v", err)
 	}
-	var said struct{ CPU, Wall float64 }
+	var said struct {
+		CPU, Wall float64
+		Answer    uint32
+	}
 	if err := json.Unmarshal(answer, &said); err != nil {
 		p.b.Fatal(err)
 	}
-	return cost{wall: time.Duration(said.Wall * 1e9), cpu: time.Duration(said.CPU * 1e9)}
+	return said.Answer, cost{wall: time.Duration(said.Wall * 1e9), cpu: time.Duration(said.CPU * 1e9)}
 }
 
 // contest has both sides answer in turns, and gives the ratio of the least.

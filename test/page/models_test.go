@@ -115,14 +115,14 @@ func testTabular(t *testing.T, b *browser.Browser, url string) {
 		t.Errorf("the answer is %v", got)
 	}
 	p.Until(`document.querySelector("#charts polyline")`)
-	shot(t, p, "iris")
+	p.Shot("iris")
 	testSnippets(t, p, got)
 	testRows(t, p)
 	p.Quiet()
 	p.Scheme("dark")
 	p.Size(360, 800)
-	fits(t, p, "iris on a phone")
-	shot(t, p, "iris-dark-360")
+	p.Fits("iris on a phone")
+	p.Shot("iris-dark-360")
 }
 
 // testRows asks about every row of a file.
@@ -140,7 +140,7 @@ func testRows(t *testing.T, p *browser.Page) {
 	if got := strings.Fields(p.Text("#results tbody")); !slices.Contains(got, "setosa") || !slices.Contains(got, "virginica") || got[1] != "setosa" {
 		t.Errorf("the rows are %q", got)
 	}
-	shot(t, p, "iris-rows")
+	p.Shot("iris-rows")
 	p.Type("#rows tbody input", "")
 	p.Click("#predict")
 	p.Until(`/row 1, sepal_length: the model needs it/.test(document.querySelector("#rows-wrong").textContent)`)
@@ -203,10 +203,10 @@ func testText(t *testing.T, b *browser.Browser, url string) {
 	if len(alike) != 3 || alike[0][0] != 1 || alike[0][1] < alike[0][2]+0.2 {
 		t.Errorf("how alike they are: %v", alike)
 	}
-	shot(t, p, "sentences")
+	p.Shot("sentences")
 	p.Quiet()
 	p.Size(360, 800)
-	fits(t, p, "sentences on a phone")
+	p.Fits("sentences on a phone")
 }
 
 // writing is a picture of two lines of text, made by the browser.
@@ -234,8 +234,8 @@ func testImage(t *testing.T, b *browser.Browser, url string) {
 	if at.Width != 640 || at.Text < 200 || at.Foot > 50 {
 		t.Errorf("of the picture: %+v", at)
 	}
-	shot(t, p, "text")
+	p.Shot("text")
 	p.Quiet()
 	p.Size(360, 800)
-	fits(t, p, "a picture on a phone")
+	p.Fits("a picture on a phone")
 }

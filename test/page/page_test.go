@@ -18,14 +18,6 @@ import (
 	"github.com/wherry-run/wherry/test/browser"
 )
 
-// shots is where screenshots are kept, for people to look at; "": nowhere.
-func shot(t *testing.T, p *browser.Page, name string) {
-	t.Helper()
-	if dir := os.Getenv("WHERRY_TEST_SHOTS"); dir != "" {
-		p.Screenshot(filepath.Join(dir, name+".png"))
-	}
-}
-
 // ready waits for the form of the page.
 func ready(p *browser.Page) {
 	p.Until(`document.querySelector("#page") && !document.querySelector("#page").hidden`)
@@ -60,16 +52,6 @@ func heard(t *testing.T, p *browser.Page) map[string]any {
 		t.Fatalf("the answer is %v", answer(t, p))
 	}
 	return v
-}
-
-// fits fails the test when the page is wider than its screen.
-func fits(t *testing.T, p *browser.Page, when string) {
-	t.Helper()
-	var wide []string
-	p.Eval(`document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 8).map((e) => e.outerHTML.slice(0, 120))`, &wide)
-	if len(wide) > 0 {
-		t.Errorf("%s: the page is wider than the screen: %s", when, strings.Join(wide, "\n"))
-	}
 }
 
 // picture writes a PNG of two colours.
@@ -153,7 +135,7 @@ func testForm(t *testing.T, b *browser.Browser, url string) {
 	if title != "kinds – Wherry" || images != 0 {
 		t.Errorf("a signature came alive: %q, %d elements", title, images)
 	}
-	shot(t, p, "kinds")
+	p.Shot("kinds")
 	p.Quiet()
 }
 
@@ -229,7 +211,7 @@ func testFiles(t *testing.T, b *browser.Browser, url string) {
 		t.Errorf("the model heard %v", got)
 	}
 	p.Until(`/-F 'picture=@stripes.png'/.test(document.querySelector("#code").textContent)`)
-	shot(t, p, "picture")
+	p.Shot("picture")
 	p.Quiet()
 }
 
@@ -262,6 +244,7 @@ func testStream(t *testing.T, b *browser.Browser, url string) {
 	if got := p.Text("#results"); strings.Contains(got, "ten") {
 		t.Error("the parts came all at once")
 	}
+	p.Shot("parts")
 	p.Until(`/Answered/.test(document.querySelector("#status").textContent)`)
 	if got := p.Text("#results .value"); got != "one two three four five six seven eight nine ten" {
 		t.Errorf("the answer is %q", got)
@@ -300,7 +283,7 @@ func testFailures(t *testing.T, b *browser.Browser, url string) {
 			}
 		}
 	}
-	shot(t, p, "failure")
+	p.Shot("failure")
 	p.Type(control("how"), "slow")
 	p.Click("#predict")
 	p.Until(`!document.querySelector("#cancel").hidden`)
@@ -380,7 +363,7 @@ func testKey(t *testing.T, b *browser.Browser) {
 }
 
 func testAxe(t *testing.T, b *browser.Browser, url string) {
-	source := axe(t)
+	source := browser.Axe(t)
 	p := b.Open(t, 1200, 900)
 	for _, scheme := range []string{"light", "dark"} {
 		p.Scheme(scheme)
@@ -389,22 +372,22 @@ func testAxe(t *testing.T, b *browser.Browser, url string) {
 			p.Size(width, 800)
 			p.Go(url)
 			ready(p)
-			fits(t, p, when+", empty")
+			p.Fits(when + ", empty")
 			p.Choose(control("picture"), picture(t))
 			p.Until(`document.querySelector('[data-input="picture"] .preview').naturalWidth === 96`)
 			predicted(p)
 			p.Until(`document.querySelector("#charts svg")`)
-			fits(t, p, when)
+			p.Fits(when)
 			p.Eval(`document.querySelectorAll("details").forEach((d) => { d.open = true; })`, nil)
 			if width != 320 {
-				accessible(t, p, source, when)
+				p.Accessible(source, when)
 			}
-			shot(t, p, fmt.Sprintf("kinds-%s-%d", scheme, width))
+			p.Shot(fmt.Sprintf("kinds-%s-%d", scheme, width))
 			p.Type(control("real"), "x")
 			p.Click("#predict")
 			p.Until(`/missing or wrong/.test(document.querySelector("#status").textContent)`)
 			if width == 360 {
-				accessible(t, p, source, when+", something wrong")
+				p.Accessible(source, when+", something wrong")
 			}
 			if problems := p.Problems(); slices.ContainsFunc(problems, func(s string) bool { return !strings.Contains(s, "axe") }) {
 				t.Errorf("%s: %q", when, problems)

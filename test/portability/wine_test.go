@@ -116,6 +116,7 @@ func TestWindows(t *testing.T) {
 			t.Errorf("a read-only mount now holds %q", got)
 		}
 	})
+	t.Run("containers", func(t *testing.T) { containers(t, there) })
 	t.Run("pull wordcount", func(t *testing.T) {
 		name := push(t, here, host, "wordcount")
 		want := here.Must(t, verse, "run", "-i", name)

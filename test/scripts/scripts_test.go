@@ -10,6 +10,8 @@ package scripts
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,6 +29,7 @@ import (
 
 	"github.com/wherry-run/wherry/internal/cli"
 	"github.com/wherry-run/wherry/internal/cli/ux"
+	"github.com/wherry-run/wherry/internal/state"
 	"github.com/wherry-run/wherry/test/bench/ort"
 	"github.com/wherry-run/wherry/test/dock"
 )
@@ -39,10 +42,38 @@ func TestMain(m *testing.M) {
 			stop()
 			os.Exit(code)
 		},
+		"fetch": fetch,
 	})
 }
 
+// fetch is a program of scripts: it prints what a server of this machine answers, or its
+// status where that is another one than 200: fetch ADDRESS/PATH
+func fetch() {
+	r, err := http.Get("http://" + os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		fmt.Println(r.Status)
+		return
+	}
+	if _, err := io.Copy(os.Stdout, r.Body); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
 func TestScripts(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "scripts", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbs, err := filepath.Glob(filepath.Join("testdata", "verbs", "*.txtar")) // docs/docker-verbs.md is made of them
+	if err != nil {
+		t.Fatal(err)
+	}
 	shared := t.TempDir()
 	examples := filepath.Join(dock.Root(t), "examples")
 	guest := filepath.Join(shared, "probe.wasm")
@@ -52,7 +83,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "scripts"),
+		Files: append(files, verbs...),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PROBE", guest)
 			e.Setenv("EXAMPLES", examples)
@@ -63,6 +94,7 @@ func TestScripts(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(home, "cache"), 0o700); err != nil {
 				return err
 			}
+			e.Defer(func() { end(t, home) })
 			return os.Symlink(modules, filepath.Join(home, "cache", "modules"))
 		},
 		Cmds:                commands(),
@@ -101,6 +133,25 @@ func TestPython(t *testing.T) {
 		Condition:          condition(t),
 		RequireUniqueNames: true,
 	})
+}
+
+// end stops what a script left running, because it failed or did not mind: supervisors would stay for ever.
+func end(t *testing.T, home string) {
+	s, err := state.Open(filepath.Join(home, "data"), state.Options{})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	running := func(c *state.Container) bool { return c.State.Status.Alive() }
+	left, err := s.List(context.Background(), running)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, c := range left {
+		if err := s.Stop(context.Background(), c.ID, state.StopOptions{Timeout: new(time.Duration)}); err != nil {
+			t.Errorf("ending %s: %v", c.ID, err)
+		}
+	}
 }
 
 // softmax is a model in ONNX: the softmax of the first two of three numbers, and
@@ -168,6 +219,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"registry": startRegistry,
 		"lines":    lines,
 		"serve":    serve,
+		"until":    until,
+		"get":      get,
 	}
 }
 
@@ -237,4 +290,35 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[1]))))
 	ts.Defer(s.Close)
 	ts.Setenv(args[0], s.URL)
+}
+
+// until types a command again and again until what it prints matches: until PATTERN COMMAND...
+// It gives up when nobody could still be waiting.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND [ARG...]")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for patience := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if said := ts.ReadFile("stdout"); pattern.MatchString(said) {
+			return
+		} else if time.Now().After(patience) {
+			ts.Fatalf("%s: after a minute it prints %q still (%v), and nothing that matches %s", strings.Join(args[1:], " "), said, err, args[0])
+		}
+	}
+}
+
+// get fetches from a server of this machine: get ADDRESS/PATH
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: get ADDRESS/PATH")
+	}
+	r, err := http.Get("http://" + args[0])
+	ts.Check(err)
+	defer r.Body.Close()
+	if _, err := io.Copy(io.Discard, r.Body); err != nil || r.StatusCode != http.StatusOK {
+		ts.Fatalf("get %s: %s, %v", args[0], r.Status, err)
+	}
 }

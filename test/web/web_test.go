@@ -22,11 +22,11 @@ import (
 
 // serve builds a folder, has it served and gives the address. At the end of the test the
 // server ends as it is asked to.
-func serve(t *testing.T, p dock.Program, folder string) string {
+func serve(t *testing.T, p dock.Program, folder string, flags ...string) string {
 	t.Helper()
 	name := "webtest-" + strings.ToLower(filepath.Base(folder))
 	p.Must(t, "", "build", "-q", "-t", name, folder)
-	c := exec.Command(p.Command[0], "run", "-p", "0:8080", "--timeout", "30s", name)
+	c := exec.Command(p.Command[0], append(append([]string{"run", "-p", "0:8080", "--timeout", "30s"}, flags...), name)...)
 	c.Env = append(os.Environ(), p.Env...)
 	out, err := c.StderrPipe()
 	if err != nil {

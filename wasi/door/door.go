@@ -5,9 +5,16 @@ package door
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/wherry-run/wherry/wasi"
+)
+
+// ModuleName is the name under which modules import the function, and Call is the function's.
+const (
+	ModuleName = "host"
+	Call       = "call"
 )
 
 // MaxMessage bounds a message and an answer.
@@ -19,6 +26,10 @@ const (
 	resultNoHost = -1 // nobody answers
 	resultFault  = -2 // the message, the answer or the handler failed
 )
+
+// ErrNobody is the error of a Handler that has nobody who answers the message: the
+// guest hears the same as without a Handler.
+var ErrNobody = errors.New("nobody answers")
 
 // A Handler answers a guest's message. The message is the handler's own; ctx
 // ends with the guest's call. An error is a fault to the guest, without its
@@ -33,8 +44,8 @@ type Handler func(ctx context.Context, message []byte) ([]byte, error)
 // its place and length are written to the two out pointers. With a nil handler
 // every call says that nobody answers.
 func New(handler Handler) wasi.HostModule {
-	return wasi.HostModule{Name: "host", Funcs: []wasi.HostFunc{{
-		Name:    "call",
+	return wasi.HostModule{Name: ModuleName, Funcs: []wasi.HostFunc{{
+		Name:    Call,
 		Params:  []wasi.ValueType{wasi.I32, wasi.I32, wasi.I32, wasi.I32},
 		Results: []wasi.ValueType{wasi.I32},
 		Call: func(ctx context.Context, g *wasi.Guest, stack []uint64) {
@@ -81,6 +92,9 @@ func call(ctx context.Context, g guest, handler Handler, args []uint64) (int, er
 	answer, err := handler(ctx, append([]byte(nil), message...))
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
+	}
+	if errors.Is(err, ErrNobody) {
+		return resultNoHost, nil
 	}
 	if err != nil || len(answer) > MaxMessage || len(answer) > math.MaxInt32 {
 		return resultFault, nil

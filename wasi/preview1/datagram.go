@@ -24,6 +24,7 @@ type datagrams struct {
 	peer     netip.AddrPort // that it is connected to; zero: none
 	shutRead bool
 	patience time.Duration
+	cause    error // why a peer could not be reached
 
 	mu      sync.Mutex
 	conns   map[netip.AddrPort]net.Conn // nil: it is closed
@@ -68,7 +69,7 @@ func (h *Host) to(ctx context.Context, o *datagrams, peer netip.AddrPort) (net.C
 	}
 	var err error
 	h.wait(func() { c, err = h.config.Dial.DialContext(ctx, "udp", peer.String()) })
-	if err != nil {
+	if o.cause = err; err != nil {
 		return nil, errnoOf(err)
 	}
 	o.mu.Lock()

@@ -75,6 +75,7 @@ type connection struct {
 	*wasi.Conn
 	shutRead bool          // the guest has shut its receiving side
 	patience time.Duration // how long a receive waits; 0 is for ever
+	holdOut  time.Duration // how long a send waits; 0 is for ever
 }
 
 func (*connection) fileType() fileType { return typeSocketStream }

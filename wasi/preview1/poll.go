@@ -120,7 +120,7 @@ func (h *Host) subscribe(s *subscription, fd uint32, need rights) {
 	case *pipeEnd:
 		o.await(s)
 	case *socket:
-		o.await(s)
+		o.await(s, need)
 	case *datagrams:
 		o.await(s, need)
 	case *connection:

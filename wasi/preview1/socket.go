@@ -16,8 +16,9 @@ type socket struct {
 	bound   netip.AddrPort // zero: not bound
 	dialing *dialing       // nil: it does not connect
 	failed  errno          // why it could not, until somebody has asked
+	cause   error          // that as it was said
 
-	patience time.Duration // of the connection that it becomes
+	patience, holdOut time.Duration // of the connection that it becomes
 }
 
 func (*socket) fileType() fileType { return typeSocketStream }
@@ -45,11 +46,18 @@ type dialing struct {
 
 // dial begins to connect, and goes on when the call has ended.
 func (h *Host) dial(ctx context.Context, network string, to netip.AddrPort) *dialing {
+	return begin(ctx, func(ctx context.Context) (net.Conn, error) {
+		return h.config.Dial.DialContext(ctx, network, to.String())
+	})
+}
+
+// begin has a connection made, also after the call has ended.
+func begin(ctx context.Context, connect func(ctx context.Context) (net.Conn, error)) *dialing {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d := &dialing{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(d.done)
-		d.conn, d.err = h.config.Dial.DialContext(ctx, network, to.String())
+		d.conn, d.err = connect(ctx)
 		if d.err == nil && ctx.Err() != nil { // closed meanwhile
 			_ = d.conn.Close()
 			d.conn, d.err = nil, net.ErrClosed
@@ -70,19 +78,23 @@ func (s *socket) settle(d *descriptor) {
 	}
 	conn, err := s.dialing.conn, s.dialing.err
 	s.dialing = nil
-	if err != nil {
+	if s.cause = err; err != nil {
 		if s.failed = errnoOf(err); s.failed == epipe || s.failed == ecanceled {
 			s.failed = econnaborted
 		}
 		return
 	}
-	d.object = &connection{Conn: wasi.NewConn(conn), patience: s.patience}
+	d.object = &connection{Conn: wasi.NewConn(conn), patience: s.patience, holdOut: s.holdOut}
 }
 
-// await is a poll of it: it is ready when it is connected, or cannot be.
-func (s *socket) await(sub *subscription) {
+// await is a poll of it: it is ready when it is connected, or cannot be. Who waits to
+// write is told of room in both cases, as on Linux: C libraries take the end of a stream
+// for nothing that a write could be waited for.
+func (s *socket) await(sub *subscription, need rights) {
 	if s.dialing != nil {
 		sub.ready = s.dialing.done
+	}
+	if s.dialing != nil || need == rightFDWrite {
 		sub.look = func() (uint64, bool) { return streamRoom, false }
 		return
 	}

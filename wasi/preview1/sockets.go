@@ -2,6 +2,7 @@ package preview1
 
 import (
 	"context"
+	"io/fs"
 	"net"
 	"net/netip"
 	"time"
@@ -12,10 +13,13 @@ import (
 // Error numbers that the hosts of sockets give by themselves.
 const (
 	ESUCCESS     = esuccess
+	EACCES       = eacces
 	EAFNOSUPPORT = eafnosupport
 	ECANCELED    = ecanceled
 	EINPROGRESS  = einprogress
+	EIO          = eio
 	EMSGSIZE     = emsgsize
+	ENOENT       = enoent
 	ENOPROTOOPT  = enoprotoopt
 	ENOTSUP      = enotsup
 )
@@ -103,9 +107,14 @@ func (s *Sockets) Accept(ctx context.Context, fd, flags uint32) (uint32, Errno) 
 	return s.host.accept(ctx, fd, flags)
 }
 
-// Connect connects a socket. One that does not block says EINPROGRESS, and can be
-// waited for: it becomes writable.
+// Connect connects a socket. One that does not block says EINPROGRESS always, as on
+// Linux, and can be waited for: it becomes writable.
 func (s *Sockets) Connect(ctx context.Context, fd uint32, to netip.AddrPort) Errno {
+	return s.ConnectWithin(ctx, fd, to, 0)
+}
+
+// ConnectWithin is Connect that says EINPROGRESS after some time, too; 0 is for ever.
+func (s *Sockets) ConnectWithin(ctx context.Context, fd uint32, to netip.AddrPort, most time.Duration) Errno {
 	h := s.host
 	d, e := h.socket(fd)
 	if e != esuccess {
@@ -128,7 +137,7 @@ func (s *Sockets) Connect(ctx context.Context, fd uint32, to netip.AddrPort) Err
 		if o.dialing != nil {
 			return ealready
 		}
-		if to.Port() == 0 {
+		if o.cause = nil; to.Port() == 0 {
 			return econnrefused
 		}
 		if h.config.Dial == nil {
@@ -137,20 +146,106 @@ func (s *Sockets) Connect(ctx context.Context, fd uint32, to netip.AddrPort) Err
 		o.failed = esuccess
 		o.dialing = h.dial(ctx, "tcp", to)
 		if d.flags&flagNonblock != 0 {
-			return einprogress
+			return einprogress // also when it is made already: what is said does not hang on the moment
 		}
-		h.waitFor(ctx, o.dialing.done, 0)
-		if o.settle(d); d.object != object(o) {
-			return esuccess
-		}
-		if ctx.Err() != nil {
-			return ecanceled
-		}
-		e, o.failed = o.failed, esuccess
-		return e
+		return s.Settled(ctx, fd, most)
 	}
 	return einval
 }
+
+// Secure has a connection go on as what a handshake makes of it: EINPROGRESS, and
+// being waited for, are as of Connect. The handshake has the connection for itself,
+// and closes it when it fails.
+func (s *Sockets) Secure(ctx context.Context, fd uint32, most time.Duration, handshake func(ctx context.Context, conn net.Conn) (net.Conn, error)) Errno {
+	d, conn, e := s.host.connection(fd, 0)
+	if e != esuccess {
+		return e
+	}
+	raw := conn.Conn
+	d.object = &socket{patience: conn.patience, holdOut: conn.holdOut, dialing: begin(ctx, func(ctx context.Context) (net.Conn, error) {
+		return handshake(ctx, raw.Under())
+	})}
+	return s.Settled(ctx, fd, most)
+}
+
+// Settled waits until a socket is connected, or cannot be, unless it does not block.
+// It says EINPROGRESS when that takes longer; 0 is for ever.
+func (s *Sockets) Settled(ctx context.Context, fd uint32, most time.Duration) Errno {
+	h := s.host
+	d, e := h.socket(fd)
+	if e != esuccess {
+		return e
+	}
+	o, ok := d.object.(*socket)
+	if !ok {
+		return esuccess
+	}
+	if o.dialing != nil {
+		if d.flags&flagNonblock == 0 {
+			h.waitFor(ctx, o.dialing.done, most)
+		}
+		if o.settle(d); d.object != object(o) {
+			return esuccess
+		}
+		if o.dialing != nil {
+			if ctx.Err() != nil {
+				return ecanceled
+			}
+			return einprogress
+		}
+	}
+	if ctx.Err() != nil {
+		return ecanceled
+	}
+	if e, o.failed = o.failed, esuccess; e == esuccess {
+		return enotconn
+	}
+	return e
+}
+
+// Cause is why a socket could not connect the last time, as it was said; nil is not known.
+func (s *Sockets) Cause(fd uint32) error {
+	d, e := s.host.socket(fd)
+	if e != esuccess {
+		return nil
+	}
+	switch o := d.object.(type) {
+	case *socket:
+		return o.cause
+	case *datagrams:
+		return o.cause
+	}
+	return nil
+}
+
+// Conn is the host's connection of a socket, which belongs to the socket; nil: it has none.
+func (s *Sockets) Conn(fd uint32) net.Conn {
+	d, e := s.host.socket(fd)
+	if e != esuccess {
+		return nil
+	}
+	if o, ok := d.object.(*connection); ok {
+		return o.Raw()
+	}
+	return nil
+}
+
+// Adopt makes a descriptor of a connection of the host's.
+func (s *Sockets) Adopt(conn net.Conn) (uint32, Errno) {
+	return s.host.fds.insert(&descriptor{base: rightsOfConnection, object: &connection{Conn: wasi.NewConn(conn)}})
+}
+
+// Close closes a socket.
+func (s *Sockets) Close(fd uint32) Errno {
+	if _, e := s.host.socket(fd); e != esuccess {
+		return e
+	}
+	d, _ := s.host.fds.remove(fd)
+	return errnoOf(s.host.closeDescriptor(d))
+}
+
+// Shutdown ends one or both directions of a connection.
+func (s *Sockets) Shutdown(fd, how uint32) Errno { return s.host.shutdown(fd, how) }
 
 // after is the result of something that waited.
 func (s *Sockets) after(ctx context.Context, e Errno) Errno {
@@ -259,15 +354,23 @@ func (s *Sockets) SendTo(ctx context.Context, fd uint32, bufs [][]byte, to netip
 }
 
 // LookUp finds the addresses of a name. Who cannot be asked knows none.
-func (s *Sockets) LookUp(ctx context.Context, name string) (list []netip.Addr, e Errno) {
-	r, ok := s.host.config.Dial.(wasi.Resolver)
-	if !ok {
-		return nil, eacces
-	}
-	var err error
-	s.host.wait(func() { list, err = r.LookupNetIP(ctx, "ip", name) })
+func (s *Sockets) LookUp(ctx context.Context, name string) ([]netip.Addr, Errno) {
+	list, err := s.Find(ctx, name)
 	return list, s.after(ctx, errnoOf(err))
 }
+
+// Find is LookUp with the error as it was said.
+func (s *Sockets) Find(ctx context.Context, name string) (list []netip.Addr, err error) {
+	r, ok := s.host.config.Dial.(wasi.Resolver)
+	if !ok {
+		return nil, fs.ErrPermission
+	}
+	s.host.wait(func() { list, err = r.LookupNetIP(ctx, "ip", name) })
+	return list, err
+}
+
+// Networked tells whether there is anything that sockets connect to.
+func (s *Sockets) Networked() bool { return s.host.config.Dial != nil }
 
 // Socket says what there is to know of a socket beside its addresses.
 type Socket struct {
@@ -311,19 +414,29 @@ func (s *Sockets) Failed(fd uint32) (Errno, Errno) {
 	return failed, esuccess
 }
 
-// SetPatience bounds how long a receive waits.
+// SetPatience bounds how long a receive waits, and SetHoldOut a send; 0 is for ever.
 func (s *Sockets) SetPatience(fd uint32, most time.Duration) Errno {
+	return s.set(fd, func(receive, _ *time.Duration) { *receive = most })
+}
+
+// SetHoldOut bounds how long a send waits for room.
+func (s *Sockets) SetHoldOut(fd uint32, most time.Duration) Errno {
+	return s.set(fd, func(_, send *time.Duration) { *send = most })
+}
+
+func (s *Sockets) set(fd uint32, put func(receive, send *time.Duration)) Errno {
 	d, e := s.host.socket(fd)
 	if e != esuccess {
 		return e
 	}
 	switch o := d.object.(type) {
 	case *datagrams:
-		o.patience = most
+		var none time.Duration // a datagram that finds no room is lost
+		put(&o.patience, &none)
 	case *connection:
-		o.patience = most
+		put(&o.patience, &o.holdOut)
 	case *socket:
-		o.patience = most
+		put(&o.patience, &o.holdOut)
 	}
 	return esuccess
 }

@@ -160,6 +160,12 @@ func (h *Host) send(c *call, d *descriptor, conn *connection, bufs [][]byte) (in
 					}
 					return 0, eagain
 				}
+				if conn.holdOut > 0 && !h.waitFor(c.ctx, conn.Writable(), conn.holdOut) {
+					if total > 0 {
+						return total, esuccess
+					}
+					return 0, c.after(eagain)
+				}
 				h.wait(func() { n, err = conn.Write(c.ctx, b) })
 			}
 			total += n
@@ -307,11 +313,15 @@ func (h *Host) sockSend(c *call) errno {
 }
 
 func (h *Host) sockShutdown(c *call) errno {
-	_, conn, e := h.connection(c.u32(0), rightSockShutdown)
+	return h.shutdown(c.u32(0), c.u32(1))
+}
+
+// shutdown ends one or both directions of a connection.
+func (h *Host) shutdown(fd, how uint32) errno {
+	_, conn, e := h.connection(fd, rightSockShutdown)
 	if e != esuccess {
 		return e
 	}
-	how := c.u32(1)
 	if how == 0 || how&^(shutdownRD|shutdownWR) != 0 {
 		return einval
 	}

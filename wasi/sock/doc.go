@@ -9,6 +9,9 @@
 // address of 128 bytes begins with it. A module gets the version that its imports
 // have the signature of. Its sockets are descriptors of preview 1: fd_read, fd_write,
 // poll_oneoff and fd_close work on them.
+//
+// A guest that is linked without the extension, as Python's interpreter, asks for the
+// same by messages: see Door. So it gets TLS, too, which ends in the host.
 package sock
 
 import (
@@ -16,6 +19,7 @@ import (
 	"slices"
 
 	"github.com/wherry-run/wherry/wasi"
+	"github.com/wherry-run/wherry/wasi/door"
 	"github.com/wherry-run/wherry/wasi/preview1"
 )
 
@@ -89,8 +93,12 @@ func Extend(base wasi.HostModule, imports []wasi.Import, s *preview1.Sockets) wa
 }
 
 // Listens tells whether a module listens by itself, so that it needs no listeners
-// that are open when it begins.
-func Listens(imports []wasi.Import) bool { return imported(imports, "sock_listen", "sock_listen_v2") }
+// that are open when it begins: by the extension, or by messages through the door.
+func Listens(imports []wasi.Import) bool {
+	return imported(imports, "sock_listen", "sock_listen_v2") || slices.ContainsFunc(imports, func(i wasi.Import) bool {
+		return i.Module == door.ModuleName && i.Name == door.Call
+	})
+}
 
 // Accepts tells whether a module takes connections of preview 1's listeners.
 func Accepts(imports []wasi.Import) bool { return imported(imports, "sock_accept") }

@@ -40,7 +40,7 @@ type Tensor struct {
 }
 
 // A Request has the inputs that were given, by their names, and the names of the outputs
-// that are wanted: none are all. Its bytes are valid until Predict returns.
+// that are wanted: none are all. It is valid until Predict returns.
 type Request struct {
 	ID      string
 	Inputs  map[string]*Tensor
@@ -59,6 +59,8 @@ type Predict func(*Request) ([]Tensor, error)
 var model struct {
 	signature []byte
 	predict   Predict
+	reader    reader
+	writer    writer
 	request   []byte // is written to by the host
 	answer    []byte // is read by the host until the next call
 }
@@ -119,7 +121,7 @@ func answer(asked []byte) (out []byte) {
 	if err != nil {
 		return refusal(err)
 	}
-	return frame(outputs)
+	return model.writer.frame(outputs)
 }
 
 // head begins a frame after which size bytes follow.
@@ -142,7 +144,7 @@ func refusal(err error) []byte {
 func parse(frame []byte) (*Request, error) {
 	n := binary.LittleEndian.Uint32(frame)
 	text, rest := frame[4:4+n], frame[4+n:]
-	if r, ok := parseUsual(text, rest); ok {
+	if r, ok := model.reader.read(text, rest); ok {
 		return r, nil
 	}
 	var in struct {
@@ -158,6 +160,9 @@ func parse(frame []byte) (*Request, error) {
 	r := &Request{ID: in.ID, Inputs: make(map[string]*Tensor, len(in.Inputs))}
 	for _, t := range in.Inputs {
 		size, _ := t.Parameters[binarySize].(float64)
+		if size < 0 || size > float64(len(rest)) {
+			return nil, fmt.Errorf("the tensor %s has not so many bytes as it says", t.Name)
+		}
 		r.Inputs[t.Name] = &Tensor{t.Name, t.Type, t.Shape, rest[:int(size)]}
 		rest = rest[int(size):]
 	}
@@ -193,8 +198,9 @@ func OfFloats(name string, values []float32, shape ...int) Tensor {
 	if len(shape) == 0 {
 		t.Shape = []int{len(values)}
 	}
-	for _, v := range values {
-		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(v))
+	t.Data = make([]byte, 4*len(values))
+	for i, v := range values {
+		binary.LittleEndian.PutUint32(t.Data[4*i:], math.Float32bits(v))
 	}
 	return t
 }

@@ -18,7 +18,7 @@ func ServeStream(s Signature, f Stream) {
 		wanted := true
 		return nil, f(r, func(outputs ...Tensor) bool {
 			if wanted {
-				part := frame(outputs)
+				part := model.writer.frame(outputs)
 				wanted = emit(unsafe.Pointer(unsafe.SliceData(part)), uint32(len(part))) == 0
 				runtime.KeepAlive(part)
 			}

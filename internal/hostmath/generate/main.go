@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"go/format"
 	"os"
+	"slices"
 )
 
 // A form is of which numbers a tile is, and where it finds the rows of its right
@@ -72,7 +73,7 @@ func taps(write func(w *writer)) function {
 
 func units() []unit {
 	return []unit{
-		{"avx512", "tiles_avx512_amd64", 12, []int{1, 2}, 1, avx512.tile, []function{cut(avx512.cut), taps(avx512.taps)}},
+		{"avx512", "tiles_avx512_amd64", 12, []int{1, 2}, 1, avx512.tile, slices.Concat([]function{cut(avx512.cut), taps(avx512.taps)}, sorts64.functions(), sorts32.functions())},
 		{"avx2", "tiles_avx2_amd64", 6, []int{2}, 2, avx2.tile, []function{cut(avx2.cut), taps(avx2.taps), rows(avx2.rows), halves(avx2.halves)}},
 		{"neon", "tiles_arm64", 6, []int{4}, 4, neonTile, []function{cut(neonCut), taps(neonTaps), rows(neonRows), halves(neonHalves)}},
 	}

@@ -30,6 +30,7 @@ func TestValid(t *testing.T) {
 				t.Fatal("written again it differs")
 			}
 			valid(t, generate.Instructions(o).Wasm)
+			valid(t, generate.Accesses(o).Wasm)
 			o.Skip = map[int]bool{}
 			for i := range m.Units {
 				o.Skip[i] = uint64(i)%3 == seed%3

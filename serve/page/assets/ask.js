@@ -85,8 +85,9 @@ export async function ask(request, signal, partly) {
 
 // receipt reads what the headers of an answer say of it.
 function receipt(h) {
-  const number = (name) => (h.has(name) ? Number(h.get(name)) : undefined);
-  return { digest: h.get("Wherry-Digest"), fuel: number("Wherry-Fuel"), memory: number("Wherry-Memory"), queue: number("Wherry-Queue-Seconds"), compute: number("Wherry-Compute-Seconds"), batch: number("Wherry-Batch"), kernels: h.get("Wherry-Kernels") };
+  const said = Object.fromEntries((h.get("Wherry-Receipt") ?? "").split(", ").map((member) => member.split("=")));
+  const number = (name, unit = 1) => (name in said ? Number(said[name]) * unit : undefined);
+  return { digest: said.digest, fuel: number("fuel"), memory: number("memory"), queue: number("queue", 1e-6), compute: number("compute", 1e-6), batch: number("batch"), kernels: said.kernels };
 }
 
 // stream reads an answer that comes in parts.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/web/pool"
+	"github.com/wherry-run/wherry/serve/web/wire"
 )
 
 // Config says which program answers.
@@ -65,8 +66,7 @@ const maxRedirects = 8
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	turn, err := h.turns.Get(r.Context())
 	if err != nil {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "too many requests: ask again", http.StatusServiceUnavailable)
+		pool.Busy(w)
 		return
 	}
 	defer h.turns.Put(r.Context(), turn)
@@ -81,15 +81,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.fail(w, r, http.StatusBadGateway, "it names another path again and again")
 }
 
-// errSilent is that of a run which took too long to say anything.
-var errSilent = errors.New("it said nothing for too long")
-
 // run answers by one run. It gives the request for another path that the program says
 // is to be answered instead.
 func (h *Handler) run(w http.ResponseWriter, r *http.Request) *http.Request {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	silent := time.AfterFunc(h.Timeout, func() { cancel(errSilent) })
+	silent := time.AfterFunc(h.Timeout, func() { cancel(wire.ErrSilent) })
 	defer silent.Stop()
 	out := &output{w: w, r: r, heard: func() { silent.Reset(h.Timeout) }}
 	defer out.end()
@@ -121,7 +118,7 @@ func (h *Handler) unanswered(w http.ResponseWriter, r *http.Request, err error) 
 	switch {
 	case err == nil:
 		h.fail(w, r, http.StatusBadGateway, "it ended without an answer")
-	case errors.Is(err, errSilent):
+	case errors.Is(err, wire.ErrSilent):
 		h.fail(w, r, http.StatusGatewayTimeout, err.Error())
 	default:
 		h.fail(w, r, http.StatusBadGateway, err.Error())

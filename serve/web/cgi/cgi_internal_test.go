@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wherry-run/wherry/serve/web/wire"
 )
 
 func TestHead(t *testing.T) {
@@ -96,7 +98,7 @@ func FuzzHead(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		for name, values := range h.header {
-			if !token(name) || http.CanonicalHeaderKey(name) != name {
+			if !wire.Token(name) || http.CanonicalHeaderKey(name) != name {
 				t.Fatalf("the name %q", name)
 			}
 			for _, v := range values {

@@ -8,6 +8,8 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+
+	"github.com/wherry-run/wherry/serve/web/wire"
 )
 
 // Bounds of the head of an answer.
@@ -66,7 +68,7 @@ func (h *head) take(line string, first bool) error {
 		return errors.New("it answers with a head of HTTP (NPH), and not of CGI: begin with Content-Type or Status")
 	}
 	name, value, ok := strings.Cut(line, ":")
-	if !ok || !token(name) {
+	if !ok || !wire.Token(name) {
 		return fmt.Errorf("a line of its head is none: %.80q", line)
 	}
 	value = strings.Trim(value, " \t")
@@ -84,10 +86,11 @@ func (h *head) take(line string, first bool) error {
 	case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 		// how the answer is carried is the server's
 	case "Content-Length":
-		if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < 0 || len(h.header[name]) > 0 {
+		n, err := strconv.ParseUint(value, 10, 63) // digits: no sign
+		if err != nil || len(h.header[name]) > 0 {
 			return fmt.Errorf("its Content-Length is %.80q", value)
 		}
-		h.header.Set(name, value)
+		h.header.Set(name, strconv.FormatUint(n, 10))
 	default:
 		h.header.Add(name, value)
 	}
@@ -108,16 +111,4 @@ func (h *head) settle() error {
 		h.status = http.StatusOK
 	}
 	return nil
-}
-
-// token tells the name of a field (RFC 9110, 5.6.2).
-func token(s string) bool {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
 }

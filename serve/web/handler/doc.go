@@ -13,5 +13,6 @@
 //	write(at, len i32) -> i32           sends an answer's frame, then pieces of its body;
 //	                                    -1: nobody reads them any more
 //
-// After a write, what wherry_http returns is the rest of the body.
+// After a write, what wherry_http returns is the rest of the body. It returns -1 when
+// there is no whole answer, and none is to be made of it: the connection is cut.
 package handler

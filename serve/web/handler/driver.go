@@ -2,9 +2,11 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/wherry-run/wherry/runtime"
+	"github.com/wherry-run/wherry/serve/web/wire"
 	"github.com/wherry-run/wherry/wasi"
 )
 
@@ -15,8 +17,16 @@ const (
 	Export = "wherry_http"
 )
 
-// driver begins a reactor; turn is the request that it works on.
-type driver struct{ turn *turn }
+// cut is what a guest returns that has no whole answer.
+const cut = ^uint64(0)
+
+var errCut = errors.New("it cut its answer off")
+
+// driver begins a reactor.
+type driver struct {
+	turn *turn     // the request that it works on
+	head wire.Head // of its answer
+}
 
 // Name implements runtime.Driver.
 func (*driver) Name() string { return "http/1" }
@@ -70,8 +80,16 @@ func (*driver) Begin(ctx context.Context, m *runtime.Machine, state []byte) ([]b
 
 // ask has the guest answer a request, a frame, and gives what it returns: good until
 // its next call.
-func ask(ctx context.Context, m *runtime.Machine, request []byte) ([]byte, error) {
-	at, err := m.Call(ctx, allocExport, uint64(len(request)))
+func ask(ctx context.Context, m *runtime.Machine, request []byte) (answer []byte, err error) {
+	err = m.Together(ctx, func(call runtime.Calling) error {
+		answer, err = askBy(call, m, request)
+		return err
+	})
+	return answer, err
+}
+
+func askBy(call runtime.Calling, m *runtime.Machine, request []byte) ([]byte, error) {
+	at, err := call(allocExport, uint64(len(request)))
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +101,15 @@ func ask(ctx context.Context, m *runtime.Machine, request []byte) ([]byte, error
 		return nil, fmt.Errorf("its room for a request of %d bytes is not in its memory", len(request))
 	}
 	copy(room, request)
-	v, err := m.Call(ctx, Export, uint64(uint32(at[0])), uint64(len(request)))
+	v, err := call(Export, uint64(uint32(at[0])), uint64(len(request)))
 	if err != nil {
 		return nil, err
 	}
 	if len(v) != 1 {
 		return nil, fmt.Errorf("%s gives %d values, and not one", Export, len(v))
+	}
+	if v[0] == cut {
+		return nil, &protocolError{errCut}
 	}
 	answer, ok := m.Memory().Read(uint32(v[0]>>32), uint32(v[0]))
 	if !ok {

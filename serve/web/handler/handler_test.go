@@ -3,12 +3,15 @@ package handler_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,10 +21,10 @@ import (
 )
 
 // compile builds the example in Go as a reactor.
-func compile(t testing.TB) []byte {
+func compile(t testing.TB, flags ...string) []byte {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "module")
-	c := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-o", to, ".")
+	c := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-buildmode=c-shared", "-o", to}, flags...), ".")...)
 	c.Dir, c.Env = "../../../examples/web-go", append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=", "GOWORK=off")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -59,6 +62,15 @@ func open(t testing.TB, module []byte, c handler.Config) *handler.Handler {
 	}
 	t.Cleanup(func() { h.Close(end) })
 	return h
+}
+
+// The package that people copy has tests of its own, in a module of its own.
+func TestPackage(t *testing.T) {
+	c := exec.CommandContext(t.Context(), "go", "test", "-count=1", "./...")
+	c.Dir, c.Env = "../../../examples/web-go", append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 func TestGo(t *testing.T) {
@@ -116,6 +128,73 @@ func TestStream(t *testing.T) {
 	rest, err := io.ReadAll(a.Body)
 	if err != nil || !strings.HasSuffix(string(rest), "data: 4\n\n") {
 		t.Errorf("%q, %v", rest, err)
+	}
+}
+
+// cutting is a program whose handlers do not come to their ends.
+const cutting = `package main
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"web-go/web"
+)
+
+func init() {
+	asked := 0
+	web.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		fmt.Fprint(w, asked)
+		switch r.URL.Path {
+		case "/abort/part", "/panic/part":
+			w.(http.Flusher).Flush()
+			time.Sleep(200 * time.Millisecond) // the host waits a little for more
+		}
+		switch r.URL.Path {
+		case "/abort", "/abort/part":
+			panic(http.ErrAbortHandler)
+		case "/panic", "/panic/part":
+			panic("x")
+		}
+	}))
+}
+
+func main() {}
+`
+
+// TestCut: half an answer is none, as with net/http, and the program goes on.
+func TestCut(t *testing.T) {
+	dir := t.TempDir()
+	replaced, err := filepath.Abs("../../../examples/web-go/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{replaced: by}})
+	if err := errors.Join(err, os.WriteFile(by, []byte(cutting), 0o600), os.WriteFile(overlay, text, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(open(t, compile(t, "-overlay", overlay), handler.Config{Instances: 1, Waiting: 8}))
+	defer s.Close()
+	for i, c := range []struct {
+		path   string
+		status int // 0: no answer
+		whole  bool
+	}{{"/", 200, true}, {"/abort", 0, false}, {"/abort/part", 200, false}, {"/panic", 500, true}, {"/panic/part", 200, false}, {"/", 200, true}} {
+		a, err := s.Client().Post(s.URL+c.path, "", nil) // which is not asked again by itself
+		if err != nil {
+			if c.status != 0 {
+				t.Errorf("%s: %v", c.path, err)
+			}
+			continue
+		}
+		b, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if a.StatusCode != c.status || (err == nil) != c.whole || a.StatusCode == 200 && string(b) != strconv.Itoa(i+1) {
+			t.Errorf("%s: %d %q, %v", c.path, a.StatusCode, b, err)
+		}
 	}
 }
 

@@ -1,10 +1,12 @@
 // Package pool lends instances of programs to requests: it knows how many there may
-// be, who waits for one, and how many may wait.
+// be, who waits for one, how many may wait, and what those hear that get none.
 package pool
 
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
 	"sync"
 )
 
@@ -38,6 +40,38 @@ type Pool[T any] struct {
 // New makes a pool without instances.
 func New[T any](c Config[T]) *Pool[T] {
 	return &Pool[T]{c: c, room: make(chan struct{}, max(c.Most, 1)), queue: make(chan struct{}, max(c.Waiting, 0)), gone: make(chan struct{})}
+}
+
+// Start makes a pool, and a first instance: one that cannot be made is not to be found
+// out by a request.
+func Start[T any](ctx context.Context, c Config[T]) (*Pool[T], error) {
+	p := New(c)
+	first, err := p.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.Put(ctx, first)
+	return p, nil
+}
+
+// Refuse answers a request for which there was no instance; what is that which did not
+// start.
+func Refuse(w http.ResponseWriter, r *http.Request, log *slog.Logger, what string, err error) {
+	switch {
+	case r.Context().Err() != nil:
+		panic(http.ErrAbortHandler)
+	case errors.Is(err, ErrFull):
+		Busy(w)
+	default:
+		log.Error("there is no instance for a request", "path", r.URL.Path, "error", err)
+		http.Error(w, "the "+what+" behind this address did not start", http.StatusBadGateway)
+	}
+}
+
+// Busy asks a client to come again.
+func Busy(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, "too many requests: ask again", http.StatusServiceUnavailable)
 }
 
 // Get lends an instance: the idle one that was used last, else a new one. It waits

@@ -16,6 +16,7 @@ import (
 	"github.com/wherry-run/wherry/internal/servercmd"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve/web/pool"
+	"github.com/wherry-run/wherry/serve/web/socket"
 	"github.com/wherry-run/wherry/serve/web/wire"
 )
 
@@ -42,12 +43,17 @@ type Handler struct {
 	Config
 	instances *pool.Pool[*instance]
 	bodies    sync.Pool // of *[]byte
+	sockets   hub
+	first     sync.Once
+	began     string // how the first instance did
 }
 
 // instance is an application that was imported.
 type instance struct {
 	worker *runtime.Worker
 	turn   atomic.Pointer[turn]
+	// said hears what is said of WebSockets; nil: the instance answers requests.
+	said func(letter byte, rest []byte) []byte
 }
 
 // New makes a handler, and a first instance of its application.
@@ -57,12 +63,12 @@ func New(ctx context.Context, c Config) (*Handler, error) {
 	}
 	c.Limits.Timeout = 0
 	h := &Handler{Config: c, bodies: sync.Pool{New: func() any { return new([]byte) }}}
-	h.instances = pool.New(pool.Config[*instance]{Most: c.Instances, Waiting: c.Waiting, Make: h.make, End: h.end})
-	first, err := h.instances.Get(ctx)
+	h.sockets.Config, h.sockets.begin = c, h.sitting
+	var err error
+	h.instances, err = pool.Start(ctx, pool.Config[*instance]{Most: c.Instances, Waiting: c.Waiting, Make: h.make, End: h.end})
 	if err != nil {
 		return nil, err
 	}
-	h.instances.Put(ctx, first)
 	return h, nil
 }
 
@@ -80,8 +86,56 @@ func (h *Handler) make(ctx context.Context) (*instance, error) {
 		return nil, fmt.Errorf("import the application %s: %w", h.Application.Target, err)
 	}
 	i.worker = w
+	h.first.Do(func() {
+		if h.began = began(w); h.began == FromBeginning {
+			for _, why := range h.Container.Stats().Notes {
+				h.Log.Info("the application begins at its beginning: " + why)
+			}
+		}
+	})
 	return i, nil
 }
+
+// How an instance began, of Handler.Began.
+const (
+	FromSnapshot  = "snapshot"  // as it was, imported
+	FromPackages  = "packages"  // its packages were imported, its own files are now
+	FromBeginning = "beginning" // everything is imported now
+)
+
+// Began is how the first instance began.
+func (h *Handler) Began() string { return h.began }
+
+func began(w *runtime.Worker) string {
+	from, whole := w.Restored()
+	switch {
+	case whole:
+		return FromSnapshot
+	case from != nil && from.Packages:
+		return FromPackages
+	}
+	return FromBeginning
+}
+
+// sitting begins an instance for WebSockets.
+func (h *Handler) sitting(ctx context.Context, said func(letter byte, rest []byte) []byte) (guest, error) {
+	i, err := h.make(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i.said = said
+	return &sitting{i.worker, h, i}, nil
+}
+
+// sitting is an instance that has WebSockets.
+type sitting struct {
+	*runtime.Worker
+	h *Handler
+	i *instance
+}
+
+// End implements guest.
+func (s *sitting) End(ctx context.Context) { s.h.end(ctx, s.i) }
 
 // lastWords is how long an application has to hear that there are no more requests.
 const lastWords = 5 * time.Second
@@ -98,10 +152,9 @@ func (h *Handler) end(ctx context.Context, i *instance) {
 }
 
 // Close ends the instances.
-func (h *Handler) Close(ctx context.Context) error { return h.instances.Close(ctx) }
-
-// errSilent is that of an instance that said nothing for too long.
-var errSilent = errors.New("it said nothing for too long")
+func (h *Handler) Close(ctx context.Context) error {
+	return errors.Join(h.sockets.close(), h.instances.Close(ctx))
+}
 
 // turn is one request at an instance.
 type turn struct {
@@ -136,11 +189,14 @@ func (i *instance) answer(_ context.Context, message []byte) ([]byte, bool, erro
 	if len(message) <= len(head) || string(message[:len(head)]) != head {
 		return nil, false, nil
 	}
+	letter, rest := message[len(head)], message[len(head)+1:]
+	if i.said != nil {
+		return i.said(letter, rest), true, nil
+	}
 	t := i.turn.Load()
 	if t == nil {
 		return gone, true, nil
 	}
-	letter, rest := message[len(head)], message[len(head)+1:]
 	switch letter {
 	case letterRead:
 		return t.read(rest), true, nil
@@ -219,6 +275,10 @@ func (t *turn) end() {
 
 // ServeHTTP has an instance answer.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.Application.Protocol == servercmd.ASGI && socket.Asked(r) {
+		h.sockets.serve(w, r)
+		return
+	}
 	room := h.bodies.Get().(*[]byte)
 	body, more, err := wire.Body((*room)[:0], r)
 	if err != nil {
@@ -233,7 +293,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	i, err := h.instances.Get(r.Context())
 	if err != nil {
-		h.refuse(w, r, err)
+		pool.Refuse(w, r, h.Log, "application", err)
 		return
 	}
 	if more {
@@ -241,7 +301,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	t := &turn{request: r, answer: wire.NewAnswer(w, r), timeout: h.Timeout, over: make(chan struct{})}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	t.silent = time.AfterFunc(h.Timeout, func() { cancel(errSilent) })
+	t.silent = time.AfterFunc(h.Timeout, func() { cancel(wire.ErrSilent) })
 	i.turn.Store(t)
 	failed := make(chan error, 1)
 	go func() {
@@ -334,23 +394,9 @@ func (h *Handler) fail(w http.ResponseWriter, t *turn, err error) {
 	switch {
 	case errors.As(err, &raised), t.wrong != nil:
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
-	case errors.Is(err, errSilent):
+	case errors.Is(err, wire.ErrSilent):
 		http.Error(w, "the application behind this address did not answer", http.StatusGatewayTimeout)
 	default:
 		http.Error(w, "the application behind this address did not answer", http.StatusBadGateway)
-	}
-}
-
-// refuse answers for instances that there are not enough of.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	switch {
-	case r.Context().Err() != nil:
-		panic(http.ErrAbortHandler)
-	case errors.Is(err, pool.ErrFull):
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "too many requests: ask again", http.StatusServiceUnavailable)
-	default:
-		h.Log.Error("there is no instance for a request", "path", r.URL.Path, "error", err)
-		http.Error(w, "the application behind this address did not start", http.StatusBadGateway)
 	}
 }

@@ -21,22 +21,12 @@ package wire
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/textproto"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-)
-
-// Bounds of the head of an answer.
-const (
-	maxTexts = 512
-	maxText  = 32 << 10 // bytes
-	maxHead  = 256 << 10
 )
 
 // AtOnce is how much of a request's body comes with its head.
@@ -127,84 +117,6 @@ func HopByHop(name string) bool {
 	return false
 }
 
-var errShort = errors.New("the answer is cut off")
-
-// ParseAnswer reads the head of an answer; the body is what is left of b. Names are as
-// net/http spells them.
-func ParseAnswer(b []byte) (status int, header http.Header, body []byte, err error) {
-	number := func() (n uint32) {
-		if len(b) < 4 {
-			err = errShort
-			return 0
-		}
-		n = binary.LittleEndian.Uint32(b)
-		b = b[4:]
-		return n
-	}
-	size := len(b)
-	code, count := number(), number()
-	if err == nil && (count > maxTexts || count%2 != 0) {
-		err = fmt.Errorf("the answer has %d names and values of headers: they are to be pairs, and at most %d", count, maxTexts)
-	}
-	header = make(http.Header, 8)
-	name := ""
-	for i := uint32(0); i < count && err == nil; i++ {
-		n := number()
-		switch {
-		case err != nil:
-		case uint64(n) > uint64(len(b)):
-			err = errShort
-		case n > maxText || size-len(b) > maxHead:
-			err = errors.New("the head of the answer is too long")
-		case i%2 == 0:
-			name, b = string(b[:n]), b[n:]
-		default:
-			err = Add(header, name, string(b[:n]))
-			b = b[n:]
-		}
-	}
-	if err == nil && (code < 200 || code > 599) {
-		err = fmt.Errorf("the status of the answer is %d", code)
-	}
-	return int(code), header, b, err
-}
-
-// Add adds a field that a program says to the head of an answer, if it is one.
-func Add(h http.Header, name, value string) error {
-	if !Token(name) {
-		return fmt.Errorf("the answer has a header with the name %.80q", name)
-	}
-	value = strings.Trim(value, " \t")
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return fmt.Errorf("the header %s of the answer has control characters", name)
-		}
-	}
-	name = textproto.CanonicalMIMEHeaderKey(name)
-	if HopByHop(name) {
-		return nil
-	}
-	if name == "Content-Length" {
-		if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < 0 || h[name] != nil {
-			return fmt.Errorf("the Content-Length of the answer is %.80q", value)
-		}
-	}
-	h[name] = append(h[name], value)
-	return nil
-}
-
-// Token tells the name of a field (RFC 9110, 5.6.2).
-func Token(s string) bool {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}
-
 // Pause is how long a piece of an answer may wait for more to be sent together with it.
 const Pause = 20 * time.Millisecond
 
@@ -221,8 +133,18 @@ type Answer struct {
 
 // NewAnswer is the answer to a request.
 func NewAnswer(w http.ResponseWriter, r *http.Request) *Answer {
-	return &Answer{w: w, quiet: r.Method == http.MethodHead}
+	a := &Answer{}
+	a.Open(w, r)
+	return a
 }
+
+// Open makes of a zero Answer the one to a request.
+func (a *Answer) Open(w http.ResponseWriter, r *http.Request) {
+	a.w, a.quiet = w, r.Method == http.MethodHead
+}
+
+// ErrSilent is the cause by which a request ends whose program said nothing for too long.
+var ErrSilent = errors.New("it said nothing for too long")
 
 // ErrGone says that nobody reads the answer any more.
 var ErrGone = errors.New("the client has gone, or has its answer")
@@ -234,20 +156,29 @@ func (a *Answer) Begin(status int, header http.Header, length int) error {
 	if a.ended || a.begun {
 		return ErrGone
 	}
-	a.begun = true
 	h := a.w.Header()
 	for name, values := range header {
 		h[name] = values
 	}
-	if header["Content-Type"] == nil { // nothing is guessed of what a program says
+	a.begin(h, status, header["Content-Type"] != nil, header["Content-Length"] != nil, length)
+	return nil
+}
+
+// begin sends the head, which is in h. The caller holds mu.
+func (a *Answer) begin(h http.Header, status int, hasType, hasLength bool, length int) {
+	a.begun = true
+	if !hasType { // nothing is guessed of what a program says
 		h["Content-Type"] = nil
 	}
-	if length >= 0 && !a.quiet && header["Content-Length"] == nil && status != http.StatusNoContent && status != http.StatusNotModified {
+	if length >= counted && !a.quiet && !hasLength && status != http.StatusNoContent && status != http.StatusNotModified {
 		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
 	a.w.WriteHeader(status)
-	return nil
 }
+
+// counted is how long a body must be for its length to be said here: net/http counts
+// those that fit into its buffer itself, for less.
+const counted = 2 << 10
 
 // Begun tells whether the head was sent.
 func (a *Answer) Begun() bool {
@@ -278,6 +209,32 @@ func (a *Answer) Whole(status int, header http.Header, body []byte) error {
 	if err := a.Begin(status, header, len(body)); err != nil {
 		return err
 	}
+	return a.rest(body)
+}
+
+// BeginAs is Begin with a head that a program has said.
+func (a *Answer) BeginAs(head *Head, length int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended || a.begun {
+		return ErrGone
+	}
+	h := a.w.Header()
+	head.Put(h)
+	a.begin(h, head.Status, head.hasType, head.hasLength, length)
+	return nil
+}
+
+// WholeAs is Whole with a head that a program has said.
+func (a *Answer) WholeAs(head *Head) error {
+	if err := a.BeginAs(head, len(head.Body)); err != nil {
+		return err
+	}
+	return a.rest(head.Body)
+}
+
+// rest sends a body that is all.
+func (a *Answer) rest(body []byte) error {
 	if a.quiet || len(body) == 0 {
 		return nil
 	}

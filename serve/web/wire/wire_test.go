@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -23,7 +24,8 @@ func frame(status uint32, texts []string, body string) []byte {
 	return append(b, body...)
 }
 
-func TestParseAnswer(t *testing.T) {
+func TestHead(t *testing.T) {
+	var h wire.Head
 	for _, c := range []struct {
 		b    []byte
 		good bool
@@ -36,15 +38,21 @@ func TestParseAnswer(t *testing.T) {
 		{frame(200, []string{"a b", "c"}, "hi"), false},
 		{frame(200, []string{"a", "b\r\nc: d"}, "hi"), false},
 		{frame(200, []string{"Content-Length", "-1"}, "hi"), false},
+		{frame(200, []string{"Content-Length", "+2"}, "hi"), false},
+		{frame(200, []string{"Content-Length", "0x2"}, "hi"), false},
+		{frame(200, []string{"Content-Length", "9223372036854775808"}, "hi"), false},
+		{frame(200, []string{"Content-Length", "002"}, "hi"), true},
 		{frame(200, []string{"a", strings.Repeat("x", 1<<16)}, "hi"), false},
 		{frame(200, make([]string, 1000), "hi"), false},
 		{frame(200, []string{"a", "b"}, "")[:10], false},
 		{nil, false},
 	} {
-		_, header, body, err := wire.ParseAnswer(c.b)
+		err := h.Parse(c.b)
+		header, body := http.Header{}, h.Body
+		h.Put(header)
 		if (err == nil) != c.good {
 			t.Errorf("%.80q: %v", c.b, err)
-		} else if c.good && (string(body) != "hi" || header["Connection"] != nil) {
+		} else if c.good && (string(body) != "hi" || header["Connection"] != nil || len(header.Get("Content-Length")) > 1) {
 			t.Errorf("%.80q: %q, %v", c.b, body, header)
 		}
 	}
@@ -73,10 +81,11 @@ func TestBody(t *testing.T) {
 }
 
 func TestAnswer(t *testing.T) {
+	long := strings.Repeat("x", 5000)
 	w := httptest.NewRecorder()
 	a := wire.NewAnswer(w, httptest.NewRequest("GET", "/", nil))
-	if err := a.Whole(200, http.Header{"X-A": {"b"}}, []byte("hi")); err != nil || w.Body.String() != "hi" || w.Header().Get("Content-Length") != "2" {
-		t.Error(err, w.Body, w.Header())
+	if err := a.Whole(200, http.Header{"X-A": {"b"}}, []byte(long)); err != nil || w.Body.String() != long || w.Header().Get("Content-Length") != "5000" {
+		t.Error(err, w.Body.Len(), w.Header())
 	}
 	if a.Begin(200, nil, -1) == nil {
 		t.Error("an answer begins twice")
@@ -92,13 +101,15 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-func FuzzParseAnswer(f *testing.F) {
+func FuzzHead(f *testing.F) {
 	f.Add(frame(200, []string{"a", "b"}, "hi"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		status, header, body, err := wire.ParseAnswer(b)
-		if err != nil {
+		var h wire.Head
+		if h.Parse(b) != nil {
 			return
 		}
+		status, header, body := h.Status, http.Header{}, h.Body
+		h.Put(header)
 		if status < 200 || status > 599 || len(body) > len(b) {
 			t.Errorf("%d, %d bytes", status, len(body))
 		}
@@ -108,4 +119,21 @@ func FuzzParseAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Of what is named twice, in frames as in a header, both are sent, in place of what the
+// header had.
+func TestPut(t *testing.T) {
+	var h wire.Head
+	if err := h.Parse(frame(200, []string{"set-cookie", "a", "X-B", "c", "Set-Cookie", "b", "Set-Cookie", "c"}, "")); err != nil {
+		t.Fatal(err)
+	}
+	have := http.Header{"Set-Cookie": {"before"}, "X-A": {"a"}}
+	h.Put(have)
+	if want := (http.Header{"Set-Cookie": {"a", "b", "c"}, "X-A": {"a"}, "X-B": {"c"}}); !reflect.DeepEqual(have, want) {
+		t.Errorf("%v, want %v", have, want)
+	}
+	if h.Parse(frame(200, []string{"Content-Length", "1", "Content-Length", "1"}, "")) == nil {
+		t.Error("there are two lengths")
+	}
 }

@@ -51,5 +51,23 @@ for kind in (np.float64, np.float32):
             keep(f"{name} blas {beta}",
                  getattr(blas, p + "gemm")(1.5, a, a, beta=beta, c=c, trans_a=1), getattr(blas, p + "syrk")(0.5, a, beta=beta, c=c, lower=1),
                  getattr(blas, p + "gemv")(2, a, v[:, 0], beta=beta, y=v[:, 1].copy(), trans=1), getattr(blas, p + "trsm")(1, np.triu(a), v))
+
+# What is computed number by number is the same to the last bit; what is equal may be in another order.
+bits = numbers.integers(0, 2**64, 20_000, dtype=np.uint64).view(np.float64)
+plain = np.concatenate([numbers.standard_normal(50_000) * s for s in (0.1, 1, 10, 300)])
+special = np.array([0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 709.78, 709.79, -745.13, -745.14, 512, -512, 1024, 1, 20, 0.5493, 0.2554] * 40)
+for name, x in (("bits", bits), ("plain", plain), ("special", special), ("strided", plain[::3]), ("back", plain[::-1]), ("near", 1 + plain[:50_000] / 100)):
+    with np.errstate(all="ignore"):
+        keep(f"same {name}", np.exp(x), np.log(x), np.log(np.abs(x)), np.tanh(x))
+        y = x.copy()
+        np.exp(y, out=y)
+        keep(f"same {name} in place", y)
+for kind in (np.float64, np.float32, np.int64, np.int32, np.uint64, np.uint32):
+    for n in (100, 511, 513, 3000, 200_000):
+        x = (numbers.standard_normal(n) * 1e6).astype(np.int64).astype(kind)
+        keep(f"same sort {np.dtype(kind).name} {n}", np.sort(x), np.sort(x % 7), np.sort(x[::-1]), np.sort(np.sort(x)), np.median(x))
+        if kind in (np.float64, np.float32):
+            x[::7], x[1::7], x[2::9] = np.nan, np.inf, -np.inf
+            keep(f"same sort {np.dtype(kind).name} {n} odd", np.sort(x))
 np.savez(sys.argv[1], **results)
 print(len(results))

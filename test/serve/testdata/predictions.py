@@ -3,6 +3,7 @@ python predictions.py URL URL, the second of a server that classifies"""
 import base64
 import io
 import json
+import re
 import sys
 import time
 
@@ -55,7 +56,7 @@ call("of a model", lambda: requests.post(sorters + "/m/classes/predictions", jso
 
 # The plain way.
 post = lambda **k: requests.post(url + "/predict", **k)
-setosa = lambda a: a.status_code == 200 and a.json()["species"] == "setosa" and int(a.headers["Wherry-Fuel"]) > 0
+setosa = lambda a: a.status_code == 200 and a.json()["species"] == "setosa" and int(re.search(r"\bfuel=(\d+)", a.headers["Wherry-Receipt"])[1]) > 0
 csv = "sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.2,2.9,4.3,1.3\n"
 call("JSON", lambda: post(json=flower), setosa)
 call("a form", lambda: post(data=flower), setosa)

@@ -5,6 +5,9 @@ import sys
 # module; one named *_before gets it before its code runs and returns a
 # function to call after it.
 PATCHES = {
+    "_socket": ("sockets", "patch_socket"),
+    "selectors": ("sockets", "patch_selectors"),
+    "hashlib": ("keys", "patch_hashlib"),
     "threading": ("threads", "patch_threading"),
     "queue": ("threads", "patch_queue"),
     "concurrent.futures.thread": ("pools", "patch_threads"),
@@ -21,12 +24,15 @@ PATCHES = {
 
 
 # Modules that come with the launcher, for whoever has none of the name.
-MODULES = ("onnxruntime", "tokenizers", "wherry")
+MODULES = ("_ssl", "onnxruntime", "tokenizers", "wherry")
 PACKAGES = ("tokenizers",)  # those of MODULES that are folders
 
 
 def install():
     """Watch imports; modules that the snapshot holds already are patched now."""
+    from . import posix
+
+    posix.install()
     sys.meta_path.insert(0, Finder)
     sys.meta_path.append(Own)
     for name in PATCHES:
@@ -38,6 +44,8 @@ def install():
 def _patch(name):
     """The function that patches the module of this name."""
     home, function = PATCHES[name]
+    if home == "sockets":
+        import _socket  # noqa: F401 - sockets.py stands on it, and has its patch, too
     package = __import__("_wherry." + home)
     return getattr(getattr(package, home), function)
 

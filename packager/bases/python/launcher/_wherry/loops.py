@@ -23,6 +23,7 @@ class _Selector:
     def __init__(self, selector, loop):
         self._selector = selector
         self._loop = loop
+        self.idle = None  # is asked what to do rather than wait
 
     def __getattr__(self, name):
         return getattr(self._selector, name)
@@ -33,6 +34,10 @@ class _Selector:
 
         if timeout != 0 and threads.turn():
             return []
+        if self.idle is not None:
+            ready = self._selector.select(0) if self._selector.get_map() else []
+            self.idle(0 if ready else timeout, bool(self._selector.get_map()))
+            return ready
         if self._selector.get_map():
             return self._selector.select(timeout)
         if timeout is None:

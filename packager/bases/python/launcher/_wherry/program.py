@@ -9,6 +9,12 @@ class Unfit(Exception):
     """A program of which there can be no snapshot; the text is for people."""
 
 
+class Anew(Exception):
+    """What was imported before the program is not what it would have found: it has to begin at its beginning."""
+
+    anew = True
+
+
 def hook():
     """What the program wants called first in every run."""
     return getattr(sys.modules.get("__main__"), "on_restore", None)
@@ -42,6 +48,10 @@ class Program:
     def refused(self):
         """Why there can be no snapshot, or nothing."""
         return ""
+
+    def imported_names(self):
+        """What it would rather have been told to import, of a program that is nothing but that."""
+        return None
 
     def signature(self):
         """What its requests and answers are, for a program that answers any."""
@@ -98,10 +108,7 @@ class Interpreter(Program):
         if os.path.basename(argv[0]) == "wherry-web" and len(argv) == 5:
             from .web import Web
 
-            web = Web(argv)
-            web.open(argv)
-            web.application = web.imported()
-            return web.worker(argv)
+            return Web(argv).begun(argv)
         if os.path.basename(argv[0]) != "predict" or len(argv) < 2:
             raise Unfit("only predict FILE.py answers requests, and this is %s" % " ".join(argv[:2]))
         from .model import Model

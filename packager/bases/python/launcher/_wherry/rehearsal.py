@@ -4,6 +4,7 @@ Of the interpreter's 90,000 functions a program needs some hundreds. Those that
 nearly all need are at hand when one starts; those that are needed in the rare
 ones of these programs come together when the first of them is called.
 """
+import os
 
 _WORDS = """
 import collections, json, os, re, sys, time
@@ -105,3 +106,50 @@ def runs():
     ]
     runs = [([python, *args], text, at >= len(usual)) for at, (args, text) in enumerate(usual + rare)]
     return [*runs, ([python, "-c", "print(1)"], "", False, ["REHEARSAL=1", "PWD=/tmp"], "/tmp")]
+
+# An application like many: what is imported when it is stays as it is in its place.
+_APPLICATION = """
+import logging
+from datetime import datetime
+class Store:
+    items = {"one": 1}
+    def get(self, name, default=None):
+        return self.items.get(name, default)
+store = Store()
+%s
+"""
+
+_WITH = {
+    "flask": """
+from flask import Flask, jsonify
+app = Flask("rehearsal")
+@app.get("/")
+def index():
+    return "hello"
+@app.route("/items/<name>", methods=["GET", "POST"])
+def item(name):
+    return jsonify(item=store.get(name), at=datetime.now().isoformat())
+""",
+    "wsgi": """
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [store.get("two", "hello").encode()]
+""",
+    "asgi": """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        raise ValueError(scope["type"])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+""",
+}
+
+
+def application(protocol, modules):
+    """Write one of such a protocol; returns what wherry-web is told of it."""
+    kind = "flask" if protocol == "wsgi" and "flask" in modules else protocol
+    folder = "/tmp/rehearsal"
+    os.makedirs(folder, exist_ok=True)
+    with open(folder + "/rehearsal_application.py", "w") as f:
+        f.write(_APPLICATION % _WITH[kind])
+    return ["wherry-web", protocol, "import", "rehearsal_application:app", folder]

@@ -69,15 +69,22 @@ def prepare(text):
     """Load the program that the arguments begin with."""
     global _state
     argv, env, folder, guess = _read(text)
+    names, over = json.loads(text).get("packages"), _state
     _short()
     _clean_path(text)
     _enter(env, folder)
     plain = os.environ._data
     watched = watch.Environment(plain)
+    if over is not None:
+        watched.know(over.seen, over.listed)
     _share(watched)
-    refused = ""
+    refused, anew = "", False
     try:
-        if os.path.basename(argv[0]) == "predict" and len(argv) > 1:
+        if over is not None:
+            _state = over.application(argv)
+        elif names is not None:
+            _state = _packages(names)
+        elif os.path.basename(argv[0]) == "predict" and len(argv) > 1:
             _state = Model(argv, guess, json.loads(text).get("cases", ""))
         elif os.path.basename(argv[0]) == "wherry-web":
             _state = _web(argv)
@@ -86,7 +93,7 @@ def prepare(text):
         _state.load(argv)
         refused = _state.refused()
     except BaseException as e:
-        refused = _sentence(e)
+        refused, anew = _sentence(e), getattr(e, "anew", False) is True
     finally:
         plain.clear()
         plain.update(dict.items(watched))
@@ -97,9 +104,10 @@ def prepare(text):
         _state.folder = os.getcwd()
     _state.changes = [(os.fsdecode(k), v and os.fsdecode(v)) for k, v in watched.changes().items()]
     _state.place = env, folder
+    _state.seen, _state.listed = watched.looks(), watched.listed
     _settle()
     _state.files = watch.open_files()
-    _tell(watched, refused)
+    _tell(watched, refused, anew)
 
 
 def _web(argv):
@@ -107,6 +115,13 @@ def _web(argv):
     from .web import Web
 
     return Web(argv)
+
+
+def _packages(names):
+    """What applications import, without them."""
+    from .packages import Packages
+
+    return Packages(names)
 
 
 def _share(data):
@@ -140,7 +155,7 @@ def _settle():
     bytearray(ROOM)
 
 
-def _tell(watched, refused):
+def _tell(watched, refused, anew):
     """Say what was looked at: a run in which it differs does not use the snapshot."""
     import _host
 
@@ -148,7 +163,7 @@ def _tell(watched, refused):
     told = {"wherry": "reads", "args": _state.looked, "allEnv": watched.listed, "fixed": _state.fixed,
             "env": env, "refused": refused[:1000], "guessed": _state.guessed, "terminal": _state.output.asked,
             "printed": _state.output.printed, "renews": callable(hook()),
-            "signature": _signature(),
+            "signature": _signature(), "anew": anew, "packages": _state.imported_names(),
             "runs": [] if refused else [dict(zip(("args", "stdin", "rare", "env", "dir"), r)) for r in _state.runs()]}
     _host.call(json.dumps(told, separators=(",", ":")).encode())
 

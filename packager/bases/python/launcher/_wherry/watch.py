@@ -21,7 +21,7 @@ class Environment(dict):
         self.listed = False
 
     def _look(self, key):
-        if key not in self.changed:
+        if key not in self.changed and not _renewed():
             self.seen.setdefault(key, self.before.get(key))
 
     def __setitem__(self, key, value):
@@ -37,9 +37,24 @@ class Environment(dict):
         """Variable -> its value, None for one that was not set."""
         return {**self.before, **self.seen} if self.listed else self.seen
 
+    def know(self, seen, listed):
+        """Take over what was looked at before."""
+        self.seen.update(seen)
+        self.listed = listed
+
     def changes(self):
         """Variable -> the value that the program gave it, None for one that it removed."""
         return {key: dict.get(self, key) for key in self.changed}
+
+
+def _renewed():
+    """Whether it is wsgiref that looks: what it keeps of the environment is made anew in every run."""
+    frame = sys._getframe(2)
+    for _ in range(6):
+        if frame is None or frame.f_globals.get("__name__") == "wsgiref.handlers":
+            return frame is not None
+        frame = frame.f_back
+    return False
 
 
 def _of_variable(name):
@@ -58,7 +73,7 @@ def _of_all(name):
     own = getattr(dict, name)
 
     def method(self, *rest):
-        self.listed = True
+        self.listed = self.listed or not _renewed()
         return own(self, *rest)
 
     return method
@@ -120,6 +135,7 @@ class Output:
 
     def watch(self):
         """Put streams that remember in the place of stdout and stderr."""
+        self.on = True
         self.plain = write, isatty = os.write, os.isatty
 
         def noticed_write(fd, data):
@@ -386,7 +402,7 @@ def renew_modules():
     """Have the library forget times, names and keys."""
     import time
 
-    for name in ("tempfile", "uuid", "logging", "multiprocessing.process"):
+    for name in ("tempfile", "uuid", "logging", "wsgiref.handlers", "multiprocessing.process"):
         module = sys.modules.get(name)
         if module is None:
             continue
@@ -397,6 +413,8 @@ def renew_modules():
                 setattr(module, key, 0 if key == "_last_counter_v7" else None)
         elif name == "logging":
             module._startTime = time.time_ns()
+        elif name == "wsgiref.handlers":
+            module.BaseHandler.os_environ = module.read_environ()
         else:
             config = module.current_process()._config
             config["authkey"] = module.AuthenticationString(os.urandom(32))

@@ -12,7 +12,7 @@ What does not fit that goes over the door, in messages that begin with HEAD and 
     e                                   the answer is complete; the application goes on
 
 The host answers with a byte, 0, and what was asked for; or 1: the client has gone. A
-request {"end": true} is the last one.
+request {"end": true} is the last one, and one with "turn" is of WebSockets: see websocket.py.
 """
 import io
 import json
@@ -84,19 +84,31 @@ def _head(status, headers):
     return json.dumps({"status": status, "headers": headers}, separators=(",", ":")).encode()
 
 
+def prepare(argv):
+    """The interpreter, as python would have it."""
+    o = command.Options()
+    command.environment(o, os.environ)
+    run.prepare(o, "/usr/bin/python", argv)
+
+
 class Web(Program):
     """An application that was imported, and answers."""
 
-    def __init__(self, argv):
+    def __init__(self, argv, over=None):
         super().__init__()
         self.fixed = 2 + len(argv)  # it is bound to all of them
+        self.over = over  # the Packages that it is imported over; None: nothing is there
+        if over is not None:
+            self.output, self.randomness = over.output, over.randomness
         self.protocol, self.how, self.target, self.place_of_code = argv[1:5]
-        self.loop = self.lifespan = None
+        self.loop = self.lifespan = self.sockets = None
 
     def load(self, argv):
         """Import the application, to be kept in a snapshot."""
         import ast, linecache, tokenize, traceback  # noqa: F401, E401 - what a traceback is made with
 
+        if self.protocol == "asgi":
+            from . import websocket  # noqa: F401
         self.open(argv)
         self.output.watch()
         self.randomness.watch()
@@ -108,18 +120,27 @@ class Web(Program):
 
     def open(self, argv):
         """What comes before the application's own code."""
-        o = command.Options()
-        command.environment(o, os.environ)
-        run.prepare(o, "/usr/bin/python", argv)
+        if self.over is None:
+            prepare(argv)
         run.fresh_main()
         folder = os.path.abspath(self.place_of_code or ".")
         os.chdir(folder)
         sys.path.insert(0, folder)
         sys.argv = [self.target]
 
+    def begun(self, argv):
+        """What answers requests, imported now and kept nowhere."""
+        self.open(argv)
+        self.application = self.imported()
+        return self.worker(argv)
+
     def imported(self):
         """The application."""
-        found = FINDERS[self.how](self.target)
+        try:
+            found = FINDERS[self.how](self.target)
+        finally:
+            if self.over is not None:
+                self.over.hold()
         if self.protocol == "asgi":
             _inline()
             if not _asgi3(found):
@@ -163,6 +184,10 @@ class Web(Program):
             said = {"environ": environ | {"PATH_INFO": path}, "scope": scope | {"path": path, "raw_path": path}, "size": 0}
             frame = work.frame(work.MESSAGE, json.dumps(said).encode())
             run.guard(lambda f=frame: self.serve(_Nobody(f)))
+        if self.protocol == "asgi":
+            gone = {"id": 1, "gone": 1000}
+            said = {"turn": [{"id": 1, "open": scope | {"type": "websocket", "path": "/nothing-is-here", "subprotocols": []}}, gone]}
+            run.guard(lambda f=work.frame(work.MESSAGE, json.dumps(said).encode()): self.serve(_Nobody(f)))
 
     def runs(self):
         """One, which is a rehearsal."""
@@ -173,7 +198,9 @@ class Web(Program):
         kind, text, data = work.MESSAGE, b"{}", ()
         try:
             _, request, memory = work.received(call)
-            if "end" in request:
+            if "turn" in request:
+                text = self._turn(request["turn"], memory, call)
+            elif "end" in request:
                 self._end()
             else:
                 text, data = self._answer(request, memory[:request["size"]], Exchange(call))
@@ -190,6 +217,14 @@ class Web(Program):
             return wsgi(self.application, request, memory, exchange)
         one = Request(request, memory, exchange, self.lifespan.state)
         return self.loop.run_until_complete(one.run(self.application))
+
+    def _turn(self, events, memory, call):
+        """A turn of the WebSockets."""
+        if self.sockets is None:
+            from .websocket import Sockets
+
+            self.sockets = Sockets(self.application, self.loop, self.lifespan.state)
+        return self.sockets.turn(events, memory, call)
 
     def _end(self):
         if self.loop is not None:
@@ -438,8 +473,7 @@ def _inline():
     if "anyio" not in sys.modules:
         return
     try:
-        with _tls():
-            from anyio._backends import _asyncio as backend
+        from anyio._backends import _asyncio as backend
     except ImportError:
         return
 
@@ -450,28 +484,6 @@ def _inline():
         return contextvars.copy_context().run(func, *args)
 
     backend.AsyncIOBackend.run_sync_in_worker_thread = classmethod(run_sync_in_worker_thread)
-
-
-class _tls:
-    """While this is entered, ssl can be imported: there is none, and anyio only names what is in it."""
-
-    def __enter__(self):
-        import importlib.util
-        import types
-
-        class Names(types.ModuleType):
-            def __getattr__(self, name):
-                if name.startswith("__"):
-                    raise AttributeError(name)
-                return type(name, (OSError,), {})
-
-        self.ours = "ssl" not in sys.modules and importlib.util.find_spec("_ssl") is None
-        if self.ours:
-            sys.modules["ssl"] = Names("ssl")
-
-    def __exit__(self, *failure):
-        if self.ours:
-            del sys.modules["ssl"]
 
 
 # How an application is found

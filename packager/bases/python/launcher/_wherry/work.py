@@ -140,5 +140,5 @@ def failure(e):
     except Exception:
         lines = ""
     told = {"type": name, "message": message[:TRACEBACK], "traceback": lines[-TRACEBACK:],
-            "misuse": isinstance(e, predict.Misuse), "argument": getattr(e, "argument", "") or ""}
+            "misuse": isinstance(e, predict.Misuse), "anew": getattr(e, "anew", False) is True, "argument": getattr(e, "argument", "") or ""}
     return json.dumps(told).encode()

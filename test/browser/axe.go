@@ -1,4 +1,4 @@
-package page
+package browser
 
 import (
 	"archive/tar"
@@ -15,7 +15,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wherry-run/wherry/test/browser"
 	"github.com/wherry-run/wherry/test/dock"
 )
 
@@ -26,8 +25,8 @@ const (
 	axeDigest  = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
 )
 
-// axe gives the source of axe-core, which is fetched once on this machine.
-func axe(t *testing.T) string {
+// Axe gives the source of axe-core, which is fetched once on this machine.
+func Axe(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(dock.Root(t), ".cache", "packages", "axe-core-"+axeVersion+".tgz")
 	pack, err := os.ReadFile(file)
@@ -60,7 +59,7 @@ func axe(t *testing.T) string {
 }
 
 // fetch has npm bring the package.
-func fetch(t *testing.T, file string) ([]byte, error) {
+func fetch(t testing.TB, file string) ([]byte, error) {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil {
 		dock.Missing(t, "npm")
@@ -85,8 +84,29 @@ func fetch(t *testing.T, file string) ([]byte, error) {
 	return pack, os.Rename(draft, file)
 }
 
-// accessible fails the test for what axe finds in the page as it stands.
-func accessible(t *testing.T, p *browser.Page, source, when string) {
+// Fits fails the test when the page is wider than its screen.
+func (p *Page) Fits(when string) {
+	p.t.Helper()
+	var wide []string
+	p.Eval(`document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 8).map((e) => e.outerHTML.slice(0, 120))`, &wide)
+	if len(wide) > 0 {
+		p.t.Errorf("%s: the page is wider than the screen: %s", when, strings.Join(wide, "\n"))
+	}
+}
+
+// Shot keeps a screenshot for people to look at, in the folder that WHERRY_TEST_SHOTS
+// names; without one it does nothing.
+func (p *Page) Shot(name string) {
+	p.t.Helper()
+	if dir := os.Getenv("WHERRY_TEST_SHOTS"); dir != "" {
+		p.Screenshot(filepath.Join(dir, name+".png"))
+	}
+}
+
+// Accessible fails the test for what axe, of which it is given the source, finds in the
+// page as it stands.
+func (p *Page) Accessible(source, when string) {
+	t := p.t
 	t.Helper()
 	// DevTools evaluates it, which no policy of the page forbids.
 	p.Eval(source+"; true", nil)
