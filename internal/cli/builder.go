@@ -67,12 +67,12 @@ func (h *heldOutput) Write(b []byte) (int, error) {
 }
 
 // workshop opens what a build needs.
-func (a *app) workshop(ctx context.Context) (w *workshop, err error) {
+func (a *app) workshop(ctx context.Context) (_ *workshop, err error) {
 	p, err := locate(a.env)
 	if err != nil {
 		return nil, err
 	}
-	w = &workshop{}
+	w := &workshop{}
 	defer func() {
 		if err != nil {
 			w.close(ctx)
