@@ -1,10 +1,15 @@
 package compose
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/compose-spec/compose-go/v2/tree"
+
+	"github.com/wherry-run/wherry/internal/network"
 )
 
 // look finds the attributes of a file that are none of ours, and what services say of
@@ -13,6 +18,36 @@ func (f *File) look(model map[string]any) {
 	known := tree.NewMatcher(supported()...)
 	f.inspect(model, tree.NewPath(), known)
 	slices.SortStableFunc(f.Findings, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// reaches notes what a service that was fetched connects to outside of its stack: what is
+// nothing by default is to be nothing by a stranger's word.
+func (f *File) reaches(name string, service map[string]any) {
+	var to []string
+	if service["network_mode"] == network.Host {
+		to = append(to, "whatever this machine reaches (network_mode: host)")
+	}
+	if where, ok := service[KeyExternal]; ok {
+		to = append(to, fmt.Sprint(where))
+	}
+	if allowed, err := texts(service[KeyAllow]); err != nil { // which Check refuses
+		to = append(to, fmt.Sprint(service[KeyAllow]))
+	} else {
+		to = append(to, allowed...)
+	}
+	for _, where := range to {
+		if line := shown(name) + " to " + shown(where); !slices.Contains(f.Reaches, line) {
+			f.Reaches = append(f.Reaches, line)
+		}
+	}
+}
+
+// shown is text of a stranger's as a terminal may have it.
+func shown(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // inspect walks a value whose path is known.

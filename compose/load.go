@@ -48,6 +48,8 @@ type File struct {
 	// Wants are the variables of this machine that a stack of a registry takes, by name: what
 	// is in them goes to programs of somebody else's.
 	Wants []string
+	// Reaches is what a stack of a registry connects to outside of itself, a line each.
+	Reaches []string
 
 	read      *spec.Model
 	model     map[string]any
@@ -60,7 +62,7 @@ func Load(ctx context.Context, s Source) (*File, error) {
 	f := &File{externals: map[string]string{}, recipes: map[string]bool{}}
 	m, err := spec.Read(ctx, spec.Options{
 		Files: s.Files, Dir: s.Dir, Name: s.Name, EnvFiles: s.EnvFiles, Env: s.Env, Remote: s.Remote, Stdin: s.Stdin,
-		Raw: s.NoVariable, Relative: s.NoPaths, Unfilled: s.NoNormalize, Warn: s.Warn, Look: f.look,
+		Raw: s.NoVariable, Relative: s.NoPaths, Unfilled: s.NoNormalize, Warn: s.Warn, Look: f.look, Foreign: f.reaches,
 	})
 	if err != nil {
 		return nil, loadError(err)

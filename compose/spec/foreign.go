@@ -48,6 +48,9 @@ func (l *loader) foreign(r reading) error {
 				f.container(hook, []string{section, name, "pre_start", e.key})
 			}
 			f.variables(service)
+			if l.stranger != nil {
+				l.stranger(name, service)
+			}
 		}
 	}
 	for _, section := range []string{"secrets", "configs"} {

@@ -30,6 +30,9 @@ type Options struct {
 	// Look is shown the tree as it is written, before what goes without saying is
 	// filled in. It may not change it.
 	Look func(tree map[string]any)
+	// Foreign is shown each service of files that were fetched, in its long form. It may not
+	// change it.
+	Foreign func(name string, service map[string]any)
 }
 
 // Remote has compose files of elsewhere on this machine.
@@ -102,7 +105,7 @@ func Read(ctx context.Context, o Options) (*Model, error) {
 
 func newLoader(o Options) *loader {
 	return &loader{
-		shape: file(), raw: o.Raw, warn: hear(o.Warn), host: map[string]bool{}, wants: map[string]bool{}, remote: o.Remote, budget: maxValues, files: maxFiles, included: map[string]map[string]any{},
+		shape: file(), raw: o.Raw, warn: hear(o.Warn), host: map[string]bool{}, wants: map[string]bool{}, remote: o.Remote, stranger: o.Foreign, budget: maxValues, files: maxFiles, included: map[string]map[string]any{},
 		contents: contents{map[string]string{}, map[string]string{}},
 	}
 }

@@ -27,7 +27,7 @@ type composeOptions struct {
 	ansi     string
 	parallel int
 	all      bool           // networks and volumes that no service uses, too
-	yes      bool           // variables of this machine go to stacks of registries unasked
+	yes      bool           // stacks of registries have what they take of this machine unasked
 	local    bool           // nothing is fetched
 	raw      bool           // variables stay as they are written
 	loose    compose.Source // what config leaves out of loading
@@ -136,17 +136,27 @@ func (o *composeOptions) stack(ctx context.Context, services []string) (*compose
 	return f.Plan()
 }
 
-// consent asks whether a stack of a registry may have the variables of this machine that
-// it takes: what is in them goes to programs of somebody else's, and into names of images.
+// consent asks whether a stack of a registry may have what it takes of this machine:
+// variables, as what is in them goes to programs of somebody else's and into names of
+// images, and connections to what is outside of it.
 func (o *composeOptions) consent(f *compose.File) error {
-	if o.yes || len(f.Wants) == 0 {
+	var takes []string
+	hint := "if its programs may, say so: -y behind up, create, run and publish"
+	if len(f.Wants) > 0 {
+		takes = append(takes, "takes variables of this machine: "+strings.Join(f.Wants, ", "))
+		hint += "; or name the variables in a file: wherry compose --env-file FILE ..."
+	}
+	if len(f.Reaches) > 0 {
+		takes = append(takes, "connects outside of itself: "+strings.Join(f.Reaches, ", "))
+	}
+	if o.yes || len(takes) == 0 {
 		return nil
 	}
-	takes := "this stack is from a registry, and takes variables of this machine: " + strings.Join(f.Wants, ", ")
+	text := "this stack is from a registry, and " + strings.Join(takes, "; and ")
 	if !ux.IsTerminal(o.app.In) {
-		return &hinted{errors.New(takes), "if its programs may have them, say so: -y behind up, create and publish; or name them in a file: wherry compose --env-file FILE ..."}
+		return &hinted{errors.New(text), hint}
 	}
-	if !o.app.agreed(takes + ".\nMay its programs have them? [y/N] ") {
+	if !o.app.agreed(text + ".\nMay its programs do so? [y/N] ") {
 		return errors.New("nothing was done")
 	}
 	return nil

@@ -24,6 +24,10 @@ func TestConsent(t *testing.T) {
 	if err := o.consent(&compose.File{}); err != nil {
 		t.Error(err)
 	}
+	err = o.consent(&compose.File{Reaches: []string{"a to 10.0.0.1"}})
+	if h := new(hinted); !errors.As(err, &h) || !strings.Contains(err.Error(), "a to 10.0.0.1") || !strings.Contains(h.hint, "-y") || strings.Contains(h.hint, "--env-file") {
+		t.Errorf("what it connects to is let: %v", err)
+	}
 	o.yes = true
 	if err := o.consent(wants); err != nil {
 		t.Error(err)

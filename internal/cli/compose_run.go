@@ -62,6 +62,7 @@ func (o *composeOptions) runCommand() *cobra.Command {
 	f.BoolVar(&r.orphans, "remove-orphans", false, "remove containers of services that the file does not have any more")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "show nothing of the steps")
 	o.quietFlags(f)
+	o.yesFlag(f)
 	f.StringArray("cap-drop", nil, "accepted: a sandbox has no capabilities of the kernel")
 	refuse(f, refusedFlag{name: "cap-add", why: noKernel})
 	return cmd

@@ -44,7 +44,7 @@ func (o *composeOptions) shared(u *upOptions, f *pflag.FlagSet) {
 
 // yesFlag is about what a stack of a registry takes of this machine.
 func (o *composeOptions) yesFlag(f *pflag.FlagSet) {
-	f.BoolVarP(&o.yes, "yes", "y", false, "let a stack of a registry have the variables of this machine that it takes, without asking")
+	f.BoolVarP(&o.yes, "yes", "y", false, "let a stack of a registry have what it takes of this machine, without asking")
 }
 
 // quietFlags are those about what is shown of transfers and builds.
@@ -56,7 +56,7 @@ func (o *composeOptions) quietFlags(f *pflag.FlagSet) {
 func (o *composeOptions) upCommand() *cobra.Command {
 	u := &upOptions{}
 	cmd := &cobra.Command{
-		Use: "up [OPTIONS] [SERVICE...]", Short: "Make and start the containers of a stack",
+		Use: "up [OPTIONS] [oci://IMAGE] [SERVICE...]", Short: "Make and start the containers of a stack",
 		Long: `Make and start the containers of a stack: what is not there is made, what has changed
 is replaced, what does not run is started. Without -d you see what they print, and
 Ctrl-C stops them; a second one ends them at once.`,
@@ -121,6 +121,7 @@ func (u *upOptions) options(services []string) (compose.UpOptions, error) {
 }
 
 func (o *composeOptions) up(ctx context.Context, u *upOptions, services []string) error {
+	services = o.fetched(services)
 	options, err := u.options(services)
 	if err != nil {
 		return err
@@ -137,6 +138,19 @@ func (o *composeOptions) up(ctx context.Context, u *upOptions, services []string
 		return o.upDetached(ctx, s, e, options)
 	}
 	return o.upAttached(ctx, s, e, u, options)
+}
+
+// fetched takes stacks of registries that stand where services do for what -f has: no
+// service has such a name.
+func (o *composeOptions) fetched(services []string) (rest []string) {
+	for _, name := range services {
+		if _, ok := compose.Remote(name); ok {
+			o.files = append(o.files, name)
+			continue
+		}
+		rest = append(rest, name)
+	}
+	return rest
 }
 
 // upDetached brings a stack up and leaves it.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/oci"
 	"github.com/wherry-run/wherry/runtime"
 	"github.com/wherry-run/wherry/serve"
@@ -60,6 +61,9 @@ func (a *app) serveOneWeb(ctx context.Context, words []string, p *preparedServer
 		return false, nil
 	}
 	defer f.done()
+	if p.config.Operations.RequestLog != nil {
+		return true, &hinted{&ux.UsageError{Text: "--request-log has the inputs and outputs of models, and " + words[0] + " is a web application or a site"}, "leave it away: such an application has a log of its own"}
+	}
 	return true, a.serveWeb(ctx, words[0], f.image, f.spec, kind, p)
 }
 

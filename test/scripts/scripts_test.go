@@ -10,6 +10,7 @@ package scripts
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,8 +26,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/wherry-run/wherry/compose"
 	"github.com/wherry-run/wherry/internal/cli"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/state"
@@ -217,6 +225,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"code":     exitCode,
 		"setenvof": setenvOf,
 		"registry": startRegistry,
+		"artifact": artifact,
 		"lines":    lines,
 		"serve":    serve,
 		"until":    until,
@@ -263,6 +272,41 @@ func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(stop)
 	ts.Setenv(args[0], host)
 }
+
+// artifact sends files as a stack to a registry, as somebody does who checks nothing of
+// them: artifact HOST/NAME:TAG COMPOSEFILE [ENVFILE]
+func artifact(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: artifact HOST/NAME:TAG COMPOSEFILE [ENVFILE]")
+	}
+	ref, err := name.ParseReference(args[0])
+	ts.Check(err)
+	m := &v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
+	for i, text := range append([]string{"{}"}, args[1:]...) {
+		if i > 0 {
+			text = ts.ReadFile(text)
+		}
+		l := static.NewLayer([]byte(text), []types.MediaType{compose.ArtifactType, compose.FileType, compose.EnvType}[i])
+		ts.Check(remote.WriteLayer(ref.Context(), l))
+		d, err := partial.Descriptor(l)
+		ts.Check(err)
+		if i == 0 {
+			m.Config = *d
+			continue
+		}
+		m.Layers = append(m.Layers, *d)
+	}
+	data, err := json.Marshal(m)
+	ts.Check(err)
+	ts.Check(remote.Put(ref, manifest(data)))
+}
+
+// manifest is an image's, as bytes.
+type manifest []byte
+
+func (m manifest) RawManifest() ([]byte, error) { return m, nil }
+
+func (manifest) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
 
 // lines checks how many lines of stdout or a file match: lines N PATTERN FILE
 func lines(ts *testscript.TestScript, neg bool, args []string) {
