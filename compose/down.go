@@ -119,7 +119,7 @@ func (e *Engine) end(ctx context.Context, s *Service, m Member, o state.StopOpti
 	}
 	e.ending(ctx, s, m.Container)
 	e.tell("Container", m.Name, "Stopping")
-	if err := e.Containers.Stop(ctx, m.ID, o); err != nil && !missing(err) && !errors.Is(err, state.ErrGone) {
+	if err := e.stop(ctx, m, o); err != nil {
 		return err
 	}
 	e.tell("Container", m.Name, "Stopped")
@@ -139,13 +139,30 @@ func (e *Engine) ending(ctx context.Context, s *Service, c *state.Container) {
 
 // remove removes a container, ending it first.
 func (e *Engine) remove(ctx context.Context, m Member, o state.StopOptions, volumes bool) error {
-	if err := e.Containers.Stop(ctx, m.ID, o); err != nil && !missing(err) && !errors.Is(err, state.ErrGone) {
-		return err
-	}
-	if err := e.Containers.Remove(ctx, m.ID, volumes); err != nil && !missing(err) {
+	if err := e.gone(ctx, m, o, volumes); err != nil {
 		return err
 	}
 	e.tell("Container", m.Name, "Removed")
+	return nil
+}
+
+// stop ends a container. One that is gone has ended.
+func (e *Engine) stop(ctx context.Context, m Member, o state.StopOptions) error {
+	err := e.does(func() error { return e.Containers.Stop(ctx, m.ID, o) })
+	if missing(err) || errors.Is(err, state.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// gone ends and removes a container.
+func (e *Engine) gone(ctx context.Context, m Member, o state.StopOptions, volumes bool) error {
+	if err := e.stop(ctx, m, o); err != nil {
+		return err
+	}
+	if err := e.does(func() error { return e.Containers.Remove(ctx, m.ID, volumes) }); !missing(err) {
+		return err
+	}
 	return nil
 }
 
@@ -164,7 +181,7 @@ func (e *Engine) removeNetworks(ctx context.Context, project string) error {
 		}
 		until := time.Now().Add(removalPatience)
 		for {
-			_, err = e.Networks.Remove(ctx, n.Name, false)
+			err = e.does(func() error { _, err := e.Networks.Remove(ctx, n.Name, false); return err })
 			if !errors.As(err, new(*network.InUseError)) || time.Now().After(until) || ctx.Err() != nil {
 				break
 			}
@@ -194,7 +211,7 @@ func (e *Engine) removeVolumes(ctx context.Context, project string) error {
 		if v.Labels[LabelProject] != project {
 			continue
 		}
-		err := e.Containers.RemoveUnusedVolume(ctx, v.Name)
+		err := e.does(func() error { return e.Containers.RemoveUnusedVolume(ctx, v.Name) })
 		var used *state.VolumeInUseError
 		switch {
 		case errors.As(err, &used):

@@ -36,6 +36,8 @@ type Engine struct {
 	Tell func(Step)
 	// Streams are where hooks print.
 	Streams state.Attached
+	// Dry has nothing done: Tell hears what would be.
+	Dry bool
 }
 
 // A Step is something that was done to something: Kind is Container, Network, Volume or
@@ -46,6 +48,14 @@ func (e *Engine) tell(kind, name, done string) {
 	if e.Tell != nil {
 		e.Tell(Step{kind, name, done})
 	}
+}
+
+// does does something to this machine, unless it is only to be told.
+func (e *Engine) does(do func() error) error {
+	if e.Dry {
+		return nil
+	}
+	return do()
 }
 
 // Members are the containers of a stack, those of `run` included, by service and number.

@@ -51,7 +51,7 @@ func (e *Engine) Restart(ctx context.Context, s *Stack, members []Member, o stat
 // again ends a container and begins it anew, with what is to run before and after that.
 func (e *Engine) again(ctx context.Context, s *Service, c *state.Container, o state.StopOptions) error {
 	e.ending(ctx, s, c)
-	if err := e.Containers.Restart(ctx, c.ID, o); err != nil || s == nil {
+	if err := e.does(func() error { return e.Containers.Restart(ctx, c.ID, o) }); err != nil || s == nil {
 		return err
 	}
 	return e.hooks(ctx, c, "post_start", s.Began)
@@ -63,7 +63,11 @@ func (e *Engine) Kill(ctx context.Context, members []Member, signal state.Signal
 		if !m.State.Status.Alive() {
 			return errLeft
 		}
-		return e.Containers.Kill(ctx, m.ID, signal)
+		err := e.does(func() error { return e.Containers.Kill(ctx, m.ID, signal) })
+		if ended := new(state.StateError); errors.As(err, &ended) && !ended.Status.Alive() { // meanwhile
+			return errLeft
+		}
+		return err
 	})
 }
 
@@ -74,14 +78,14 @@ func (e *Engine) Pause(ctx context.Context, members []Member, paused bool) error
 			if m.State.Status != state.Running {
 				return errLeft
 			}
-			return e.Containers.Pause(ctx, m.ID)
+			return e.does(func() error { return e.Containers.Pause(ctx, m.ID) })
 		})
 	}
 	return e.each(members, "Unpaused", func(m Member) error {
 		if m.State.Status != state.Paused {
 			return errLeft
 		}
-		return e.Containers.Unpause(ctx, m.ID)
+		return e.does(func() error { return e.Containers.Unpause(ctx, m.ID) })
 	})
 }
 
@@ -91,13 +95,7 @@ func (e *Engine) Remove(ctx context.Context, members []Member, force, volumes bo
 		if m.State.Status.Alive() && !force {
 			return errLeft
 		}
-		if err := e.Containers.Stop(ctx, m.ID, state.StopOptions{Signal: state.SIGKILL}); err != nil && !missing(err) && !errors.Is(err, state.ErrGone) {
-			return err
-		}
-		if err := e.Containers.Remove(ctx, m.ID, volumes); !missing(err) {
-			return err
-		}
-		return nil
+		return e.gone(ctx, m, state.StopOptions{Signal: state.SIGKILL}, volumes)
 	})
 }
 

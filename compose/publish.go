@@ -33,13 +33,18 @@ func (a Artifact) Manifest() ispec.Descriptor { return a.Documents[len(a.Documen
 
 // Publish makes the artifact of a file that was loaded with its variables as they are
 // written. images are the images of services by digest; a service that is not in it keeps
-// what it has.
-func (f *File) Publish(images map[string]string, version string) (Artifact, error) {
+// what it has. given are the variables of services, by name, which take the place of
+// env_file; with nil no service may have one.
+func (f *File) Publish(images map[string]string, given map[string]map[string]string, version string) (Artifact, error) {
 	model := spec.Clone(f.model).(map[string]any)
 	c := &checks{file: f}
 	services, _ := model["services"].(map[string]any)
 	for _, name := range sorted(services) {
 		service, _ := services[name].(map[string]any)
+		if given != nil && service["env_file"] != nil {
+			service["environment"] = filled(service["environment"], given[name])
+			delete(service, "env_file")
+		}
 		c.published("services."+name, service)
 		delete(service, "develop")
 		if service["build"] != nil && images[name] == "" {
@@ -72,10 +77,53 @@ func (f *File) Publish(images map[string]string, version string) (Artifact, erro
 	return artifact(text, version)
 }
 
+// Given are the variables of all services as they would be now, by name: those of env_file
+// are among them.
+func (f *File) Given() (map[string]map[string]string, error) {
+	if err := f.Enable(sorted(f.Project.DisabledServices)); err != nil {
+		return nil, err
+	}
+	out := map[string]map[string]string{}
+	for name, s := range f.Project.Services {
+		out[name] = s.Environment.ToMapping()
+	}
+	return out, nil
+}
+
+// filled are a service's variables as they are written, with those that are given besides:
+// their values are no variables any more.
+func filled(written any, given map[string]string) any {
+	list, isList := written.([]any)
+	vars, _ := written.(map[string]any)
+	if vars == nil {
+		vars = map[string]any{}
+	}
+	has := map[string]bool{}
+	for _, v := range list {
+		name, _, _ := strings.Cut(fmt.Sprint(v), "=")
+		has[name] = true
+	}
+	for _, name := range sorted(given) {
+		if _, ok := vars[name]; ok || has[name] {
+			continue
+		}
+		text := strings.ReplaceAll(given[name], "$", "$$")
+		if isList {
+			list = append(list, name+"="+text)
+			continue
+		}
+		vars[name] = text
+	}
+	if isList {
+		return list
+	}
+	return vars
+}
+
 // published checks that nothing of a service stays behind on this machine.
 func (c *checks) published(at string, service map[string]any) {
 	if service["env_file"] != nil {
-		c.add(at+".env_file", "a file of this machine does not go with the stack", "environment, with variables where whoever runs it decides")
+		c.add(at+".env_file", "a file of this machine does not go with the stack", "environment, with variables where whoever runs it decides; publish --with-env writes what is in the file there")
 	}
 	volumes, _ := service["volumes"].([]any)
 	for _, v := range volumes {

@@ -66,7 +66,7 @@ func (e *Engine) Up(ctx context.Context, s *Stack, o UpOptions) error {
 	}
 	u := &update{Engine: e, stack: s, options: o, members: Of(members, nil), changed: map[string]bool{}}
 	err = walk(ctx, names, s.needs, u.service)
-	if err != nil || !o.Wait || o.NoStart {
+	if err != nil || !o.Wait || o.NoStart || e.Dry {
 		return err
 	}
 	return e.Await(ctx, s.Name, names, o.Patience)
@@ -125,7 +125,7 @@ func (e *Engine) Prepare(ctx context.Context, s *Stack, names []string, o UpOpti
 			}
 		}
 		for _, m := range service.Container.Mounts {
-			if m.Type == types.VolumeTypeBind && !m.ReadOnly {
+			if m.Type == types.VolumeTypeBind && !m.ReadOnly && !e.Dry {
 				if err := os.MkdirAll(m.Source, 0o755); err != nil && !errors.Is(err, os.ErrExist) && !isFile(m.Source) {
 					return &ServiceError{name, fmt.Errorf("make the folder to mount: %w", err)}
 				}
@@ -170,7 +170,7 @@ func (e *Engine) image(ctx context.Context, stack *Stack, s *Service, o UpOption
 		return e.build(ctx, other)
 	}
 	e.tell("Image", s.Container.Image, "Pulling")
-	if err := e.Images.Pull(ctx, s.Container.Image, policy); err != nil {
+	if err := e.does(func() error { return e.Images.Pull(ctx, s.Container.Image, policy) }); err != nil {
 		return err
 	}
 	e.tell("Image", s.Container.Image, "Pulled")
@@ -189,7 +189,7 @@ func (s *Stack) builder(image string) *Service {
 
 func (e *Engine) build(ctx context.Context, s *Service) error {
 	e.tell("Image", s.Container.Image, "Building")
-	if err := e.Images.Build(ctx, *s.Build); err != nil {
+	if err := e.does(func() error { return e.Images.Build(ctx, *s.Build) }); err != nil {
 		return err
 	}
 	e.tell("Image", s.Container.Image, "Built")
@@ -207,7 +207,7 @@ func (e *Engine) network(ctx context.Context, n *Network) error {
 	case n.External:
 		return fmt.Errorf("network %s is external, and is not there: %w", n.Options.Name, err)
 	}
-	_, err = e.Networks.Create(ctx, n.Options)
+	err = e.does(func() error { _, err := e.Networks.Create(ctx, n.Options); return err })
 	if errors.Is(err, network.ErrExists) { // somebody was faster
 		return nil
 	}
@@ -222,6 +222,12 @@ func (e *Engine) volume(v *Volume) error {
 	if v.External {
 		if _, err := e.Containers.Volume(v.Name); err != nil {
 			return fmt.Errorf("volume %s is external: %w", v.Name, err)
+		}
+		return nil
+	}
+	if e.Dry {
+		if _, err := e.Containers.Volume(v.Name); err != nil {
+			e.tell("Volume", v.Name, "Created")
 		}
 		return nil
 	}
@@ -345,7 +351,8 @@ func (u *update) create(ctx context.Context, s *Service, hash string, n int, old
 	if old != nil && !u.options.FreshVolumes {
 		c.Mounts = inherited(c.Mounts, old.Mounts)
 	}
-	made, err := u.Maker.Create(ctx, c)
+	made := &state.Container{Config: state.Config{Name: c.Name}}
+	err := u.does(func() (err error) { made, err = u.Maker.Create(ctx, c); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -382,7 +389,7 @@ func (u *update) replace(ctx context.Context, s *Service, m Member, hash string)
 	if err := u.end(ctx, s, m, u.options.Stop); err != nil {
 		return err
 	}
-	if err := u.Containers.Remove(ctx, m.ID, u.options.FreshVolumes); err != nil && !missing(err) {
+	if err := u.does(func() error { return u.Containers.Remove(ctx, m.ID, u.options.FreshVolumes) }); err != nil && !missing(err) {
 		return err
 	}
 	c, err := u.create(ctx, s, hash, m.Number, &m)
@@ -415,7 +422,7 @@ func (u *update) run(ctx context.Context, s *Service, c *state.Container, again 
 
 // begin starts a container and runs what is to run after that.
 func (e *Engine) begin(ctx context.Context, s *Service, c *state.Container) error {
-	if err := e.Containers.Start(ctx, c.ID); err != nil {
+	if err := e.does(func() error { return e.Containers.Start(ctx, c.ID) }); err != nil {
 		return err
 	}
 	e.tell("Container", c.Name, "Started")
@@ -427,6 +434,9 @@ func (e *Engine) begin(ctx context.Context, s *Service, c *state.Container) erro
 
 // hooks runs programs in a container.
 func (e *Engine) hooks(ctx context.Context, c *state.Container, what string, hooks []Hook) error {
+	if e.Dry {
+		return nil
+	}
 	for _, h := range hooks {
 		code, err := e.Containers.Exec(ctx, c.ID, state.ExecConfig{Args: h.Args, Env: h.Env, WorkingDir: h.WorkingDir, User: h.User}, e.Streams)
 		if err == nil && code != 0 {

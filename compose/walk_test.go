@@ -55,7 +55,7 @@ func TestArtifact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := f.Publish(map[string]string{"a": "r.example/a@sha256:1"}, "1.0")
+	a, err := f.Publish(map[string]string{"a": "r.example/a@sha256:1"}, nil, "1.0")
 	if err != nil {
 		t.Fatal(err)
 	}

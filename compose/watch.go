@@ -42,12 +42,8 @@ func (e *Engine) Watch(ctx context.Context, s *Stack, names []string, o WatchOpt
 	if len(all) == 0 {
 		return ErrNothingToWatch
 	}
-	for _, w := range all {
-		if w.trigger.InitialSync && w.trigger.Target != "" {
-			if err := e.sync(ctx, s, w, changes.Set{Written: w.files.List()}, o); err != nil {
-				return &ServiceError{w.service.Name, err}
-			}
-		}
+	if err := e.initial(ctx, s, all, o); err != nil {
+		return err
 	}
 	go e.foresee(ctx, all)
 	files := make([]*changes.Files, len(all))
@@ -55,10 +51,27 @@ func (e *Engine) Watch(ctx context.Context, s *Stack, names []string, o WatchOpt
 		files[i] = w.files
 	}
 	return changes.Follow(ctx, files, func(i int, c changes.Set) {
-		if err := e.follow(ctx, s, all[i], c, o); err != nil && ctx.Err() == nil {
+		err := e.follow(ctx, s, all[i], c, o)
+		if err == nil && all[i].trigger.Action == types.WatchActionRebuild {
+			service := all[i].service.Name // whose new containers have the image's files only
+			err = e.initial(ctx, s, slices.DeleteFunc(slices.Clone(all), func(w *watched) bool { return w.service.Name != service }), o)
+		}
+		if err != nil && ctx.Err() == nil {
 			all[i].tell(o, "failed: "+err.Error()) // the next change may be the one that mends it
 		}
 	})
+}
+
+// initial copies what containers are to have before anything changes.
+func (e *Engine) initial(ctx context.Context, s *Stack, all []*watched, o WatchOptions) error {
+	for _, w := range all {
+		if w.trigger.InitialSync && w.trigger.Target != "" {
+			if err := e.sync(ctx, s, w, changes.Set{Written: w.files.List()}, o); err != nil {
+				return &ServiceError{w.service.Name, err}
+			}
+		}
+	}
+	return nil
 }
 
 // foresee has servers ready for their first change.

@@ -13,7 +13,7 @@ const (
 	maxWork = 1 << 26
 	// maxVisits bounds how many values are looked at by what goes over whole trees, as each
 	// document does that is put over others.
-	maxVisits = 4 * maxValues
+	maxVisits = 2 * maxValues
 	// maxTried bounds how many values are tried to find what a step fails for.
 	maxTried = 2 * maxValues
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,7 @@ type composeOptions struct {
 	all      bool           // networks and volumes that no service uses, too
 	yes      bool           // stacks of registries have what they take of this machine unasked
 	local    bool           // nothing is fetched
+	dry      bool           // nothing is done: what would be is told
 	raw      bool           // variables stay as they are written
 	loose    compose.Source // what config leaves out of loading
 	// quietPull and quietBuild show nothing of transfers and builds but that they were.
@@ -65,7 +67,7 @@ to write instead. docs/compose.md says more.`,
 	f.BoolVarP(&tell, "version", "v", false, "show the version")
 	f.BoolVar(&o.all, "all-resources", false, "networks and volumes that no service uses, too")
 	f.Bool("compatibility", false, "accepted: names of containers are those of Docker Compose 2")
-	refuse(f, refusedFlag{name: "dry-run", why: "wherry compose check tells what cannot work, config what is understood; neither changes anything", boolean: true})
+	f.BoolVar(&o.dry, "dry-run", false, "do nothing, and tell what would be done")
 	f.StringArrayVarP(&o.files, "file", "f", nil, "compose file, - for standard input, or oci://IMAGE; several are merged")
 	f.StringVarP(&o.project, "project-name", "p", "", "name of the stack (default: of the file, or of its folder)")
 	f.StringVar(&o.dir, "project-directory", "", "folder that paths in the file begin at (default: the file's)")
@@ -80,7 +82,24 @@ to write instead. docs/compose.md says more.`,
 	cmd.AddCommand(o.lifeCommands()...)
 	cmd.AddCommand(o.serviceCommands()...)
 	cmd.AddCommand(o.imageCommands()...)
+	o.told(cmd.Commands())
 	return cmd
+}
+
+// told has --dry-run refused by verbs of which nothing can be told that is not done.
+func (o *composeOptions) told(verbs []*cobra.Command) {
+	for _, cmd := range verbs {
+		run := cmd.RunE
+		if run == nil || !slices.Contains([]string{"attach", "commit", "cp", "exec", "export", "publish", "run", "wait", "watch"}, cmd.Name()) {
+			continue
+		}
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if o.dry {
+				return &ux.UsageError{Text: "--dry-run has nothing to tell of compose " + cmd.Name() + " without doing it"}
+			}
+			return run(cmd, args)
+		}
+	}
 }
 
 // source is the compose file that the flags name, with this process's variables around it.
@@ -174,7 +193,7 @@ func (o *composeOptions) engine(ctx context.Context) (*compose.Engine, error) {
 		return nil, err
 	}
 	m := composeMachine{app: a, store: s, quietPull: o.quietPull, quietBuild: o.quietBuild}
-	e := &compose.Engine{Containers: s, Networks: n, Images: m, Maker: m, Streams: state.Attached{Stdout: a.Out, Stderr: a.Err}}
+	e := &compose.Engine{Containers: s, Networks: n, Images: m, Maker: m, Streams: state.Attached{Stdout: a.Out, Stderr: a.Err}, Dry: o.dry}
 	switch o.progress {
 	case "auto", "plain", "tty", "json":
 		e.Tell = o.tell
@@ -191,7 +210,11 @@ func (o *composeOptions) tell(s compose.Step) {
 		o.app.talk().Line("warning: container %s is of a service that the file does not have any more; --remove-orphans removes it", s.Name)
 		return
 	}
-	o.app.talk().Line(" %-9s %s  %s", s.Kind, s.Name, s.Done)
+	mode := ""
+	if o.dry {
+		mode = " DRY-RUN MODE - "
+	}
+	o.app.talk().Line("%s %-9s %s  %s", mode, s.Kind, s.Name, s.Done)
 }
 
 // ready is stack and engine at once.

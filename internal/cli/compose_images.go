@@ -22,7 +22,7 @@ func (o *composeOptions) imageCommands() []*cobra.Command {
 
 func (o *composeOptions) buildCommand() *cobra.Command {
 	var args []string
-	var noCache, pull, push, quiet, needs, check bool
+	var noCache, pull, push, quiet, needs, check, printed bool
 	var builder, memory string
 	var attested attestations
 	cmd := &cobra.Command{
@@ -35,7 +35,11 @@ func (o *composeOptions) buildCommand() *cobra.Command {
 				b.Args = slices.Concat(b.Args, args)
 				b.NoCache, b.Pull = b.NoCache || noCache, b.Pull || pull
 			}
-			return o.transfer(cmd.Context(), transferOptions{names: names, needs: needs, quiet: quiet}, func(ctx context.Context, e *compose.Engine, s *compose.Service) error {
+			t := transferOptions{names: names, needs: needs, quiet: quiet}
+			if printed {
+				return o.printBuild(cmd.Context(), t, change)
+			}
+			return o.transfer(cmd.Context(), t, func(ctx context.Context, e *compose.Engine, s *compose.Service) error {
 				switch {
 				case s.Build == nil:
 					return nil
@@ -44,8 +48,13 @@ func (o *composeOptions) buildCommand() *cobra.Command {
 				}
 				b := *s.Build
 				change(&b)
-				if err := e.Images.Build(ctx, b); err != nil || !push {
+				if o.dry {
+					o.tell(compose.Step{Kind: "Image", Name: s.Container.Image, Done: "Built"})
+				} else if err := e.Images.Build(ctx, b); err != nil {
 					return err
+				}
+				if !push {
+					return nil
 				}
 				return o.pushTags(ctx, b.Tags)
 			})
@@ -62,7 +71,7 @@ func (o *composeOptions) buildCommand() *cobra.Command {
 	f.StringVar(&builder, "builder", "", "accepted: there is one builder, in this program")
 	f.StringVarP(&memory, "memory", "m", "", "accepted: a RUN takes memory when it uses it")
 	attested.flags(f)
-	refuse(f, refusedFlag{name: "print", boolean: true, why: "there is no bake file behind it: wherry compose config shows what is built"})
+	f.BoolVar(&printed, "print", false, "print what would be built, as a file of docker buildx bake, and build nothing")
 	return cmd
 }
 
@@ -98,6 +107,12 @@ func (o *composeOptions) transfer(ctx context.Context, t transferOptions, do fun
 }
 
 func (o *composeOptions) pushTags(ctx context.Context, tags []string) error {
+	if o.dry {
+		for _, name := range tags {
+			o.tell(compose.Step{Kind: "Image", Name: name, Done: "Pushed"})
+		}
+		return nil
+	}
 	s, err := o.app.store(ctx)
 	if err != nil {
 		return err
@@ -128,8 +143,10 @@ func (o *composeOptions) pullCommand() *cobra.Command {
 				if s.External != "" || s.Build != nil { // what is built here need not be anywhere
 					return nil
 				}
-				if err := e.Images.Pull(ctx, s.Container.Image, policy); err != nil {
-					return err
+				if !o.dry {
+					if err := e.Images.Pull(ctx, s.Container.Image, policy); err != nil {
+						return err
+					}
 				}
 				o.tell(compose.Step{Kind: "Image", Name: s.Container.Image, Done: "Pulled"})
 				return nil
@@ -252,6 +269,12 @@ func (o *composeOptions) removeImages(ctx context.Context, stack *compose.Stack,
 	defer s.Close()
 	var errs []error
 	for _, name := range names {
+		if o.dry {
+			if id, err := (composeMachine{app: o.app}).ID(ctx, name); err == nil && id != "" {
+				o.tell(compose.Step{Kind: "Image", Name: name, Done: "Removed"})
+			}
+			continue
+		}
 		removed, err := images.Remove(ctx, s, name, images.RemoveOptions{Users: o.app.users})
 		switch {
 		case errors.As(err, new(*images.NotFoundError)):

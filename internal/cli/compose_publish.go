@@ -24,25 +24,25 @@ import (
 )
 
 func (o *composeOptions) publishCommand() *cobra.Command {
-	var app bool
+	var app, env bool
 	var ociVersion string
 	cmd := &cobra.Command{
 		Use: "publish [OPTIONS] REGISTRY/NAME[:TAG]", Short: "Send a stack to a registry, as one artifact", Args: exactly(1, "a name in a registry"),
 		Long: `Send a stack to a registry, as one artifact in Docker Compose's format: the compose file
 with its variables as they are written, and the images of its services by their digests.
 Images that are built here are sent first. wherry compose -f oci://NAME up runs it.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return o.publish(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return o.publish(cmd.Context(), args[0], env) },
 	}
 	f := cmd.Flags()
 	f.Bool("resolve-image-digests", true, "accepted: images are named by their digests always")
 	f.BoolVar(&app, "app", false, "accepted: images that are built here are sent always")
 	f.StringVar(&ociVersion, "oci-version", "", "accepted: the artifact is one of OCI 1.1")
 	o.yesFlag(f)
-	refuse(f, refusedFlag{name: "with-env", boolean: true, why: "values of this machine stay here: write the variables into the file, as ${NAME}"})
+	f.BoolVar(&env, "with-env", false, "send what is in files of env_file, too: it becomes environment of the services, for everybody to read")
 	return cmd
 }
 
-func (o *composeOptions) publish(ctx context.Context, name string) error {
+func (o *composeOptions) publish(ctx context.Context, name string, env bool) error {
 	a := o.app
 	ref, err := parseRef(name)
 	if err != nil {
@@ -52,13 +52,17 @@ func (o *composeOptions) publish(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	given, err := o.given(ctx, env)
+	if err != nil {
+		return err
+	}
 	o.raw = true
 	file, err := o.load(ctx)
 	if err != nil {
 		return err
 	}
 	pinned := publishable(s)
-	if _, err := file.Publish(pinned, ""); err != nil { // before anything is sent
+	if _, err := file.Publish(pinned, given, ""); err != nil { // before anything is sent
 		return err
 	}
 	content, err := a.store(ctx)
@@ -71,7 +75,7 @@ func (o *composeOptions) publish(ctx context.Context, name string) error {
 			return &compose.ServiceError{Service: name, Err: err}
 		}
 	}
-	artifact, err := file.Publish(pinned, version.Get().Version)
+	artifact, err := file.Publish(pinned, given, version.Get().Version)
 	if err != nil {
 		return err
 	}
@@ -93,6 +97,18 @@ func (o *composeOptions) publish(ctx context.Context, name string) error {
 	fmt.Fprintf(a.Err, "%s: digest: %s size: %d\n", ref.Tag, artifact.Manifest().Digest, artifact.Manifest().Size)
 	ux.Line(a.Out, "oci://"+ref.String())
 	return nil
+}
+
+// given are the variables of services that go with a stack; nil: those of files do not.
+func (o *composeOptions) given(ctx context.Context, env bool) (map[string]map[string]string, error) {
+	if !env {
+		return nil, nil
+	}
+	f, err := o.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return f.Given()
 }
 
 // publishable are the images of services that can be had from a registry.

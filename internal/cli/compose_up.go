@@ -131,7 +131,7 @@ func (o *composeOptions) up(ctx context.Context, u *upOptions, services []string
 	if err != nil {
 		return err
 	}
-	if u.detach || u.Wait || u.NoStart {
+	if u.detach || u.Wait || u.NoStart || o.dry {
 		if u.watch {
 			return &ux.UsageError{Text: "--watch goes on until Ctrl-C: it and -d are at odds; wherry compose watch follows a stack that runs"}
 		}
