@@ -28,14 +28,14 @@ func TestLimitsOfScripts(t *testing.T) {
 	} {
 		limits := c.limits
 		if limits.Timeout == 0 {
-			limits.Timeout = 20 * time.Second
+			limits.Timeout = 2 * time.Minute
 		}
 		began := time.Now()
 		err := create(t, img, runtime.Spec{Entrypoint: []string{"sh", "-c"}, Args: []string{c.text}, Limits: limits}).Run(t.Context())
 		if l := limitOf(t, err); l.Resource != c.want {
 			t.Errorf("%s: %v, want the limit of %s", c.text, err, c.want)
 		}
-		if took := time.Since(began); took > 15*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s: took %s", c.text, took)
 		}
 	}

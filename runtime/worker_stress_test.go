@@ -66,7 +66,7 @@ func TestWorkersUnderStress(t *testing.T) {
 		t.Error("not everything has happened")
 	}
 	var after held
-	for range 100 { // goroutines end a little after what they were for
+	for range 1000 { // goroutines end a little after what they were for
 		if after = holding(t, d); !after.more(before, n) {
 			return
 		}

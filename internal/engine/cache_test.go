@@ -309,13 +309,15 @@ func TestKilled(t *testing.T) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() && lines.Text() != "making" {
 	}
-	time.Sleep(200 * time.Millisecond)
+	for end := time.Now().Add(time.Minute); len(drafts(e, bin)) == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = c.Wait()
 	wantEmpty(t, e.cache.path("entries"))
-	if list, _ := filepath.Glob(e.cache.path("drafts", keyOf(bin)+".*")); len(list) != 1 {
+	if list := drafts(e, bin); len(list) != 1 {
 		t.Errorf("%d drafts: the child was not killed while it compiled", len(list))
 	}
 	if _, err := os.Stat(e.cache.path("drafts", busy+".123")); err != nil {
@@ -328,6 +330,11 @@ func TestKilled(t *testing.T) {
 	if s := m.Stats(); s.Hit || s.CacheErr != nil {
 		t.Errorf("%+v", s)
 	}
+}
+
+func drafts(e *Engine, bin []byte) []string {
+	list, _ := filepath.Glob(e.cache.path("drafts", keyOf(bin)+".*"))
+	return list
 }
 
 // TestSkeleton loads code for a module whose functions are not there any more, with everything around them in use.

@@ -216,7 +216,7 @@ func TestCloseWhileCompiling(t *testing.T) {
 	if err := e.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begin); took > 10*time.Second { // decoding, which comes first, cannot be interrupted
+	if took := time.Since(begin); took > time.Minute { // decoding, which comes first, cannot be interrupted
 		t.Errorf("Close took %v", took)
 	}
 	if err := <-result; !errors.Is(err, ErrClosed) {

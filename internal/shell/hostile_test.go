@@ -196,7 +196,7 @@ func TestClosedPipes(t *testing.T) {
 		"eval 'while :; do echo y; done' | head -1":                    "y\n",
 	} {
 		t.Run(text, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			out, stderr, _, err := script(ctx, t.TempDir(), text)
 			if out != want || err != nil {
@@ -218,9 +218,22 @@ func TestWorkCounts(t *testing.T) {
 			w := dirWorld{forks: new(atomic.Int64), fuel: new(atomic.Uint64), cpu: new(atomic.Int64)}
 			ctx, cancel := context.WithCancel(t.Context())
 			var stopped atomic.Int64
-			time.AfterFunc(400*time.Millisecond, func() { stopped.Store(time.Now().UnixNano()); cancel() })
 			defer cancel()
+			ended := make(chan struct{})
+			go func() { // a loaded machine does little for a while
+				time.Sleep(400 * time.Millisecond)
+				for end := time.Now().Add(time.Minute); w.fuel.Load() < 10_000 && time.Now().Before(end); {
+					select {
+					case <-ended:
+						return
+					case <-time.After(10 * time.Millisecond):
+					}
+				}
+				stopped.Store(time.Now().UnixNano())
+				cancel()
+			}()
 			w.script(ctx, t.TempDir(), text)
+			close(ended)
 			late := time.Since(time.Unix(0, stopped.Load()))
 			if stopped.Load() == 0 {
 				return // it ended by itself: refused
@@ -229,7 +242,7 @@ func TestWorkCounts(t *testing.T) {
 				t.Errorf("ended %s after it was cancelled", late)
 			}
 			if fuel := w.fuel.Load(); fuel < 10_000 {
-				t.Errorf("%d units for 400 ms", fuel)
+				t.Errorf("%d units for a minute", fuel)
 			}
 		})
 	}

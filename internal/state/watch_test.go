@@ -35,7 +35,7 @@ func TestWatch(t *testing.T) {
 	kill(left)
 	for _, c := range all {
 		pid := kill(c)
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			var now State // as the files say: who asks the Store would see to it
 			if err := readJSON(s.container(c.ID, stateFile), &now); err != nil {
 				t.Fatal(err)

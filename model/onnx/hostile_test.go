@@ -120,7 +120,7 @@ func TestHostileMemory(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: %v", name, out)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("%s: it took %v", name, took)
 		}
 	}

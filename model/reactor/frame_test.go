@@ -50,10 +50,13 @@ func TestParseAnswer(t *testing.T) {
 func FuzzParseAnswer(f *testing.F) {
 	f.Add(framed(`{"outputs":[{"name":"a","datatype":"INT8","shape":[2],"parameters":{"binary_data_size":2}}]}`, 1, 2))
 	f.Add(framed(`{"error":"x","input":""}`))
+	f.Add(append([]byte{24, 0, 0, 0}, `{"e":"","f":"","g":""}`[:20]...)) // more is said than there is
+	f.Add([]byte("\x18\x00\x00\x00{\"e\xd1q\xf5\xdb\x8a<9\xa3rro\x85\":\"\"}"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		out, err := parseAnswer(frame)
-		if len(frame) > 4 { // what is written as usual means the same with a space before it
-			spaced, wrong := parseAnswer(framed(" "+string(frame[4:4+min(int(binary.LittleEndian.Uint32(frame)), len(frame)-4)]), frame[4+min(int(binary.LittleEndian.Uint32(frame)), len(frame)-4):]...))
+		if len(frame) > 4 && int64(binary.LittleEndian.Uint32(frame)) <= int64(len(frame)-4) { // what is written as usual means the same with a space before it
+			end := 4 + int(binary.LittleEndian.Uint32(frame))
+			spaced, wrong := parseAnswer(framed(" "+string(frame[4:end]), frame[end:]...))
 			if (err == nil) != (wrong == nil) || err == nil && !reflect.DeepEqual(out, spaced) {
 				t.Errorf("%+v, %v; with a space %+v, %v", out, err, spaced, wrong)
 			}

@@ -261,7 +261,7 @@ func TestFloor(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			c := client(registry.WithPatience(time.Minute, time.Millisecond), registry.WithFloor(1000, 100*time.Millisecond))
+			c := client(registry.WithPatience(time.Minute, time.Millisecond), registry.WithFloor(1000, 500*time.Millisecond))
 			_, err := c.Fetch(t.Context(), ref, newMemory())
 			if times == 0 && (err == nil || !strings.Contains(err.Error(), "stalled")) {
 				t.Errorf("a registry that drips: %v", err)
@@ -269,7 +269,7 @@ func TestFloor(t *testing.T) {
 			if times > 0 && err != nil {
 				t.Error(err)
 			}
-			if took := time.Since(began); took > 20*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 		})

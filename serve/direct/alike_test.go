@@ -95,12 +95,12 @@ func TestPreface(t *testing.T) {
 func TestWriteDeadline(t *testing.T) {
 	_, address := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/deadline" {
-			if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
 				t.Error(err)
 			}
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(1100 * time.Millisecond)
 		_, _ = io.WriteString(w, "late")
 	}))
 	for _, next := range []string{request("/", ""), "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"} {

@@ -118,7 +118,7 @@ func TestShutdownEndsUnread(t *testing.T) {
 	time.Sleep(5 * watchAfter) // it was looked at by now
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	late := time.AfterFunc(3*time.Second, func() { c.Close() })
+	late := time.AfterFunc(time.Minute, func() { c.Close() })
 	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}

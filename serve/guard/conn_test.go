@@ -30,24 +30,22 @@ func pair(t *testing.T) (ours, theirs net.Conn) {
 	return ours, theirs
 }
 
-// read is how long a read took, which has to meet its deadline or a byte.
-func read(t *testing.T, c net.Conn, late bool) time.Duration {
+// read reads, which has to meet its deadline or a byte.
+func read(t *testing.T, c net.Conn, late bool) {
 	t.Helper()
-	began := time.Now()
 	n, err := c.Read(make([]byte, 1))
 	if late != errors.Is(err, os.ErrDeadlineExceeded) || !late && n != 1 {
 		t.Errorf("read %d bytes, %v", n, err)
 	}
-	return time.Since(began)
 }
 
 // A deadline holds as it was set last, whatever was set before.
 func TestDeadlines(t *testing.T) {
-	const short, long = 50 * time.Millisecond, 150 * time.Millisecond
+	const short, long = 500 * time.Millisecond, 1500 * time.Millisecond
 	soon := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	for name, c := range map[string]struct {
 		set  func(c net.Conn)
-		late time.Duration // 0: a byte comes first, after 250 ms
+		late time.Duration // 0: a byte comes first, after the short time
 	}{
 		"one":                   {func(c net.Conn) { _ = c.SetReadDeadline(soon(short)) }, short},
 		"a later one":           {func(c net.Conn) { _ = c.SetReadDeadline(soon(short)); _ = c.SetReadDeadline(soon(long)) }, long},
@@ -66,12 +64,13 @@ func TestDeadlines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ours, theirs := pair(t)
+			began := time.Now()
 			c.set(ours)
 			if c.late == 0 {
-				time.AfterFunc(250*time.Millisecond, func() { _, _ = theirs.Write([]byte{1}) })
+				time.AfterFunc(2*short, func() { _, _ = theirs.Write([]byte{1}) })
 			}
-			took := read(t, ours, c.late > 0)
-			if took < c.late-short/10 || c.late == 0 && took < 200*time.Millisecond {
+			read(t, ours, c.late > 0)
+			if took := time.Since(began); took < c.late || c.late == 0 && took < 2*short {
 				t.Errorf("it took %v", took)
 			}
 		})
@@ -148,7 +147,7 @@ func TestReadAhead(t *testing.T) {
 				if !errors.Is(err, c.want) {
 					t.Errorf("%v, want %v", err, c.want)
 				}
-			case <-time.After(5 * time.Second):
+			case <-time.After(time.Minute):
 				t.Error("it goes on")
 			}
 		})

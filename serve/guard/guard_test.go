@@ -346,9 +346,10 @@ func TestLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := make(chan struct{})
+	begun, held := make(chan struct{}), make(chan struct{})
 	s := guard.NewServer(guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/held" {
+			close(begun)
 			<-held
 		}
 	}), guard.Config{}), nil)
@@ -361,7 +362,7 @@ func TestLimit(t *testing.T) {
 		_, err := c.Get(url + "/held") //nolint:noctx
 		first <- err
 	}()
-	time.Sleep(100 * time.Millisecond)
+	<-begun
 	c := &http.Client{Transport: &http.Transport{}, Timeout: 300 * time.Millisecond}
 	if _, err := c.Get(url); err == nil { //nolint:noctx
 		t.Error("a second connection was served")
@@ -370,7 +371,7 @@ func TestLimit(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
-	c.Timeout = 5 * time.Second
+	c.Timeout = time.Minute
 	if _, err := c.Get(url); err != nil { //nolint:noctx
 		t.Errorf("after the first is gone: %v", err)
 	}

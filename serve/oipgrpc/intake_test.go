@@ -208,7 +208,7 @@ func TestIntakeBound(t *testing.T) {
 			break // it is closed already
 		}
 	}
-	if !greedy.lost(10 * time.Second) {
+	if !greedy.lost(time.Minute) {
 		t.Error("who sent 1.2 MB of messages that are not complete is still there")
 	}
 	if modest.lost(100 * time.Millisecond) {
@@ -222,7 +222,7 @@ func TestIntakeBound(t *testing.T) {
 // TestIntakeRate: a message that comes too slowly ends the connection; a stream by
 // which nothing comes does not.
 func TestIntakeRate(t *testing.T) {
-	address := listen(t, Options{ReadTimeout: 200 * time.Millisecond, MinRate: 64 << 10})
+	address := listen(t, Options{ReadTimeout: 200 * time.Millisecond, MinRate: 16 << 10})
 	slow, quiet, steady := newRude(t, address), newRude(t, address), newRude(t, address)
 	if err := slow.call(infer, 100, []byte("begins")); err != nil {
 		t.Fatal(err)
@@ -230,30 +230,31 @@ func TestIntakeRate(t *testing.T) {
 	if err := quiet.call(stream, 0, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := steady.call(infer, 128<<10, make([]byte, 100<<10)); err != nil { // which is worth a second more
+	if err := steady.call(infer, 128<<10, make([]byte, 100<<10)); err != nil { // which is worth six seconds more
 		t.Fatal(err)
 	}
-	if !slow.lost(10 * time.Second) {
+	if !slow.lost(time.Minute) {
 		t.Error("a message may take for ever")
 	}
 	if quiet.lost(300*time.Millisecond) || steady.lost(300*time.Millisecond) {
 		t.Error("a stream without a message, or a message that comes fast enough, lost its connection")
 	}
-	if !steady.lost(10 * time.Second) {
+	if !steady.lost(time.Minute) {
 		t.Error("a message may take for ever, when it begins fast")
 	}
 }
 
 // TestIdle: a connection without calls is told to end.
 func TestIdle(t *testing.T) {
-	address := listen(t, Options{Idle: 100 * time.Millisecond})
-	idle, busy := newRude(t, address), newRude(t, address)
+	address := listen(t, Options{Idle: time.Second})
+	busy := newRude(t, address)
 	if err := busy.call(stream, 0, nil); err != nil {
 		t.Fatal(err)
 	}
+	idle := newRude(t, address)
 	select {
 	case <-idle.bye:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("it may be idle for ever")
 	}
 	select {
@@ -274,7 +275,7 @@ func TestCalls(t *testing.T) {
 		t.Error("two may, and no third")
 	}
 	end()
-	for i := 0; c.now.Load() > 1 && i < 1000; i++ {
+	for i := 0; c.now.Load() > 1 && i < 60_000; i++ {
 		time.Sleep(time.Millisecond)
 	}
 	if !c.enter(second) {
@@ -290,7 +291,7 @@ func TestCalls(t *testing.T) {
 	for i := 0; ; i++ {
 		if err := metadataOf(t, address); status.Code(err) == codes.ResourceExhausted {
 			break
-		} else if i == 1000 {
+		} else if i == 10_000 {
 			t.Fatalf("one more than may: %v", err)
 		}
 		if err := r.call(infer, 0, nil); err != nil { // ours may have taken the place of one that came then
@@ -302,7 +303,7 @@ func TestCalls(t *testing.T) {
 	for i := 0; ; i++ {
 		if err := metadataOf(t, address); err == nil {
 			break
-		} else if i == 1000 {
+		} else if i == 10_000 {
 			t.Fatalf("afterwards: %v", err)
 		}
 		time.Sleep(time.Millisecond)
@@ -331,7 +332,7 @@ func TestWatching(t *testing.T) {
 		}
 		if status.Code(err) == codes.ResourceExhausted {
 			break
-		} else if i == 1000 {
+		} else if i == 10_000 {
 			t.Fatalf("one more than may: %v", err)
 		}
 		if err := r.call(infer, 0, nil); err != nil { // ours may have taken the place of one that came then

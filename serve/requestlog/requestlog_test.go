@@ -289,7 +289,7 @@ func TestNeverBlocks(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("16000 took %v", took)
 	}
 	end(t, l)

@@ -219,7 +219,7 @@ func testLimits(t *testing.T, s *sandbox) {
 		defer cancel()
 		began := time.Now()
 		_, _, err := s.run(t, ctx, files, nn.Options{}, runtime.Spec{NoAcceleration: true}, args...)
-		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 4*time.Second {
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 20*time.Second {
 			t.Errorf("%v after %v", err, took)
 		}
 	})
