@@ -28,6 +28,9 @@ func parsePublish(list []string) ([]string, error) {
 	}
 	var out []string
 	for _, text := range list {
+		if _, protocol, _ := strings.Cut(text, "/"); protocol == "udp" || protocol == "sctp" {
+			return nil, &ux.UsageError{Text: fmt.Sprintf("-p %s: a server answers HTTP, by TCP alone", text)}
+		}
 		address, ok := parseAddress(text)
 		if !ok {
 			return nil, &hinted{&ux.UsageError{Text: fmt.Sprintf("-p %s: that is no address to listen on", text)}, "write -p 8080, -p 8080:8080 or -p 0.0.0.0:8080:8080"}

@@ -137,7 +137,11 @@ func (a *app) reloading(ctx context.Context, rt *runtime.Runtime, live *web.Live
 		return a.unserved(live.Replace(context.WithoutCancel(asking), func(ctx context.Context) (*web.Handler, error) {
 			h, err := opens(over)(ctx)
 			if err == nil {
-				o.Log.Info("the application was reloaded", "began", h.Began, "ms", time.Since(began).Milliseconds())
+				how := []any{"ms", time.Since(began).Milliseconds()}
+				if h.Began != "" { // of Python alone
+					how = append([]any{"began", h.Began}, how...)
+				}
+				o.Log.Info("the application was reloaded", how...)
 			}
 			return h, err
 		}, release))
