@@ -77,7 +77,7 @@ func suspects() []suspect {
 		}
 		return binary.LittleEndian.Uint32(mem[at:])
 	}
-	return append(slices.Concat(blasSuspects(), solveSuspects(), numpySuspects()), []suspect{
+	return append(slices.Concat(blasSuspects(), solveSuspects(), updateSuspects(), numpySuspects()), []suspect{
 		{kernel: "mlas.sgemm-kernel-add", params: 9, put: kernel, out: tile},
 		{kernel: "mlas.sgemm-kernel-zero", params: 9, put: kernel, out: tile},
 		{kernel: "mlas.sgemm", params: 13, put: func(r *rand.Rand, g *guest) []uint32 {

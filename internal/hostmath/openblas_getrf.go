@@ -145,7 +145,7 @@ func (f *factors[T]) beside(j, k, to, count int) error {
 		return err
 	}
 	s := equations[T]{
-		gemm: f.gemm, env: f.env, w: f.w, unit: true, count: count, a: part(f.a, j*f.lda+j, (k-1)*f.lda+k), lda: f.lda,
+		gemm: f.gemm, sign: -1, env: f.env, w: f.w, unit: true, count: count, a: part(f.a, j*f.lda+j, (k-1)*f.lda+k), lda: f.lda,
 		b: part(f.a, to*f.lda+j, (count-1)*f.lda+k), ldb: f.lda,
 	}
 	return s.solve(0, k)

@@ -15,28 +15,55 @@ var errTorn = errors.New("a product of a triangle was left half done")
 // blasSyrk is the driver of a matrix times itself, of which a triangle is wanted:
 // C = alpha A A' + beta C, or exchanged C = alpha A' A + beta C.
 func blasSyrk[T number](g *gemm[T], lower, exchanged bool) Func {
+	return symmetric(g, lower, exchanged, false)
+}
+
+// blasSyr2k is that of C = alpha (A B' + B A') + beta C, or C = alpha (A' B + B' A) + beta C.
+func blasSyr2k[T number](g *gemm[T], lower, exchanged bool) Func {
+	return symmetric(g, lower, exchanged, true)
+}
+
+func symmetric[T number](g *gemm[T], lower, exchanged, two bool) Func {
 	return driver(func(env Env, a blasArgs, alpha, beta T) (bool, error) {
 		n, k := a.at(28), a.at(32)
-		if n == 0 || k == 0 || a.most(28, 32, 36, 44) > maxSide {
+		if n == 0 || k == 0 || a.most(28, 32, 36, 44) > maxSide || two && a.at(40) > maxSide {
 			return false, nil
 		}
 		t := triangle[T]{
 			gemm: g, env: env, w: newWork(), lower: lower, exchanged: exchanged, n: int(n), k: int(k), alpha: alpha, beta: beta,
-			lda: int(a.at(36)), c: matrix[T](a.at(8), n, n, a.at(44)), ldc: int(a.at(44)),
+			a: vectorsOf[T](a.at(0), n, k, a.at(36), exchanged), c: matrix[T](a.at(8), n, n, a.at(44)), ldc: int(a.at(44)),
+		}
+		t.b = t.a
+		if two {
+			t.b = vectorsOf[T](a.at(4), n, k, a.at(40), exchanged)
 		}
 		defer t.w.free()
-		if exchanged {
-			t.a = matrix[T](a.at(0), n, k, a.at(36))
-		} else {
-			t.a = matrix[T](a.at(0), k, n, a.at(36))
-		}
 		mem := env.Memory()
-		if !t.a.in(mem) || !t.c.in(mem) || hold[T](t.w, env, packed+depth*(partRows+panelOf[T]())) == nil {
+		if !t.a.in(mem) || !t.b.in(mem) || !t.c.in(mem) || two && !(t.apart(t.a) && t.apart(t.b)) ||
+			hold[T](t.w, env, packed+depth*(partRows+panelOf[T]())) == nil {
 			return false, nil
 		}
 		defer t.w.release(env)
-		return true, t.do()
+		err := t.do()
+		if two && err == nil {
+			t.a, t.b, t.beta = t.b, t.a, 1
+			err = t.do()
+		}
+		return true, err
 	})
+}
+
+// vectors are what is multiplied: the rows of a matrix by columns, or its columns.
+type vectors[T number] struct {
+	area[T]
+	width, stride int // of a column
+}
+
+func vectorsOf[T number](address, n, k, stride uint32, exchanged bool) vectors[T] {
+	if exchanged {
+		return vectors[T]{matrix[T](address, n, k, stride), int(k), int(stride)}
+	}
+	return vectors[T]{matrix[T](address, k, n, stride), int(n), int(stride)}
 }
 
 // A triangle is such a product that is being done. By rows, C' is the other
@@ -48,10 +75,14 @@ type triangle[T number] struct {
 	lower, exchanged bool
 	n, k             int
 	alpha, beta      T
-	a                area[T]
-	lda              int
+	a, b             vectors[T] // b is a where there is but one
 	c                area[T]
 	ldc              int
+}
+
+// apart says whether C is nowhere where vectors are.
+func (t *triangle[T]) apart(v vectors[T]) bool {
+	return disjoint(v.area, v.width, v.stride, t.c, t.n, t.ldc)
 }
 
 // do does a block of columns at a time: what is beside the diagonal in one
@@ -79,13 +110,13 @@ func (t *triangle[T]) do() error {
 
 // product multiplies width vectors from j on with count from i on.
 func (t *triangle[T]) product(j, width, i, count int, into []T) error {
-	p := task[T]{m: width, n: count, k: t.k, alpha: t.alpha, beta: t.beta, lda: t.lda, ldc: t.ldc}
-	left, right := t.vectors(j, width), t.vectors(i, count)
-	p.a, p.lift = left, lifting[T](!t.exchanged, t.lda)
+	p := task[T]{m: width, n: count, k: t.k, alpha: t.alpha, beta: t.beta, lda: t.a.stride, ldc: t.ldc}
+	left, right := t.some(t.a, j, width), t.some(t.b, i, count)
+	p.a, p.lift = left, lifting[T](!t.exchanged, t.a.stride)
 	if t.exchanged {
-		p.b = columnwise[T]{right, t.lda}
+		p.b = columnwise[T]{right, t.b.stride}
 	} else {
-		p.b = rowwise[T]{right, t.lda}
+		p.b = rowwise[T]{right, t.b.stride}
 	}
 	if into != nil {
 		p.into, p.ldc, p.beta = into, width, 0
@@ -99,13 +130,12 @@ func (t *triangle[T]) product(j, width, i, count int, into []T) error {
 	return err
 }
 
-// vectors is the area of some of the vectors that are multiplied: the rows of A,
-// or its columns.
-func (t *triangle[T]) vectors(first, count int) area[T] {
+// some is the area of some of the vectors that are multiplied.
+func (t *triangle[T]) some(v vectors[T], first, count int) area[T] {
 	if t.exchanged {
-		return part(t.a, first*t.lda, (count-1)*t.lda+t.k)
+		return part(v.area, first*v.stride, (count-1)*v.stride+t.k)
 	}
-	return part(t.a, first, (t.k-1)*t.lda+count)
+	return part(v.area, first, (t.k-1)*v.stride+count)
 }
 
 // part is a part of an area.

@@ -3,9 +3,20 @@ package hostmath
 import "unsafe"
 
 // blasTrsm is the driver of equations with a triangle, op(A) X = alpha B, or from
-// the right X op(A) = alpha B. X takes the place of B. The factor is where the
-// others have their beta.
+// the right X op(A) = alpha B. X takes the place of B.
 func blasTrsm[T number](g *gemm[T], right, exchanged, lower, unit bool) Func {
+	return triangular(right, exchanged, lower, unit, equations[T]{gemm: g, sign: -1}, (*equations[T]).solve)
+}
+
+// blasTrmm is the driver of a product with a triangle, B = alpha op(A) B, or from the
+// right B = alpha B op(A).
+func blasTrmm[T number](g *gemm[T], right, exchanged, lower, unit bool) Func {
+	return triangular(right, exchanged, lower, unit, equations[T]{gemm: g, sign: 1}, (*equations[T]).apply)
+}
+
+// triangular does what there is to do of a triangle and a matrix. The factor is where
+// the other drivers have their beta.
+func triangular[T number](right, exchanged, lower, unit bool, of equations[T], do func(s *equations[T], from, n int) error) Func {
 	return func(env Env, stack []uint64) (bool, error) {
 		mem := env.Memory()
 		a, ok := blasArgsOf(mem, stack)
@@ -21,10 +32,10 @@ func blasTrsm[T number](g *gemm[T], right, exchanged, lower, unit bool) Func {
 		if right {
 			side, count = n, m
 		}
-		s := equations[T]{
-			gemm: g, env: env, w: newWork(), right: right, across: right != exchanged, unit: unit, count: int(count),
-			a: matrix[T](a.at(0), side, side, a.at(36)), lda: int(a.at(36)), b: matrix[T](a.at(4), n, m, a.at(40)), ldb: int(a.at(40)),
-		}
+		s := of
+		s.env, s.w, s.right, s.across, s.unit, s.count = env, newWork(), right, right != exchanged, unit, int(count)
+		s.a, s.lda = matrix[T](a.at(0), side, side, a.at(36)), int(a.at(36))
+		s.b, s.ldb = matrix[T](a.at(4), n, m, a.at(40)), int(a.at(40))
 		s.backward = lower == s.across
 		defer s.w.free()
 		if !s.a.in(mem) || !s.b.in(mem) || !disjoint(s.a, int(side), s.lda, s.b, int(m), s.ldb) || !holdBlocks[T](s.w, env) {
@@ -33,10 +44,10 @@ func blasTrsm[T number](g *gemm[T], right, exchanged, lower, unit bool) Func {
 		defer s.w.release(env)
 		var err error
 		if alpha != 1 {
-			err = times(env, g.chunk, s.b, int(n), int(m), s.ldb, alpha)
+			err = times(env, s.gemm.chunk, s.b, int(n), int(m), s.ldb, alpha)
 		}
 		if err == nil {
-			err = s.solve(0, int(side))
+			err = do(&s, 0, int(side))
 		}
 		stack[0] = 0
 		return true, err
@@ -48,11 +59,13 @@ func holdBlocks[T number](w *work, env Env) bool {
 	return hold[T](w, env, packed*4/sizeOf[T]()+depth*(partRows+panelOf[T]())) != nil
 }
 
-// equations are of a triangle, with many right sides. The coefficient of x[p] in
+// equations are of a triangle, with many right sides, which are found from the xs or
+// the xs from them. The coefficient of x[p] in
 // the equation i is a[p*lda+i], or across a[i*lda+p]. An x has a row of b, from
 // the right, or else a column.
 type equations[T number] struct {
 	gemm     *gemm[T]
+	sign     T // of what is added to other equations: -1 where the xs are found
 	env      Env
 	w        *work
 	right    bool
@@ -86,9 +99,29 @@ func (s *equations[T]) solve(from, n int) error {
 	return s.solve(second, n-half)
 }
 
-// update takes what has been found from other equations.
+// apply is the other way round: of many it finds the last half of the right sides, for
+// which all xs are still there.
+func (s *equations[T]) apply(from, n int) error {
+	if n <= blockSide {
+		return s.block(from, n)
+	}
+	half := (n/2 + blockSide - 1) / blockSide * blockSide
+	first, second := from, from+half
+	if s.backward {
+		first, second = from+n-half, from
+	}
+	if err := s.apply(second, n-half); err != nil {
+		return err
+	}
+	if err := s.update(second, n-half, first, half); err != nil {
+		return err
+	}
+	return s.apply(first, half)
+}
+
+// update takes what has been found from other equations, or adds what is there.
 func (s *equations[T]) update(to, n, from, k int) error {
-	t := task[T]{alpha: -1, beta: 1, k: k, ldc: s.ldb}
+	t := task[T]{alpha: s.sign, beta: 1, k: k, ldc: s.ldb}
 	var by area[T] // the coefficients
 	if s.across {
 		by = part(s.a, to*s.lda+from, (n-1)*s.lda+k)
@@ -139,7 +172,11 @@ func (s *equations[T]) block(from, n int) error {
 		for x := j; x < last; x += width {
 			few := min(width, last-x)
 			s.lift(strip, b, from, n, x, few)
-			s.strip(t, strip, n)
+			if s.sign > 0 {
+				s.spread(t, strip, n)
+			} else {
+				s.strip(t, strip, n)
+			}
 			s.put(b, strip, from, n, x, few)
 		}
 		if err := s.env.Tick(uint64(last-j) * uint64(n) * uint64(n/2+2)); err != nil {
@@ -158,7 +195,7 @@ func (s *equations[T]) order(from, n, i int) int {
 }
 
 // triangle writes coefficients by the order in which their xs are found, and on
-// the diagonal what an equation is multiplied by in the end.
+// the diagonal what an equation is multiplied by.
 func (s *equations[T]) triangle(t []T, from, n int) {
 	a, next, step := s.a.view(s.env.Memory()), 1, s.lda
 	if s.across {
@@ -170,7 +207,9 @@ func (s *equations[T]) triangle(t []T, from, n int) {
 		for p := range row {
 			row[p] = a[equation+s.order(from, n, p)*step]
 		}
-		row[i] = 1 / row[i]
+		if s.sign < 0 {
+			row[i] = 1 / row[i]
+		}
 	}
 }
 
@@ -211,7 +250,6 @@ func (s *equations[T]) put(b, strip []T, from, n, j, few int) {
 // from their equations, then one from the other.
 func (s *equations[T]) strip(t, strip []T, n int) {
 	const few = 4
-	width := s.gemm.columns()
 	for i := 0; i < n; i += few {
 		rows := min(few, n-i)
 		if i > 0 {
@@ -221,19 +259,43 @@ func (s *equations[T]) strip(t, strip []T, n int) {
 			if r > i {
 				s.take(t, strip, r, 1, i, r-i)
 			}
-			if !s.unit {
-				row, by := strip[r*width:][:width], t[r*blockSide+r]
-				for x := range row {
-					row[x] *= by
-				}
-			}
+			s.scale(t, strip, r)
 		}
 	}
 }
 
-// take takes k xs from on from equations from to on.
+// spread finds the right sides of a strip, the last first.
+func (s *equations[T]) spread(t, strip []T, n int) {
+	const few = 4
+	for i := (n - 1) / few * few; i >= 0; i -= few {
+		rows := min(few, n-i)
+		for r := i + rows - 1; r >= i; r-- {
+			s.scale(t, strip, r)
+			if r > i {
+				s.take(t, strip, r, 1, i, r-i)
+			}
+		}
+		if i > 0 {
+			s.take(t, strip, i, rows, 0, i)
+		}
+	}
+}
+
+// scale multiplies a row of a strip by what is on the diagonal.
+func (s *equations[T]) scale(t, strip []T, r int) {
+	if s.unit {
+		return
+	}
+	width := s.gemm.columns()
+	row, by := strip[r*width:][:width], t[r*blockSide+r]
+	for x := range row {
+		row[x] *= by
+	}
+}
+
+// take takes k xs from on from equations from to on, or adds them.
 func (s *equations[T]) take(t, strip []T, to, rows, from, k int) {
 	panels, width, size := len(s.gemm.tiles), s.gemm.columns(), sizeOf[T]()
 	a, b, c := t[to*blockSide+from:][:(rows-1)*blockSide+k], strip[from*width:][:k*width], strip[to*width:][:rows*width]
-	s.gemm.tiles[panels-1][rows](k, unsafe.Pointer(&a[0]), blockSide*size, unsafe.Pointer(&b[0]), width*size, panelSize, unsafe.Pointer(&c[0]), width*size, 1, -1)
+	s.gemm.tiles[panels-1][rows](k, unsafe.Pointer(&a[0]), blockSide*size, unsafe.Pointer(&b[0]), width*size, panelSize, unsafe.Pointer(&c[0]), width*size, 1, s.sign)
 }

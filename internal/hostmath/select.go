@@ -94,14 +94,20 @@ func newSet(name string) *Set {
 func addBLAS[T number](funcs map[string]Func, prefix string, g *gemm[T]) {
 	funcs[prefix+"gemm-kernel"] = blasKernel(g)
 	funcs[prefix+"getrf"] = blasGetrf(g)
+	funcs[prefix+"ger"] = blasGer(g)
+	funcs[prefix+"symv-u"], funcs[prefix+"symv-l"] = blasSymv(g, false), blasSymv(g, true)
 	for kind := range 16 { // side, exchange, triangle, diagonal, as OpenBLAS counts them
 		name := string([]byte{"lr"[kind>>3&1], "nt"[kind>>2&1], "ul"[kind>>1&1], "un"[kind&1]})
-		funcs[prefix+"trsm-"+name] = blasTrsm(g, name[0] == 'r', name[1] == 't', name[2] == 'l', name[3] == 'u')
+		right, exchanged, lower, unit := name[0] == 'r', name[1] == 't', name[2] == 'l', name[3] == 'u'
+		funcs[prefix+"trsm-"+name] = blasTrsm(g, right, exchanged, lower, unit)
+		funcs[prefix+"trmm-"+name] = blasTrmm(g, right, exchanged, lower, unit)
 	}
 	for _, t := range []bool{false, true} {
 		funcs[prefix+"gemv-"+letter(t)] = blasGemv(g, t)
 		funcs[prefix+"syrk-u"+letter(t)] = blasSyrk(g, false, t)
 		funcs[prefix+"syrk-l"+letter(t)] = blasSyrk(g, true, t)
+		funcs[prefix+"syr2k-u"+letter(t)] = blasSyr2k(g, false, t)
+		funcs[prefix+"syr2k-l"+letter(t)] = blasSyr2k(g, true, t)
 		for _, u := range []bool{false, true} {
 			funcs[prefix+"gemm-"+letter(t)+letter(u)] = blasGemm(g, t, u)
 		}

@@ -44,6 +44,8 @@ for kind in (np.float64, np.float32):
         keep(name + " values", np.linalg.svd(a, compute_uv=False), np.linalg.eigvalsh(s), np.abs(np.linalg.qr(a)[1]))
         keep(name + " scipy", scipy.linalg.lu_solve(scipy.linalg.lu_factor(a), v), scipy.linalg.cho_solve(scipy.linalg.cho_factor(s), v),
              scipy.linalg.solve_triangular(np.triu(a), v), scipy.linalg.solve_triangular(np.tril(a), v, lower=True, trans=1))
+        (q, r), (w, x), (left, middle, right) = np.linalg.qr(a), np.linalg.eigh(s), np.linalg.svd(a)
+        keep(name + " vectors", q @ r, (x * w) @ x.T, (left * middle) @ right, scipy.linalg.eigh(s, lower=False, eigvals_only=True))
         blas = scipy.linalg.blas
         p = "d" if kind is np.float64 else "s"
         c = np.asfortranarray(matrix(n, n, kind))
@@ -51,6 +53,17 @@ for kind in (np.float64, np.float32):
             keep(f"{name} blas {beta}",
                  getattr(blas, p + "gemm")(1.5, a, a, beta=beta, c=c, trans_a=1), getattr(blas, p + "syrk")(0.5, a, beta=beta, c=c, lower=1),
                  getattr(blas, p + "gemv")(2, a, v[:, 0], beta=beta, y=v[:, 1].copy(), trans=1), getattr(blas, p + "trsm")(1, np.triu(a), v))
+        for lower in (0, 1):
+            keep(f"{name} blas {lower}",
+                 getattr(blas, p + "symv")(1.5, c, v[:, 0], lower=lower), getattr(blas, p + "symv")(2, c, v[:, 0], beta=0.5, y=v[:, 1].copy(), lower=lower),
+                 getattr(blas, p + "syr2k")(0.5, c, a, lower=lower), getattr(blas, p + "syr2k")(0.5, c, a, beta=2, c=c, trans=1, lower=lower),
+                 *(getattr(blas, p + "trmm")(-0.5, c, np.asfortranarray(a), side=side, trans_a=t, lower=lower, diag=unit)
+                   for side in (0, 1) for t in (0, 1) for unit in (0, 1)))
+        wide = matrix(n, n, kind)
+        keep(name + " ger", getattr(blas, p + "ger")(2, v[:, 0], v[:, 1]), getattr(blas, p + "ger")(-1, v[:, 0], v[:, 1], a=np.asfortranarray(wide)))
+        x, y = v[:, 0].copy(), v[:, 1].copy()
+        x[n // 2], y[0] = np.inf, 0
+        keep(name + " ger odd", getattr(blas, p + "ger")(1, x, y), getattr(blas, p + "ger")(1, y, x))
 
 # What is computed number by number is the same to the last bit; what is equal may be in another order.
 bits = numbers.integers(0, 2**64, 20_000, dtype=np.uint64).view(np.float64)
