@@ -147,8 +147,9 @@ func packageOf(module, file string) string {
 	return module[:max(at, 0)]
 }
 
+// uses lists a module. What is put together of the words of a line need not be the name of one.
 func (r *reader) uses(name string) {
-	if !r.dull && r.unsure == 0 && !r.listed[name] && len(r.out) < maxNames {
+	if dotted(strings.TrimSuffix(name, ".*")) && !r.dull && r.unsure == 0 && !r.listed[name] && len(r.out) < maxNames {
 		r.listed[name] = true
 		r.out = append(r.out, name)
 	}

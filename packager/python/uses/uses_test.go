@@ -78,6 +78,7 @@ func TestNamed(t *testing.T) {
 
 func FuzzModules(f *testing.F) {
 	f.Add("import a.b as c\nfrom . import d\n", "x = '''\n", "\\")
+	f.Add("0", "0", "import import0import7ort7. . as")
 	f.Add("from .... import (", "setattr(a", "import import import . as")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		files := folder{"a.py": "import p.b\nfrom p import c\n" + a, "p/__init__.py": a, "p/b.py": b, "p/c.py": c}
