@@ -57,6 +57,23 @@ func (e *Engine) again(ctx context.Context, s *Service, c *state.Container, o st
 	return e.hooks(ctx, c, "post_start", s.Began)
 }
 
+// hooks runs programs in a container.
+func (e *Engine) hooks(ctx context.Context, c *state.Container, what string, hooks []Hook) error {
+	if e.Dry {
+		return nil
+	}
+	for _, h := range hooks {
+		code, err := e.Containers.Exec(ctx, c.ID, state.ExecConfig{Args: h.Args, Env: h.Env, WorkingDir: h.WorkingDir, User: h.User}, e.Streams)
+		if err == nil && code != 0 {
+			err = fmt.Errorf("exit code %d", code)
+		}
+		if err != nil {
+			return fmt.Errorf("%s of %s: %w", what, c.Name, err)
+		}
+	}
+	return nil
+}
+
 // Kill sends containers that run a signal.
 func (e *Engine) Kill(ctx context.Context, members []Member, signal state.Signal) error {
 	return e.each(members, "Killed", func(m Member) error {
