@@ -247,7 +247,7 @@ func (m *bench) supervisors() (pids []int) {
 // after compares what is there with what was before.
 func (m *bench) after(before left, what string) {
 	m.Helper()
-	end := time.Now().Add(10 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for len(m.supervisors()) > 0 && time.Now().Before(end) {
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -81,7 +81,7 @@ func startRegistry(t *testing.T) (host string) {
 			t.Logf("docker-registry: %s", log.Bytes())
 		}
 	})
-	for range 200 {
+	for range 2000 {
 		if resp, err := http.Get("http://" + host + "/v2/"); err == nil {
 			resp.Body.Close()
 			return host

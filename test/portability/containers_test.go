@@ -54,7 +54,7 @@ func containers(t *testing.T, p dock.Program) {
 	}
 	at := strings.TrimSpace(p.Must(t, "", "port", "front", "8080/tcp"))
 	var said string
-	for end := time.Now().Add(20 * time.Second); said == "" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); said == "" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if r, err := http.Get("http://" + at + "/"); err == nil {
 			text, _ := io.ReadAll(r.Body)
 			r.Body.Close()

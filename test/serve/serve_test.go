@@ -211,7 +211,7 @@ func (s *server) end() error {
 			return fmt.Errorf("the server ended: %w\n%s", err, s.said)
 		}
 		return nil
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		_ = s.cmd.Process.Kill()
 		return fmt.Errorf("the server does not end when asked\n%s", s.said)
 	}

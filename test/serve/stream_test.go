@@ -175,7 +175,7 @@ func TestStreams(t *testing.T) {
 		whole(`{"text":"a"}`, `{"word":["a"]}`)
 	})
 	t.Run("a deadline in the middle", func(t *testing.T) {
-		got := streamed(t.Context(), t, predict, `{"text":"a b c d e f g h i j k","wait":0.2}`, "Wherry-Timeout", "700ms").rest()
+		got := streamed(t.Context(), t, predict, `{"text":"a b c d e f g h i j k","wait":0.8}`, "Wherry-Timeout", "3s").rest()
 		if len(got) < 2 || len(got) > 5 || !strings.Contains(got[len(got)-1], `"reason":"timeout"`) {
 			t.Errorf("%q", got)
 		}
@@ -189,7 +189,7 @@ func TestStreams(t *testing.T) {
 		e.body.Close()
 		began := time.Now()
 		whole(`{"text":"a"}`, `{"word":["a"]}`) // there is one instance
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("the next one waited %v", took)
 		}
 	})

@@ -81,7 +81,7 @@ func (f flowers) newest() int {
 func (s *stack) kept(t *testing.T) flowers {
 	t.Helper()
 	var last string
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		r, err := http.Get(s.url + "/api/flowers?most=1000")
 		if err != nil {
 			last = err.Error()
@@ -128,7 +128,7 @@ func (s *stack) kill(t *testing.T, pid int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); p.Signal(syscall.Signal(0)) == nil; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); p.Signal(syscall.Signal(0)) == nil; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("process %d does not end", pid)
 		}
@@ -242,7 +242,7 @@ func (s *stack) killed(t *testing.T) {
 			}
 			s.kill(t, pid)
 			before := s.kept(t)
-			for end := time.Now().Add(40 * time.Second); s.kept(t).newest() == before.newest(); time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(2 * time.Minute); s.kept(t).newest() == before.newest(); time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(end) {
 					mu.Lock()
 					t.Fatalf("after %s was killed nothing is written any more: %v", service, failed)

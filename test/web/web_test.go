@@ -111,25 +111,37 @@ func echo(t *testing.T, url string) {
 // streams wants the first piece of an answer before the last one was made.
 func streams(t *testing.T, url string) {
 	t.Helper()
+	var took time.Duration
+	for range 10 { // on a loaded machine the first may be seen with the last
+		if took = ticks(t, url); took > 300*time.Millisecond {
+			return
+		}
+	}
+	t.Errorf("the last piece came %v after the first", took)
+}
+
+// ticks is the time between the first and the last piece of an answer.
+func ticks(t *testing.T, url string) time.Duration {
+	t.Helper()
 	got, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer got.Body.Close()
-	began := time.Now()
 	lines := bufio.NewScanner(got.Body)
 	if !lines.Scan() || lines.Text() != "data: 0" {
 		t.Fatalf("%q, %v", lines.Text(), lines.Err())
 	}
-	last := ""
+	last, came := "", time.Now()
 	for lines.Scan() {
 		if lines.Text() != "" {
 			last = lines.Text()
 		}
 	}
-	if took := time.Since(began); last != "data: 3" || took < 300*time.Millisecond {
-		t.Errorf("the last piece is %q, and came %v after the first", last, took)
+	if last != "data: 3" {
+		t.Errorf("the last piece is %q", last)
 	}
+	return time.Since(came)
 }
 
 func TestStatic(t *testing.T) {
@@ -198,9 +210,13 @@ func TestStarlette(t *testing.T) {
 	})
 	echo(t, url)
 	streams(t, url+"/stream")
-	began := time.Now()
-	ask(t, url, []asked{{"GET", "/task", "", 200, "accepted"}})
-	if took := time.Since(began); took > 800*time.Millisecond {
-		t.Errorf("the answer waits for the background task: %v", took)
+	var took time.Duration
+	for range 5 { // it is the task that takes a second; a loaded machine is late now and then
+		began := time.Now()
+		ask(t, url, []asked{{"GET", "/task", "", 200, "accepted"}})
+		if took = time.Since(began); took < 800*time.Millisecond {
+			return
+		}
 	}
+	t.Errorf("the answer waits for the background task: %v", took)
 }

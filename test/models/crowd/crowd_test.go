@@ -158,7 +158,7 @@ func crowd(t *testing.T, e engine) {
 	if stats.Instances > 4 || stats.Waiting != 0 {
 		t.Errorf("left behind: %+v", stats)
 	}
-	for end := time.Now().Add(5 * time.Second); goruntime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); goruntime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			stacks := make([]byte, 64<<10)
 			t.Fatalf("%d goroutines, %d before:\n%s", goruntime.NumGoroutine(), goroutines, stacks[:goruntime.Stack(stacks, true)])
