@@ -41,6 +41,9 @@ type Result struct {
 	// Latencies of answers with a status of 2xx, in order; from the first byte
 	// written to the last one read.
 	Latencies []time.Duration
+	// Late is, of the same requests where Offer sent them, in order, how long after the
+	// moment when one was due it was sent: the part of a latency that is the generator's.
+	Late []time.Duration
 	// Statuses of all answers, and Errors of requests that had none, counted.
 	Statuses map[int]int
 	Errors   map[string]int
@@ -187,6 +190,7 @@ func (t *Target) Run(ctx context.Context, clients int, d time.Duration) (*Result
 
 func (r *Result) add(o *Result) {
 	r.Latencies = append(r.Latencies, o.Latencies...)
+	r.Late = append(r.Late, o.Late...)
 	r.Received += o.Received
 	r.Retry += o.Retry
 	for status, n := range maps.All(o.Statuses) {

@@ -105,6 +105,9 @@ func TestOffer(t *testing.T) {
 	if len(r.Latencies) > 0 && r.Latencies[0] < 100*time.Millisecond {
 		t.Errorf("an answer after %v", r.Latencies[0])
 	}
+	if len(r.Late) != len(r.Latencies) || len(r.Late) > 0 && (r.Late[0] < 0 || r.Late[len(r.Late)-1] >= r.Latencies[len(r.Latencies)-1]) {
+		t.Errorf("sent late: %v; answered after %v", r.Late, r.Latencies)
+	}
 }
 
 func TestTLS(t *testing.T) {

@@ -45,6 +45,7 @@ func (t *Target) Offer(ctx context.Context, perSecond float64, d time.Duration) 
 	}
 	all.Took = time.Since(began)
 	slices.Sort(all.Latencies)
+	slices.Sort(all.Late)
 	return all, ctx.Err()
 }
 
@@ -72,7 +73,11 @@ func (o *offer) begin(ctx context.Context, due time.Time) {
 		c = &client{target: o.target, request: o.request, Result: Result{Statuses: maps.Clone(o.sum.Statuses), Errors: map[string]int{}}}
 	}
 	o.asking.Go(func() {
+		late, before := time.Since(due), len(c.Latencies)
 		c.once(ctx, due)
+		if len(c.Latencies) > before {
+			c.Late = append(c.Late, late)
+		}
 		o.clients <- c
 	})
 }

@@ -99,8 +99,8 @@ func TestOverload(t *testing.T) {
 			}
 			after := resident(s)
 			refused := over.Statuses[http.StatusTooManyRequests] + over.Statuses[http.StatusServiceUnavailable]
-			t.Logf("%.0f a second at capacity, p99 %v; asked for %.0f: %.0f answered, p99 %v, %.0f refused; memory %.0f and %.0f MB", capacity, p99(usual.Latencies), 4*capacity,
-				float64(len(over.Latencies))/over.Took.Seconds(), p99(over.Latencies), float64(refused)/over.Took.Seconds(), before/(1<<20), after/(1<<20))
+			t.Logf("%.0f a second at capacity, p99 %v; asked for %.0f: %.0f answered, p99 %v (sent up to %v late), %.0f refused; memory %.0f and %.0f MB", capacity, p99(usual.Latencies), 4*capacity,
+				float64(len(over.Latencies))/over.Took.Seconds(), p99(over.Latencies), p99(over.Late), float64(refused)/over.Took.Seconds(), before/(1<<20), after/(1<<20))
 			if len(over.Errors) > 0 || refused+len(over.Latencies) != refused+over.Statuses[http.StatusOK] || over.Failed() != refused {
 				t.Errorf("%+v, %+v", over.Statuses, over.Errors)
 			}
