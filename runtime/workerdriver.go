@@ -31,7 +31,7 @@ type driven struct {
 // Do has a Worker with a Driver do something: work calls exports of its module and
 // uses its memory, within the limits of one request. An error of work's own is
 // returned as it is, and the Worker goes on; when a call of the guest ended in
-// another way than by returning, it is broken. Do waits until what was asked before is
+// another way than by returning, it is broken, whatever work makes of that. Do waits until what was asked before is
 // done, and no longer than ctx.
 func (w *Worker) Do(ctx context.Context, work func(ctx context.Context, m *Machine) error) error {
 	if w.process.Driver == nil {
@@ -48,7 +48,10 @@ func (w *Worker) Do(ctx context.Context, work func(ctx context.Context, m *Machi
 	err := w.call(ctx, func(ctx context.Context) error {
 		return w.instance.Watched(func() error { return work(ctx, m) })
 	})
-	if err != nil && m.failed {
+	if m.failed {
+		if err == nil {
+			err = errors.New("a call of the guest failed, and the work went on")
+		}
 		w.broken = err
 	}
 	return err

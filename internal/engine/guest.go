@@ -15,8 +15,11 @@ func (s shim) Call(ctx context.Context, mod api.Module, stack []uint64) {
 	i := instanceOf(ctx)
 	i.bind(mod)
 	i.table[s](ctx, &i.guest, stack)
+	if i.cause == nil {
+		i.cause = i.trapped
+	}
 	if i.cause != nil {
-		// A nested call was unwound by Exit or Fail, and the host function went on. The guest must not.
+		// A nested call was unwound by Exit or Fail, or has trapped, and the host function went on. The guest must not.
 		unwind()
 	}
 }
@@ -28,8 +31,10 @@ type Guest struct{ instance *Instance }
 // Memory gives the guest's memory.
 func (g *Guest) Memory() Memory { return Memory{g.instance.mem} }
 
-// Call calls a function of the guest from within a host function. An exit or failure in it unwinds the calling guest
-// as well, when the host function returns; a trap is for the host function to judge.
+// Call calls a function of the guest from within a host function. An exit, a failure or a trap in it unwinds the calling
+// guest as well, when the host function returns: what a trap leaves behind is not what a program can go on with, for
+// modules may have been prepared so that it comes sooner than written. An exception that nobody caught is for the host
+// function to judge.
 func (g *Guest) Call(ctx context.Context, name string, args ...uint64) ([]uint64, error) {
 	if _, ok := ctx.(*call); !ok {
 		ctx = &call{Context: ctx, instance: g.instance}
@@ -39,7 +44,17 @@ func (g *Guest) Call(ctx context.Context, name string, args ...uint64) ([]uint64
 		return nil, err
 	}
 	defer leave()
-	return g.instance.invoke(ctx, name, args)
+	results, err := g.instance.invoke(ctx, name, args)
+	g.instance.fell(err)
+	return results, err
+}
+
+// fell notes that a nested call has trapped. An exception that nobody caught came where the program says.
+func (i *Instance) fell(err error) {
+	var trap *Trap
+	if i.trapped == nil && errors.As(err, &trap) && trap.Kind != TrapException {
+		i.trapped = err
+	}
 }
 
 // maxNested bounds how deep guest and host call each other. Each level takes about 25 KiB that no limit of the guest's

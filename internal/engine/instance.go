@@ -64,6 +64,7 @@ type Instance struct {
 	loading time.Duration         // how long that took
 	exports map[string]*functions // that were called
 	cause   error                 // why the guest is being unwound
+	trapped error                 // a nested call has trapped
 	nested  int                   // calls of the guest from host functions, one in the other
 	pages   pages
 
@@ -204,7 +205,7 @@ func (i *Instance) enter(ctx context.Context) (*call, error) {
 	o := &outermost{}
 	o.own.Begin(ctx, nil)
 	o.call = call{Context: &o.own, instance: i}
-	i.calling, i.ended, i.cause = o, nil, nil
+	i.calling, i.ended, i.cause, i.trapped = o, nil, nil, nil
 	return &o.call, nil
 }
 

@@ -113,6 +113,7 @@ func TestUnwinding(t *testing.T) {
 	const text = `(module
 	  (import "env" "f" (func $f))
 	  (func (export "inner") (call $f))
+	  (func (export "trap") (unreachable))
 	  (func (export "run") (result i32) (call $f) (i32.const 1)))`
 	errOurs := errors.New("ours")
 	isExit := func(code uint32) func(error) bool {
@@ -147,6 +148,14 @@ func TestUnwinding(t *testing.T) {
 			_, _ = g.Call(ctx, "inner")
 		}, isExit(7)},
 		{"trap in a nested call that the host ignores", func(ctx context.Context, g *Guest, _ []uint64) {
+			_, _ = g.Call(ctx, "trap")
+		}, func(err error) bool { var trap *Trap; return errors.As(err, &trap) && trap.Kind == TrapUnreachable }},
+		{"trap in a nested call that the host makes a failure of", func(ctx context.Context, g *Guest, _ []uint64) {
+			if _, err := g.Call(ctx, "trap"); err != nil {
+				g.Fail(errOurs)
+			}
+		}, func(err error) bool { return err == errOurs }},
+		{"panic in a nested call that the host ignores", func(ctx context.Context, g *Guest, _ []uint64) {
 			if depth++; depth == 2 {
 				panic("inner")
 			}

@@ -45,10 +45,11 @@ func (g *Guest) CallTable(ctx context.Context, entry uint32, params, results []V
 	}
 	defer leave()
 	got, err := f.Call(ctx, args...)
-	if err = i.failure(err); err != nil {
-		return nil, err
+	if err = i.failure(err); err == nil {
+		err = i.uncaught()
 	}
-	if err := i.uncaught(); err != nil {
+	if err != nil {
+		i.fell(err)
 		return nil, err
 	}
 	return got, nil

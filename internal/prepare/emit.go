@@ -122,7 +122,7 @@ func (e *emitter) function(f uint32, out []byte) ([]byte, error) {
 	e.relabel = e.lower || p.opts.Fuel && e.facts.has(hasQuiet) || p.rewrites.has(FuseBranches) && e.facts.has(hasBranch)
 	e.blocks, e.top = append(e.blocks[:0], block{operand: len(e.sig.Results) > 0}), 0
 	e.edits, e.got = nil, [4]uint32{noFunc, noFunc, noFunc, noFunc}
-	if p.rewrites.has(GroupChecks) && e.facts.has(hasAccess) {
+	if p.groups(e.facts) {
 		if err := e.findGroups(); err != nil {
 			return nil, err
 		}

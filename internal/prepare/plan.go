@@ -23,6 +23,7 @@ type plan struct {
 
 	traced    bool // it is noted where the code was
 	rewrites  Rewrites
+	sparing   bool // some rewrites are only for functions with loops
 	lower     bool // exceptions are lowered
 	throwing  throwing
 	checked   []bool
@@ -57,10 +58,11 @@ func newPlan(ctx context.Context, m *wasm.Module, o Options, part *partPlan) (*p
 			return nil, err
 		}
 	}
+	p.traced = part == nil && o.traces(codeBytes(m)) // what a part is made of is not in any file
 	p.rewrites = p.wanted()
 	if p.rewrites.has(UnrollLoops) {
 		var err error
-		if p.mod, p.moved, err = unrolled(ctx, m, o.workers()); err != nil {
+		if p.mod, p.moved, err = unrolled(ctx, m, o.workers(), p.traced); err != nil {
 			return nil, fmt.Errorf("unroll loops: %w", err)
 		}
 	}
@@ -119,9 +121,7 @@ func checkReserved(m *wasm.Module) error {
 func (p *plan) scan(ctx context.Context) error {
 	p.facts = make([]facts, len(p.mod.Code))
 	size := 0
-	total := 0
 	for i, s := range p.mod.Code {
-		total += s.Len()
 		if n := len(p.chunks); n == 0 || size > chunkBytes {
 			p.chunks = append(p.chunks, chunk{first: i})
 			size = 0
@@ -129,7 +129,6 @@ func (p *plan) scan(ctx context.Context) error {
 		size += s.Len() + 16
 		p.chunks[len(p.chunks)-1].end = i + 1
 	}
-	p.traced = p.part == nil && p.opts.traces(total) // what a part is made of is not in any file
 	return each(ctx, p.opts.workers(), len(p.chunks), func(i int) error {
 		s := scanner{m: p.mod, c: &p.chunks[i], far: -1, fixes: p.opts.EngineFixes, nans: p.opts.Deterministic, group: p.rewrites.has(GroupChecks)}
 		if p.part != nil {

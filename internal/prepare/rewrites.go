@@ -40,7 +40,7 @@ const (
 func (r Rewrites) has(x Rewrites) bool { return r&x != 0 }
 
 // rewritesVersion is raised with every change of what a rewrite writes.
-const rewritesVersion = 1
+const rewritesVersion = 2
 
 func (o Options) rewritesKey() string {
 	if o.Rewrites == 0 {
@@ -53,11 +53,12 @@ func (o Options) rewritesKey() string {
 	return key
 }
 
-// How much code of a module is rewritten at most, and up to how much loops are unrolled in it: of more only a part runs
-// often, and all of it would become larger. What is in a primary was seen to run.
+// How much code of a module is rewritten at most, and up to how much all of it: of more only a part runs often, and all
+// of it would become larger. There no loop is unrolled, and accesses are grouped only in functions that have loops. What
+// is in a primary was seen to run.
 const (
 	rewriteMost = 32 << 20
-	unrollWhole = 4 << 20
+	rewriteAll  = 4 << 20
 )
 
 // wanted are the rewrites of a module, or a part. Groups are left as they are: a group is compiled while somebody waits
@@ -66,17 +67,27 @@ func (p *plan) wanted() Rewrites {
 	if p.opts.Rewrites == 0 || p.part != nil && !p.part.primary {
 		return 0
 	}
-	code := 0
-	for _, s := range p.mod.Code {
-		code += s.Len()
-	}
-	switch {
+	switch code := codeBytes(p.mod); {
 	case code > rewriteMost:
 		return 0
-	case code > unrollWhole && p.part == nil:
+	case code > rewriteAll && p.part == nil:
+		p.sparing = true
 		return p.opts.Rewrites &^ UnrollLoops
 	}
 	return p.opts.Rewrites
+}
+
+// groups tells whether accesses are grouped in a function.
+func (p *plan) groups(f *facts) bool {
+	return p.rewrites.has(GroupChecks) && f.has(hasAccess) && (!p.sparing || f.costs.to-f.costs.from > 1)
+}
+
+// codeBytes is how much code a module has.
+func codeBytes(m *wasm.Module) (n int) {
+	for _, s := range m.Code {
+		n += s.Len()
+	}
+	return n
 }
 
 // brings tells whether a branch to a block of type t, or to a loop of it, brings operands.

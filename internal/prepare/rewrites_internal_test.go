@@ -82,6 +82,108 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// counting is a body with loops that count local 0 up to local 1 and load what it points to.
+func counting(loops int) []byte {
+	a := asm{}
+	a.put(0) // no locals
+	for range loops {
+		a.block(wasm.OpLoop)
+		a.index(wasm.OpLocalGet, 0)
+		a.Out = wasm.AppendMemOp(a.Out, wasm.OpI32Load, 2, 0)
+		a.emit(wasm.OpDrop)
+		a.index(wasm.OpLocalGet, 0)
+		a.i32(4)
+		a.emit(wasm.OpI32Add)
+		a.index(wasm.OpLocalTee, 0)
+		a.index(wasm.OpLocalGet, 1)
+		a.emit(wasm.OpI32Ne)
+		a.index(wasm.OpBrIf, 0)
+		a.emit(wasm.OpEnd)
+	}
+	a.emit(wasm.OpEnd)
+	return a.Out
+}
+
+// alike is a module that has a body several times.
+func alike(body []byte, functions int) *wasm.Module {
+	m := &wasm.Module{Types: []wasm.FuncType{{Params: []wasm.ValueType{wasm.I32, wasm.I32}}}, Limits: wasm.DefaultLimits()}
+	for range functions {
+		m.Code = append(m.Code, wasm.Span{Start: uint32(len(m.Bin)), End: uint32(len(m.Bin) + len(body))})
+		m.Bin, m.Funcs = append(m.Bin, body...), append(m.Funcs, 0)
+	}
+	return m
+}
+
+// TestUnrolledPlaces: every byte of every pass of a round is where it was in the loop.
+func TestUnrolledPlaces(t *testing.T) {
+	body := counting(2)
+	m, how, err := unrolled(t.Context(), alike(body, 1), 1, true)
+	if err != nil || len(how) != 1 {
+		t.Fatalf("not unrolled: %v", err)
+	}
+	out := m.Bytes(m.Code[0])
+	runs := through([]wasm.Run{{New: 0, Old: 1, N: len(out) - 1}}, how[0].runs)
+	side := wasm.AddPlaces(nil, 0, 1, wasm.AppendPlace(nil, wasm.Span{}, wasm.Span{Start: 100, End: uint32(100 + len(body))}, len(out), 1, 1, runs))
+	ahead := 1 + len(wasm.AppendU32(nil, uint32(len(out)))) // in a code section: a count and a length
+	times := make([]int, len(body))
+	for _, r := range runs {
+		for i := range r.N {
+			at, ok := wasm.PlaceOf(side, 0, uint64(ahead+1+r.New+i)) // 1: no locals
+			if at -= 100; !ok || int(at) != r.Old+i || out[1+r.New+i] != body[at] {
+				t.Fatalf("byte %d of %+v is at %d, %v", i, r, at, ok)
+			}
+			times[at]++
+		}
+	}
+	for _, first := range []int{3, 3 + (len(body)-2)/2} { // of the loops' passes
+		if times[first] != unrollMost+1 {
+			t.Errorf("byte %d is there %d times", first, times[first])
+		}
+	}
+}
+
+// TestUnrolledGrowth: code grows by what is said at most, of a function and of a module.
+func TestUnrolledGrowth(t *testing.T) {
+	few, many := counting(3), counting(2000)
+	for _, tt := range []struct {
+		body      []byte
+		functions int
+		most      int
+	}{
+		{many, 1, growBody + len(many)/growShare},
+		{few, 5000, growModule + 5000*len(few)/growShare},
+	} {
+		m, how, err := unrolled(t.Context(), alike(tt.body, tt.functions), 2, false)
+		if err != nil || len(how) == 0 {
+			t.Fatalf("not unrolled: %v", err)
+		}
+		if grown := codeBytes(m) - tt.functions*len(tt.body); grown > tt.most || grown < tt.most/2 {
+			t.Errorf("%d functions of %d bytes grow by %d, at most %d", tt.functions, len(tt.body), grown, tt.most)
+		}
+	}
+}
+
+// TestSumsForgotten: where sums take each other's places, equal numbers are equal sums still, and no others.
+func TestSumsForgotten(t *testing.T) {
+	var s symbols
+	for range 3 {
+		s.begin(1)
+		s.get(0)
+		met := map[uint32]sum{}
+		for i := range uint32(20 * sumsMost) {
+			k := sum{wasm.OpI32Mul, 1, i%977 + 2}
+			root := s.named(k)
+			if other, ok := met[root]; ok && other != k {
+				t.Fatalf("%v and %v are one unknown", other, k)
+			}
+			if s.named(k) != root {
+				t.Fatalf("%v is not remembered at all", k)
+			}
+			met[root] = k
+		}
+	}
+}
+
 // TestCountedLoops looks at which loops are unrolled.
 func TestCountedLoops(t *testing.T) {
 	const counter, limit = 0, 1

@@ -1,6 +1,11 @@
 package prepare
 
-import "github.com/wherry-run/wherry/internal/wasm"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/wherry-run/wherry/internal/wasm"
+)
 
 // symbols follows straight code, which nothing branches into or out of, and keeps of every i32 on the stack and in locals
 // which unknown value it is, plus which constant. Equal sums of equal unknowns are the same unknown.
@@ -9,7 +14,8 @@ type symbols struct {
 	vars  []variable // by local
 	age   uint32     // of variables that are known
 	roots uint32     // unknowns so far
-	sums  map[sum]uint32
+	reads []uint32   // locals, in the order in which they were first read: so their unknowns ascend
+	sums  [sumsMost]namedSum
 	last  memoryAccess
 }
 
@@ -32,6 +38,18 @@ type sum struct {
 	a, b uint32
 }
 
+// slot is where a sum is remembered. It depends on nothing but the sum, so that code is rewritten alike everywhere.
+func (k sum) slot() uint32 {
+	h := uint64(k.code)<<58 ^ uint64(k.a)<<29 ^ uint64(k.b)
+	return uint32(h * 0x9e3779b97f4a7c15 >> (64 - sumsBits))
+}
+
+// namedSum is a sum that is remembered, and its unknown.
+type namedSum struct {
+	sum
+	age, root uint32
+}
+
 // memoryAccess is what the last access was.
 type memoryAccess struct {
 	base  address
@@ -39,8 +57,13 @@ type memoryAccess struct {
 	store bool
 }
 
-// rootsMost is how many unknowns that are sums of others are remembered in straight code.
-const rootsMost = 512
+// How many unknowns that are sums of others are remembered in straight code. Each has one place, where the next one that
+// comes there takes it: a sum that was forgotten is another unknown when it comes again, which is always true. Nothing is
+// cleared between one straight code and the next, of which a module may have millions.
+const (
+	sumsBits = 8
+	sumsMost = 1 << sumsBits
+)
 
 // effect is what an instruction of straight code does besides computing.
 type effect uint8
@@ -58,16 +81,11 @@ func (s *symbols) begin(locals int) {
 	if len(s.vars) < locals {
 		s.vars = append(s.vars, make([]variable, locals-len(s.vars))...)
 	}
-	if s.sums == nil {
-		s.sums = make(map[sum]uint32)
-	}
-	s.stack, s.roots = s.stack[:0], 0
+	s.stack, s.roots, s.reads = s.stack[:0], 0, s.reads[:0]
 	if s.age++; s.age == 0 {
 		clear(s.vars)
+		clear(s.sums[:])
 		s.age = 1
-	}
-	if len(s.sums) > 0 {
-		clear(s.sums)
 	}
 }
 
@@ -98,6 +116,7 @@ func (s *symbols) get(local uint32) address {
 	if x.age != s.age {
 		v := s.fresh()
 		*x = variable{s.age, v, v.root}
+		s.reads = append(s.reads, local)
 	}
 	return x.v
 }
@@ -202,13 +221,21 @@ func (s *symbols) named(k sum) uint32 {
 	if k.a == 0 && k.code != wasm.OpI32Sub {
 		return 0 // a multiple of zero
 	}
-	root, ok := s.sums[k]
-	if !ok {
+	x := &s.sums[k.slot()]
+	if x.age != s.age || x.sum != k {
 		s.roots++
-		root = s.roots
-		if len(s.sums) < rootsMost {
-			s.sums[k] = root
-		}
+		*x = namedSum{k, s.age, s.roots}
 	}
-	return root
+	return x.root
+}
+
+// source finds the local that was the unknown of v when the straight code began.
+func (s *symbols) source(v address) (uint32, bool) {
+	i, ok := slices.BinarySearchFunc(s.reads, v.root, func(local, root uint32) int {
+		return cmp.Compare(s.vars[local].first, root)
+	})
+	if !ok {
+		return 0, false
+	}
+	return s.reads[i], true
 }

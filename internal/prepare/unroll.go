@@ -43,6 +43,14 @@ const (
 	unrollSteps = 1 << 20 // the largest step
 )
 
+// How much code grows by it, in bytes: in a function, and in a module. What comes first in the module comes first here.
+const (
+	roundBytes = 96 // of a round, beside its passes: at most
+	growBody   = 4 << 10
+	growModule = 256 << 10
+	growShare  = 8 // and one part of so many of what there is
+)
+
 // unroller writes functions anew in which there are loops to unroll.
 type unroller struct {
 	symbols
@@ -86,8 +94,9 @@ type moved struct {
 	rounds []round
 }
 
-// unrolled is a module in which loops are unrolled, and what is known of each function that changed.
-func unrolled(ctx context.Context, m *wasm.Module, workers int) (*wasm.Module, map[int]moved, error) {
+// unrolled is a module in which loops are unrolled, and what is known of each function that changed. traced says that it
+// is to be known where code was.
+func unrolled(ctx context.Context, m *wasm.Module, workers int, traced bool) (*wasm.Module, map[int]moved, error) {
 	type change struct {
 		function int
 		body     []byte
@@ -97,7 +106,9 @@ func unrolled(ctx context.Context, m *wasm.Module, workers int) (*wasm.Module, m
 	changes := make([][]change, (len(m.Code)+share-1)/share)
 	err := each(ctx, workers, len(changes), func(i int) error {
 		u := unroller{m: m}
-		u.NoteRuns()
+		if traced {
+			u.NoteRuns()
+		}
 		for f := i * share; f < min((i+1)*share, len(m.Code)); f++ {
 			body, err := u.function(f)
 			if err != nil {
@@ -113,9 +124,13 @@ func unrolled(ctx context.Context, m *wasm.Module, workers int) (*wasm.Module, m
 		return nil, nil, err
 	}
 	bodies, how := map[int][]byte{}, map[int]moved{}
+	room := growModule + codeBytes(m)/growShare
 	for _, list := range changes {
 		for _, c := range list {
-			bodies[c.function], how[c.function] = c.body, c.moved
+			if grown := len(c.body) - m.Code[c.function].Len(); grown <= room {
+				bodies[c.function], how[c.function] = c.body, c.moved
+				room -= grown
+			}
 		}
 	}
 	if len(bodies) == 0 {
@@ -144,8 +159,16 @@ func (u *unroller) function(f int) ([]byte, error) {
 	}
 	u.heads = u.heads[:0]
 	u.Reset(u.code, make([]byte, 0, 2*len(u.code)))
+	room := growBody + len(u.code)/growShare
 	for i := range u.found {
-		u.unroll(&u.found[i])
+		l := &u.found[i]
+		if grown := roundBytes + l.times*(l.branch-l.from); grown <= room {
+			u.unroll(l)
+			room -= grown
+		}
+	}
+	if len(u.heads) == 0 {
+		return nil, nil
 	}
 	return u.Finish(), nil
 }
@@ -252,18 +275,6 @@ func (u *unroller) counted(l *countedLoop) bool {
 	return true
 }
 
-// source finds the local that was the unknown of v when the straight code began.
-func (u *unroller) source(v address) (uint32, bool) {
-	if v.root != 0 {
-		for i := range u.vars {
-			if x := &u.vars[i]; x.age == u.age && x.first == v.root {
-				return uint32(i), true
-			}
-		}
-	}
-	return 0, false
-}
-
 // unroll writes a loop.
 func (u *unroller) unroll(l *countedLoop) {
 	u.CopyTo(l.loop)
@@ -272,7 +283,7 @@ func (u *unroller) unroll(l *countedLoop) {
 	u.guard(l)
 	u.block(wasm.OpIf)
 	for range l.times {
-		u.put(u.code[l.from:l.branch]...)
+		u.Again(l.from, l.branch)
 		u.emit(wasm.OpDrop)
 	}
 	u.index(wasm.OpBr, 1)

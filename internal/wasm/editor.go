@@ -59,6 +59,14 @@ func (e *Editor) Insert(pos int, b ...byte) {
 	e.Out = append(e.Out, b...)
 }
 
+// Again copies a part of the source that was copied before, or will be.
+func (e *Editor) Again(start, end int) {
+	if e.note && start < end {
+		e.runs = append(e.runs, Run{len(e.Out), start, end - start})
+	}
+	e.Out = append(e.Out, e.src[start:end]...)
+}
+
 // Finish copies the rest of the source and returns Out.
 func (e *Editor) Finish() []byte {
 	e.CopyTo(len(e.src))

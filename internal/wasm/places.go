@@ -15,7 +15,7 @@ import (
 //	  gap                    between its old body and the end of the one before, the first from the start of the file
 //	  old, locals, runs      the size of its old body, how much of it were locals, and how many runs of it were copied
 //	  runs x (new, old, n)   what is between two runs behind the locals, in the new body and in the old, and the
-//	                         length of the run
+//	                         length of the run; in the old modulo 2^32, for code that is there several times
 //	length                   uint32, little endian: of all that follows the names
 //	"WPLC"
 //
@@ -34,7 +34,7 @@ func AppendPlace(out []byte, before, old Span, size, locals, head int, runs []Ru
 	}
 	from, to := locals, 0
 	for _, r := range runs {
-		for _, n := range []int{r.New - to, r.Old - from, r.N} {
+		for _, n := range []int{r.New - to, int(uint32(r.Old - from)), r.N} {
 			out = binary.AppendUvarint(out, uint64(n))
 		}
 		to, from = r.New+r.N, r.Old+r.N
@@ -109,9 +109,9 @@ func (r *placeReader) find(at, file, from, runs uint64) (uint64, bool) {
 		case at < to+gapTo:
 			return file + from, true
 		case at < to+gapTo+n:
-			return file + from + gapFrom + at - to - gapTo, true
+			return file + uint64(uint32(from+gapFrom)) + at - to - gapTo, true
 		}
-		to, from = to+gapTo+n, from+gapFrom+n
+		to, from = to+gapTo+n, uint64(uint32(from+gapFrom+n))
 	}
 	return file + from, true
 }
