@@ -203,15 +203,15 @@ func values[T any](w wire, list []T, of func(T) attribute.Value) wire {
 // refusedOf reads an ExportTraceServiceResponse: how many spans the receiver did not
 // take, and why.
 func refusedOf(answer []byte) (spans int64, why string) {
-	_ = fields(answer, func(field protowire.Number, part []byte, _ uint64) {
-		if field != 1 {
+	_ = fields(answer, func(field protowire.Number, kind protowire.Type, part []byte, _ uint64) {
+		if field != 1 || kind != protowire.BytesType {
 			return
 		}
-		_ = fields(part, func(field protowire.Number, text []byte, n uint64) {
-			switch field {
-			case 1:
+		_ = fields(part, func(field protowire.Number, kind protowire.Type, text []byte, n uint64) {
+			switch { // of another kind it is another field
+			case field == 1 && kind == protowire.VarintType:
 				spans = int64(n)
-			case 2:
+			case field == 2 && kind == protowire.BytesType:
 				why = strings.ToValidUTF8(string(text), "?")
 			}
 		})
@@ -220,7 +220,7 @@ func refusedOf(answer []byte) (spans int64, why string) {
 }
 
 // fields gives the fields of a message to each: those of bytes, and those of integers.
-func fields(b []byte, each func(field protowire.Number, text []byte, n uint64)) error {
+func fields(b []byte, each func(field protowire.Number, kind protowire.Type, text []byte, n uint64)) error {
 	for len(b) > 0 {
 		field, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -240,7 +240,7 @@ func fields(b []byte, each func(field protowire.Number, text []byte, n uint64)) 
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
-		each(field, text, v)
+		each(field, kind, text, v)
 		b = b[n:]
 	}
 	return nil

@@ -316,6 +316,7 @@ func FuzzRefused(f *testing.F) {
 	b, _ := proto.Marshal(&collector.ExportTraceServiceResponse{PartialSuccess: &collector.ExportTracePartialSuccess{RejectedSpans: 2, ErrorMessage: "no"}})
 	f.Add(b)
 	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Add([]byte("\n\x06\b\x02\n\x02Q/")) // a field of another kind
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		n, why := tracing.RefusedOf(answer)
 		var want collector.ExportTraceServiceResponse
