@@ -6,7 +6,7 @@ import sys
 # function to call after it.
 PATCHES = {
     "_socket": ("sockets", "patch_socket"),
-    "selectors": ("sockets", "patch_selectors"),
+    "selectors": ("loops", "patch_selectors"),
     "hashlib": ("keys", "patch_hashlib"),
     "threading": ("threads", "patch_threading"),
     "queue": ("threads", "patch_queue"),
@@ -25,7 +25,7 @@ PATCHES = {
 
 # Modules that come with the launcher, for whoever has none of the name.
 MODULES = ("_ssl", "onnxruntime", "tokenizers", "wherry")
-PACKAGES = ("tokenizers",)  # those of MODULES that are folders
+PACKAGES = ("_ssl", "tokenizers")  # those of MODULES that are folders
 
 
 def install():

@@ -1,4 +1,5 @@
-"""asyncio without a socket pair: nothing wakes the loop from another thread."""
+"""Loops that wait for files: asyncio's without a socket pair, for nothing wakes it from another thread, and selectors."""
+import sys
 
 
 def patch_selector_events(module):
@@ -57,3 +58,21 @@ def patch_base_events(module):
             self._default_executor.shutdown(wait=True)
 
     module.BaseEventLoop.shutdown_default_executor = shutdown_default_executor
+
+
+def patch_selectors(module):
+    """Let threads that were started run before anybody waits for a file: those of a server, say."""
+    def patched(select):
+        def wait(self, timeout=None):
+            threads = sys.modules.get("_wherry.threads")
+            while threads is not None and (timeout is None or timeout > 0) and threads.turn():
+                timeout = 0 if self.get_map() else timeout  # look at once, and wait the next time
+            return select(self, timeout)
+
+        wait.__name__, wait.__qualname__, wait.__doc__ = "select", select.__qualname__, select.__doc__
+        return wait
+
+    for name in ("SelectSelector", "_PollLikeSelector"):
+        selector = getattr(module, name, None)
+        if selector is not None:
+            selector.select = patched(selector.select)

@@ -3,8 +3,8 @@ import json
 import os
 import sys
 
-from . import command, run, watch
-from .program import Interpreter, Program, Unfit, hook
+from . import command, ending, run, watch
+from .program import Program, Unfit, clear_main, hook
 
 
 class Model(Program):
@@ -66,11 +66,11 @@ class Model(Program):
 
             gc.unfreeze()
             self.predictor = None
-            Interpreter.clear(self)
+            clear_main()
 
     def refused(self):
         """What one run would give away to another."""
-        run._flush()
+        ending.flush()
         if self.output.size > watch.OUTPUT:
             return "the program prints more than 1 MiB while it loads"
         if self.randomness.drawn and not callable(hook()):
@@ -91,7 +91,7 @@ class Model(Program):
     def _warm(self):
         """Call with the cases of warmup.json; generators do not move by it."""
         self.cases = self._cases()
-        run._flush()
+        ending.flush()
         self.output.on = False  # what a case prints is nobody's
         if not self.cases:
             return self._try()
@@ -101,7 +101,7 @@ class Model(Program):
                 self._call(case)
             except BaseException as e:
                 raise Unfit("case %d: %s: %s" % (at, type(e).__name__, e)) from e
-        run._flush()
+        ending.flush()
         for call in back:
             call()
 
@@ -125,7 +125,7 @@ class Model(Program):
             raise Unfit("it does not take plain values: %s" % e) from None
         if not before.same(state.State(folder)):
             raise Unfit("a call changes what the program keeps")
-        run._flush()
+        ending.flush()
         for call in back:
             call()
 
@@ -184,7 +184,7 @@ class Model(Program):
         """One run."""
         from . import predict
 
-        return run.guard(lambda: predict.one(self.predictor, argv[2:]))
+        return ending.guard(lambda: predict.one(self.predictor, argv[2:]))
 
     def _serve(self, case):
         """One case, as the requests of a worker."""
@@ -207,10 +207,10 @@ class Model(Program):
 
         self.predictor.most = _VALUES
         for case in (self.cases or self._guess()) * 2:
-            run.guard(lambda c=case: convert.line(self._call(c)))
-            run.guard(lambda c=case: self._serve(c))
-        run.guard(lambda: self._serve({"nonsense": 1}))
-        run.guard(_broken())
+            ending.guard(lambda c=case: convert.line(self._call(c)))
+            ending.guard(lambda c=case: self._serve(c))
+        ending.guard(lambda: self._serve({"nonsense": 1}))
+        ending.guard(_broken())
 
     def runs(self):
         """Every case, help, and words that nobody can take."""

@@ -9,8 +9,9 @@ while it was imported, or put another module in the place of one.
 import os
 import sys
 
-from . import run, watch
-from .program import Anew, Interpreter, Unfit
+from . import ending, run, watch
+from .interpreter import Interpreter
+from .program import Anew, Unfit
 
 # What finding an application imports, by how it is found, and what such a framework imports beside each
 # application of others that it is told of: NAME.* stands for such a one.
@@ -41,8 +42,7 @@ class Packages(Interpreter):
 
         super().load(argv)
         protocol, how = argv[1:3]
-        if protocol == "asgi":
-            from . import websocket  # noqa: F401
+        web.keep(protocol)
         self.output.watch()
         self.randomness.watch()
         try:
@@ -125,7 +125,7 @@ class Packages(Interpreter):
 
         web = self.application(rehearsal.application(argv[1], self.modules))
         web.open(argv)
-        web.application = web.imported()
+        web.gateway = web.imported()
         web.rehearse(argv)
 
     def serve(self, call):
@@ -163,7 +163,7 @@ def _imported(name):
 
 def _installed(path):
     """Whether a place is one of the library's, or of packages."""
-    return path.startswith((run.PREFIX + "/lib/python", run.HERE))
+    return path.startswith((run.PREFIX + "/lib/python", ending.HERE))
 
 
 def _hidden(folder, tops):

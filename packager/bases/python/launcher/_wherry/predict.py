@@ -9,7 +9,7 @@ import itertools
 import os
 import sys
 
-from . import convert, run, signature
+from . import convert, ending, run, signature
 
 
 WHOLE = 1 << 20  # values of an answer that is told as a whole
@@ -234,7 +234,7 @@ def main(words):
         return 0 if words else 2
     run.fresh_main()
     sys.argv = list(words)
-    return run.guard(lambda: _predict(words[0], words[1:]))
+    return ending.guard(lambda: _predict(words[0], words[1:]))
 
 
 def _predict(path, words):

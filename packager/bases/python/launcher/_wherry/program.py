@@ -2,7 +2,7 @@
 import os
 import sys
 
-from . import command, watch
+from . import watch
 
 
 class Unfit(Exception):
@@ -80,47 +80,13 @@ class Program:
         return []
 
 
-class Interpreter(Program):
-    """python, before it knows what to run."""
+def clear_main():
+    """Let go of what a program has left in __main__, as the interpreter does: names with one underscore first."""
+    import gc
 
-    def load(self, argv):
-        """Import what nearly every program imports."""
-        import ast, codecs, collections, contextlib, enum, functools, io, itertools  # noqa: F401, E401
-        import linecache, operator, re, runpy, shutil, tempfile, tokenize, traceback, types, warnings  # noqa: F401, E401
-
-    def go(self, argv):
-        """Run a command line."""
-        return command.main(argv)
-
-    def clear(self):
-        """As the interpreter does: names with one underscore first."""
-        import gc
-
-        names = sys.modules["__main__"].__dict__
-        for private in (True, False):
-            for name in list(names):
-                if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
-                    names[name] = None
-        gc.collect()
-
-    def worker(self, argv):
-        """What answers requests."""
-        if os.path.basename(argv[0]) == "wherry-web" and len(argv) == 5:
-            from .web import Web
-
-            return Web(argv).begun(argv)
-        if os.path.basename(argv[0]) != "predict" or len(argv) < 2:
-            raise Unfit("only predict FILE.py answers requests, and this is %s" % " ".join(argv[:2]))
-        from .model import Model
-
-        model = Model(argv, False)
-        model.open(argv)
-        model.arguments(argv)
-        model.predictor = model.imported()
-        return model
-
-    def runs(self):
-        """What nearly every program does, in each of the ways to run one."""
-        from . import rehearsal
-
-        return rehearsal.runs()
+    names = sys.modules["__main__"].__dict__
+    for private in (True, False):
+        for name in list(names):
+            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
+                names[name] = None
+    gc.collect()

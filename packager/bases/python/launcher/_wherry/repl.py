@@ -2,6 +2,8 @@
 import os
 import sys
 
+from . import ending
+
 BUILD = 'Type "help", "copyright", "credits" or "license" for more information.'
 
 
@@ -34,20 +36,16 @@ class Prompt:
         path = os.environ.get("PYTHONSTARTUP")
         if not path or self.options.flags["ignore_environment"] or self.options.mode != "stdin":
             return
-        from . import run as runner
-
         try:
             with open(path, "rb") as f:
                 text = f.read()
         except OSError as e:
             print("Could not open PYTHONSTARTUP\n%s: %s" % (type(e).__name__, e), file=sys.stderr)
             return
-        runner.guard(lambda: exec(compile(text, path, "exec", 0, True), self.names))
+        ending.guard(lambda: exec(compile(text, path, "exec", 0, True), self.names))
 
     def loop(self):
         """The session; returns its exit code."""
-        from . import run as runner
-
         while True:
             try:
                 source = self.statement()
@@ -66,7 +64,7 @@ class Prompt:
             except BaseException as e:
                 failure = e
             if isinstance(failure, SystemExit):
-                return runner.exit_code(failure.code)
+                return ending.exit_code(failure.code)
             if failure is not None:
                 self.report(failure)
             failure = None
@@ -123,11 +121,9 @@ class Prompt:
     @staticmethod
     def report(e):
         """Print an exception as the prompt does: without the advice for programs."""
-        from . import run as runner
-
         tb = e.__traceback__
         while tb is not None and tb.tb_frame.f_code.co_filename.startswith(
-                (runner.HERE, "/usr/local/lib/python315.zip/codeop")):
+                (ending.HERE, "/usr/local/lib/python315.zip/codeop")):
             tb = tb.tb_next
         if isinstance(e, SyntaxError):
             tb = None

@@ -2,12 +2,10 @@
 import os
 import sys
 
-from . import flags, hooks
+from . import ending, flags, hooks
 
 PREFIX = "/usr/local"
 SITE = PREFIX + "/lib/python3.15/site-packages"
-HERE = PREFIX + "/lib/wherry/"
-OURS = (HERE, "<frozen importlib")  # what may stand before a program's first frame
 
 
 def prepare(o, program, argv):
@@ -89,7 +87,7 @@ def _site():
     else:
         sys.path.append(SITE)
     if "sitecustomize.py" in names or "sitecustomize" in names:
-        guard(lambda: __import__("sitecustomize"))
+        ending.guard(lambda: __import__("sitecustomize"))
 
 
 def fresh_main():
@@ -113,18 +111,18 @@ def program(o):
             from . import repl
 
             return repl.run(main, o)
-        return guard(lambda: _stdin(main, o))
+        return ending.guard(lambda: _stdin(main, o))
     if o.mode == "command":
         sys.argv = ["-c", *o.rest]
         _path0(o, "")
-        code = guard(lambda: _command(main, o))
+        code = ending.guard(lambda: _command(main, o))
     elif o.mode == "module":
         sys.argv = ["-m", *o.rest]
         _path0(o, os.getcwd())
-        code = guard(lambda: _module(o.target))
+        code = ending.guard(lambda: _module(o.target))
     else:
         sys.argv = [o.target, *o.rest]
-        code = guard(lambda: _path(main, o))
+        code = ending.guard(lambda: _path(main, o))
     if o.flags["inspect"] or os.environ.get("PYTHONINSPECT"):
         from . import repl
 
@@ -220,79 +218,3 @@ def execute_file(main, path, text, o):
         main.__loader__ = machinery.SourceFileLoader("__main__", path)
         code = _source(text, path, o)
     exec(code, main.__dict__)
-
-
-def guard(call):
-    """Call, and turn what it raises into CPython's messages and exit code."""
-    try:
-        call()
-        code = 0
-        failure = None
-    except BaseException as e:
-        failure = e
-    if failure is not None:
-        code = _failed(failure)
-    _join()
-    _flush()
-    return code
-
-
-def _failed(e):
-    """The exit code of a program that ended with e, reported when it is an error."""
-    if isinstance(e, SystemExit):
-        return exit_code(e.code)
-    report(e)
-    return 130 if isinstance(e, KeyboardInterrupt) else 1
-
-
-def exit_code(code):
-    """What sys.exit(code) means to the parent process."""
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 255
-    _flush()
-    print(code, file=sys.stderr)
-    return 1
-
-
-def report(e):
-    """Print an exception as the interpreter would, without our own frames."""
-    tb = e.__traceback__
-    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(OURS):
-        tb = tb.tb_next
-    e = e.with_traceback(tb)
-    sys.last_exc = sys.last_value = e
-    sys.last_type, sys.last_traceback = type(e), tb
-    _flush()
-    try:
-        sys.excepthook(type(e), e, tb)
-    except SystemExit:
-        raise
-    except BaseException as second:
-        print("Error in sys.excepthook:", file=sys.stderr)
-        sys.__excepthook__(type(second), second, second.__traceback__)
-        print("\nOriginal exception was:", file=sys.stderr)
-        sys.__excepthook__(type(e), e, tb)
-    from . import advice
-
-    advice.after(e)
-
-
-def _join():
-    """Let threads that were started and not joined do their work, as at exit."""
-    threads = sys.modules.get("_wherry.threads")
-    if threads is not None:
-        try:
-            threads.finish()
-        except BaseException as e:
-            report(e)
-
-
-def _flush():
-    """Write out what is buffered; a closed stream is no reason to fail."""
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass

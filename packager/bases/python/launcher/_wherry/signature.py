@@ -1,6 +1,6 @@
 """The signature of predict: the metadata document of the Open Inference Protocol, made of type hints.
 
-What a value is as a tensor is in forms.py; what is said beside the types, as
+What a value is as a tensor is in forms.py, and of which hint in hints.py; what is said beside the types, as
 Range(0, 10), is read here.
 """
 import enum
@@ -11,7 +11,7 @@ import struct
 import types
 import typing
 
-from . import convert, forms, tensors
+from . import convert, forms, frames, hints, tensors
 
 OUTPUT = "output"  # the name of what has none
 
@@ -20,20 +20,20 @@ class Signature:
     """What goes in and comes out, and the way between values and tensors."""
 
     def __init__(self, function, signature):
-        hints = _hints(function)
+        told = _hints(function)
         self.inputs, self.outputs = {}, {}
         self.documents = []  # the fields of the inputs
         self.positional = []  # parameters that cannot be named
         for p in signature.parameters.values():
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                 continue
-            form, field = _input(p, hints.get(p.name))
+            form, field = _input(p, told.get(p.name))
             self.inputs[p.name] = form
             self.documents.append({"name": p.name, **field})
             if p.kind is p.POSITIONAL_ONLY:
                 self.positional.append(p.name)
         self.parts = None  # how the outputs are taken from the result: None is the result itself
-        self.streams, hint = _streamed(function, hints.get("return"))  # it gives one value after the other
+        self.streams, hint = _streamed(function, told.get("return"))  # it gives one value after the other
         self.hinted = hint is not None and hint is not typing.Any
         self.result = []  # the fields of the outputs
         self._outputs(hint)
@@ -52,17 +52,17 @@ class Signature:
         return made
 
     def _outputs(self, hint):
-        hint, notes = forms.bare(hint)
+        hint, notes = hints.bare(hint)
         fields = _members(hint)
         if fields:
             self.parts, taken = fields[0], fields[1]
         else:
             taken = {_named(notes) or OUTPUT: (hint, notes)}
         for name, (kind, notes) in taken.items():
-            kind, more = forms.bare(kind)
+            kind, more = hints.bare(kind)
             notes = (*more, *notes)
             name = _named(notes) or name
-            form = forms.Form() if kind is None else forms.form(kind, notes)
+            form = forms.Form() if kind is None else hints.form(kind, notes)
             self.outputs[name] = form
             self.result.append({"name": name, **_field(form, kind, notes)})
 
@@ -129,7 +129,7 @@ def _streamed(function, hint):
     """Whether a function gives one value after the other, and the hint of its result, or of one value."""
     import collections.abc as abc
 
-    plain, notes = forms.bare(hint)
+    plain, notes = hints.bare(hint)
     origin, args = typing.get_origin(plain) or plain, typing.get_args(plain)
     makes = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
     streams = (abc.Iterator, abc.Generator, abc.AsyncIterator, abc.AsyncGenerator, abc.AsyncIterable)
@@ -172,16 +172,16 @@ def _hints(function):
 
 def _input(p, hint):
     """The form and the field of one parameter."""
-    hint, notes = forms.bare(hint)
+    hint, notes = hints.bare(hint)
     optional = p.default is not p.empty
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         kept = [a for a in typing.get_args(hint) if a is not type(None)]
         if len(kept) < len(typing.get_args(hint)):
-            inner, more = forms.bare(kept[0] if len(kept) == 1 else typing.Union[tuple(kept)])
-            made = forms.form(inner, (*more, *notes))
+            inner, more = hints.bare(kept[0] if len(kept) == 1 else typing.Union[tuple(kept)])
+            made = hints.form(inner, (*more, *notes))
             if type(made) is not forms.Form:
                 hint, notes, optional = inner, (*more, *notes), True
-    form = forms.form(hint, notes)
+    form = hints.form(hint, notes)
     field = _field(form, hint, notes)
     if optional:
         field.setdefault("parameters", {})["optional"] = True
@@ -235,7 +235,7 @@ def _notes(hint, notes):
     """What Annotated says, of the elements of a list as well."""
     found, inner = list(notes), hint
     while convert.is_list(inner) and typing.get_args(inner):
-        inner, more = forms.bare(typing.get_args(inner)[0])
+        inner, more = hints.bare(typing.get_args(inner)[0])
         found = [*more, *found]
     return found
 
@@ -324,12 +324,12 @@ def alike_value(value):
         return forms.Content(bytes)
     if tensors.is_array(value) or module == "pandas" and type(value).__name__ == "Series" or hasattr(value, "toarray"):
         try:
-            t = tensors.of_array(forms._array(value))
+            t = tensors.of_array(forms.array(value))
         except TypeError:
             return forms.Form()
         return forms.Array(t.type, [-1] * len(t.shape) or [1], True)
     if module == "pandas" and type(value).__name__ == "DataFrame":
-        return forms.Frame({str(n): tensors.NAMES.get("%s%s" % (t.kind, getattr(t, "itemsize", "")), "BYTES")
+        return frames.Frame({str(n): tensors.NAMES.get("%s%s" % (t.kind, getattr(t, "itemsize", "")), "BYTES")
                             for n, t in value.dtypes.items()})
     if isinstance(value, list) and value:
         return _list_like(value)
@@ -348,7 +348,7 @@ def _list_like(value):
             hint = element
             for _ in range(depth):
                 hint = list[hint]
-            return forms.form(hint)
+            return hints.form(hint)
     return forms.Form()
 
 
@@ -356,7 +356,7 @@ def alike(like):
     """The form of a field that was observed when the signature was made."""
     datatype, kind, shape = like["datatype"], like.get("kind", ""), like.get("shape")
     if kind == "table":
-        return forms.Frame()
+        return frames.Frame()
     if kind in ("json", "file", "image"):
         return forms.Form() if kind == "json" else forms.Content(bytes, kind)
     return _Like(datatype, shape)

@@ -1,17 +1,16 @@
 """Sockets: the host connects and listens, and gives descriptors to read, write and poll.
 
 The interpreter's own _socket can neither connect nor listen. What it lacks is put
-into it here; the module socket of the library stands on that unchanged. What is said
-over the door is described in wasi/sock/door.go of the host.
+into it here; the module socket of the library stands on that unchanged.
 """
 import _socket
 import errno
-import json
 import os
 import sys
 import time
 
-HEAD = b"\0sock\1"
+from . import netdb
+from .sockdoor import ask, check, milliseconds
 
 # Options, as the library's programs name them, with Linux's numbers. They are taken,
 # remembered and told; a connection of the host's has no use for them.
@@ -24,48 +23,7 @@ OPTIONS = {
     "NI_NUMERICHOST": 1, "NI_NUMERICSERV": 2, "NI_NOFQDN": 4, "NI_NAMEREQD": 8, "NI_DGRAM": 16,
 }
 
-SERVICES = {
-    "domain": 53, "ftp": 21, "http": 80, "https": 443, "imap": 143, "imaps": 993, "ldap": 389, "ldaps": 636, "mysql": 3306,
-    "ntp": 123, "pop3": 110, "pop3s": 995, "postgresql": 5432, "smtp": 25, "ssh": 22, "submission": 587, "telnet": 23,
-}
-
 _default = [None]  # the time-out of new sockets
-
-
-def ask(op, data=b"", **said):
-    """One message over the door: what the host told, and the bytes behind it."""
-    import _host
-
-    said["op"] = op
-    text = json.dumps(said, separators=(",", ":")).encode()
-    try:
-        told = _host.call(b"".join((HEAD, len(text).to_bytes(4, "little"), text, data)))
-    except Exception:
-        raise OSError(errno.ENOSYS, "there are no sockets on this host") from None
-    end = 4 + int.from_bytes(told[:4], "little")
-    return json.loads(told[4:end]), told[end:]
-
-
-def failure(told):
-    """What the host told as the exception that programs know."""
-    number = told["errno"]
-    return OSError(number, told.get("text") or os.strerror(number))
-
-
-def check(told):
-    """Raise what went wrong."""
-    if told.get("errno"):
-        raise failure(told)
-    return told
-
-
-def milliseconds(timeout):
-    """A time-out as the host has it."""
-    return -1 if timeout is None else max(1, int(timeout * 1000 + 0.999)) if timeout > 0 else 0
-
-
-class Refused(_socket.gaierror, PermissionError):
-    """A name that may not be looked up."""
 
 
 class Socket:
@@ -180,7 +138,7 @@ class Socket:
             raise TypeError("'%s' object cannot be interpreted as an integer" % port.__class__.__name__)
         if not 0 <= port <= 65535:
             raise OverflowError("%s(): port must be 0-65535." % what)
-        return _numeric(_text(host), self._family), port
+        return netdb.numeric(netdb.text(host), self._family), port
 
     def _pair(self, told):
         pair = told["host"], told.get("port", 0)
@@ -345,148 +303,6 @@ class Socket:
 SHUT_FROM_ZERO = _socket.SHUT_RD == 0
 
 
-def _text(host):
-    if isinstance(host, (bytes, bytearray)):
-        return bytes(host).decode("ascii")
-    if not isinstance(host, str):
-        raise TypeError("str, bytes or bytearray expected, not %s" % host.__class__.__name__)
-    return host
-
-
-def _is_address(text):
-    for family in (_socket.AF_INET, _socket.AF_INET6):
-        try:
-            _socket.inet_pton(family, text)
-            return family
-        except OSError:
-            pass
-    return 0
-
-
-def _ascii(host):
-    """A name as it is asked for."""
-    try:
-        host.encode("ascii")
-        return host
-    except UnicodeEncodeError:
-        return host.encode("idna").decode("ascii")
-
-
-def _lookup(host):
-    """The addresses of a name."""
-    told, _ = ask("lookup", host=_ascii(host))
-    number = told.get("errno")
-    if number == errno.ENOENT:
-        raise _socket.gaierror(_socket.EAI_NONAME, "Name or service not known")
-    if number == errno.EACCES:
-        raise Refused(errno.EACCES, told.get("text") or "looking up %s is not allowed" % host)
-    if number:
-        raise _socket.gaierror(_socket.EAI_AGAIN, "Temporary failure in name resolution")
-    return told["hosts"]
-
-
-def _numeric(host, family):
-    """The address that a socket of the family connects to, or binds to."""
-    if host == "":
-        return "::" if family == _socket.AF_INET6 else "0.0.0.0"
-    if host == "<broadcast>":
-        return "255.255.255.255"
-    if _is_address(host):
-        return host
-    for found in _lookup(host):
-        if (":" in found) == (family == _socket.AF_INET6):
-            return found
-    raise _socket.gaierror(_socket.EAI_NONAME, "Name or service not known")
-
-
-def _port(port):
-    if port is None:
-        return 0
-    if isinstance(port, (bytes, bytearray)):
-        port = port.decode("ascii")
-    if isinstance(port, str):
-        if port in SERVICES:
-            return SERVICES[port]
-        if not port.isdecimal():
-            raise _socket.gaierror(_socket.EAI_SERVICE, "Servname not supported for ai_socktype")
-    return int(port) & 0xFFFF
-
-
-def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
-    """getaddrinfo(host, port [, family, type, proto, flags]) -> list of (family, type, proto, canonname, sockaddr)"""
-    number = _port(port)
-    if host is None:
-        if port is None:
-            raise _socket.gaierror(_socket.EAI_NONAME, "Name or service not known")
-        found = ["0.0.0.0", "::"] if flags & _socket.AI_PASSIVE else ["127.0.0.1", "::1"]
-    else:
-        host = _text(host)
-        if _is_address(host):
-            found = [host]
-        elif flags & _socket.AI_NUMERICHOST or not host:
-            raise _socket.gaierror(_socket.EAI_NONAME, "Name or service not known")
-        else:
-            found = _lookup(host)
-    kinds = [(_socket.SOCK_STREAM, _socket.IPPROTO_TCP), (_socket.SOCK_DGRAM, _socket.IPPROTO_UDP)]
-    kinds = [(k, p) for k, p in kinds if type in (0, k) and proto in (0, p)]
-    list_ = []
-    for address in sorted(found, key=lambda a: ":" in a):
-        six = ":" in address
-        if family not in (0, _socket.AF_INET6 if six else _socket.AF_INET):
-            continue
-        where = (address, number, 0, 0) if six else (address, number)
-        for k, p in kinds:
-            name = host if flags & _socket.AI_CANONNAME and host and not list_ else ""
-            list_.append((_socket.AF_INET6 if six else _socket.AF_INET, k, p, name, where))
-    if not list_:
-        raise _socket.gaierror(_socket.EAI_FAMILY if found and not kinds else _socket.EAI_NONAME, "Name or service not known")
-    return list_
-
-
-def gethostbyname(name):
-    """gethostbyname(host) -> address"""
-    return _numeric(_text(name), _socket.AF_INET)
-
-
-def gethostbyname_ex(name):
-    """gethostbyname_ex(host) -> (name, aliaslist, addresslist)"""
-    found = [name] if _is_address(name) else [a for a in _lookup(name) if ":" not in a]
-    return name, [], found
-
-
-def gethostbyaddr(address):
-    """gethostbyaddr(host) -> (name, aliaslist, addresslist)"""
-    raise _socket.herror(1, "Unknown host")
-
-
-def getnameinfo(address, flags):
-    """getnameinfo(sockaddr, flags) -> (host, port)"""
-    return str(address[0]), str(address[1])
-
-
-def getservbyname(name, protocol=None):
-    """getservbyname(servicename[, protocolname]) -> integer"""
-    if name not in SERVICES:
-        raise OSError("service/proto not found")
-    return SERVICES[name]
-
-
-def getservbyport(port, protocol=None):
-    """getservbyport(port[, protocolname]) -> string"""
-    for name, number in SERVICES.items():
-        if number == port:
-            return name
-    raise OSError("port/proto not found")
-
-
-def getprotobyname(name):
-    """getprotobyname(name) -> integer"""
-    numbers = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17}
-    if name not in numbers:
-        raise OSError("protocol not found")
-    return numbers[name]
-
-
 def getdefaulttimeout():
     """getdefaulttimeout() -> timeout"""
     return _default[0]
@@ -524,8 +340,7 @@ def dup(fd):
     return os.dup(fd)
 
 
-FUNCTIONS = (getaddrinfo, gethostbyname, gethostbyname_ex, gethostbyaddr, getnameinfo, getservbyname, getservbyport,
-             getprotobyname, getdefaulttimeout, setdefaulttimeout, gethostname, socketpair, close, dup)
+FUNCTIONS = (*netdb.FUNCTIONS, getdefaulttimeout, setdefaulttimeout, gethostname, socketpair, close, dup)
 
 
 def patch_socket(module):
@@ -539,21 +354,3 @@ def patch_socket(module):
     for function in FUNCTIONS:
         function.__module__ = "_socket"
         setattr(module, function.__name__, function)
-
-
-def patch_selectors(module):
-    """Let threads that were started run before anybody waits for a file: those of a server, say."""
-    def patched(select):
-        def wait(self, timeout=None):
-            threads = sys.modules.get("_wherry.threads")
-            while threads is not None and (timeout is None or timeout > 0) and threads.turn():
-                timeout = 0 if self.get_map() else timeout  # look at once, and wait the next time
-            return select(self, timeout)
-
-        wait.__name__, wait.__qualname__, wait.__doc__ = "select", select.__qualname__, select.__doc__
-        return wait
-
-    for name in ("SelectSelector", "_PollLikeSelector"):
-        selector = getattr(module, name, None)
-        if selector is not None:
-            selector.select = patched(selector.select)

@@ -10,9 +10,10 @@ import json
 import os
 import sys
 
-from . import run, watch
+from . import ending, watch
+from .interpreter import Interpreter
 from .model import Model
-from .program import Interpreter, Unfit, hook
+from .program import Unfit, hook
 
 _state = None
 
@@ -143,7 +144,7 @@ def _settle():
     """Leave nothing behind that only this run needs."""
     import gc
 
-    run._flush()
+    ending.flush()
     linecache = sys.modules.get("linecache")
     if linecache is not None:
         linecache.clearcache()
@@ -202,7 +203,7 @@ def resume(text):
     def work():
         codes.append(_state.go(_continue(text)))
 
-    code = run.guard(work)
+    code = ending.guard(work)
     _end(codes[0] if codes else code)
 
 
@@ -214,11 +215,11 @@ def _end(code):
         atexit._run_exitfuncs()
     except BaseException:
         pass
-    run._flush()
+    ending.flush()
     _state.clear()
     if watch.open_files() > _state.files:
         watch.flush_files()
-    run._flush()
+    ending.flush()
     os._exit(code)
 
 
@@ -241,7 +242,7 @@ def begin():
         _state = _state.worker(argv)
     except BaseException as e:
         work.refuse(e, _host.call)
-    run._flush()
+    ending.flush()
 
 
 def work():

@@ -7,7 +7,7 @@ or "gone", the code with which it has ended, and a "reason"; or "drained", the c
 taken what was sent. The answer has "next", in how many seconds the loop has something to do by
 itself, "took", how many messages were received of which connections, and "over", those
 whose coroutines have ended. During a turn there are messages over the door, with a letter and 4
-bytes, the number of the connection, as in web.py:
+bytes, the number of the connection, as in exchange.py:
 
     K   4 bytes, length of JSON, JSON       it is accepted: "headers" and "subprotocol"
     D   the same, and a body                it is refused, as an answer with "status"
@@ -25,7 +25,7 @@ import sys
 import time
 import traceback
 
-from .web import HEAD, Gone
+from .exchange import HEAD, Gone
 
 SPAN = 0.05  # seconds of a turn after which the host is heard, whatever else there is to do
 FILES = 0.01  # seconds between two looks at the files that a loop waits for

@@ -4,7 +4,7 @@ What goes over the door is described in runtime/workerframe.go of the host.
 """
 import json
 
-from . import convert, predict, run, tensors
+from . import convert, ending, predict, tensors
 
 HEAD = b"\0wherry\1"  # of a message of ours, with its version
 NEXT, REQUEST, ANSWER, ERROR, MESSAGE, PART = b"n", b"r", b"a", b"e", b"m", b"p"
@@ -23,8 +23,8 @@ def serve(state, call):
             kind, text = ANSWER, answer(state.predictor, request)
     except BaseException as e:
         kind, text, data = ERROR, failure(e), ()
-    run._join()
-    run._flush()
+    ending.join()
+    ending.flush()
     call(frame(kind, text, data))
 
 
@@ -64,7 +64,7 @@ def reply(p, request, memory, call):
     try:
         for value in values:
             part = told(p, p.form.answers(value, wanted, like))
-            run._flush()
+            ending.flush()
             if call(frame(PART, *part)):  # nobody wants more
                 break
     finally:
@@ -103,7 +103,7 @@ def answer(p, request):
 
 def refuse(e, call):
     """Tell why there is no worker."""
-    run._flush()
+    ending.flush()
     call(frame(ERROR, failure(e)))
 
 
@@ -133,7 +133,7 @@ def failure(e):
     except Exception:
         message = ""
     tb = e.__traceback__
-    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(run.OURS):
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(ending.OURS):
         tb = tb.tb_next
     try:
         lines = "".join(traceback.format_exception(kind, e, tb))
