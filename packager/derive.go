@@ -31,6 +31,9 @@ type RecordSpec struct {
 	Stdout, Stderr io.Writer
 	// Survey asks for the facts of the module alone: nothing runs.
 	Survey bool
+	// Base is what the image is built upon, and knows of its modules; nil knows nothing. Its
+	// snapshots are no matter here.
+	Base *Image
 	// Packages are modules to import; nil is the program itself.
 	Packages []string
 }
@@ -171,6 +174,7 @@ func (b *builder) record(ctx context.Context, s *state, key string) (derivedReco
 	b.note(s, "recording how the program starts")
 	r, err := b.Recorder.Record(ctx, RecordSpec{
 		Layers: s.layers(b.Store), Config: recordedConfig(s), Epoch: b.Epoch, Seed: seed(key), Stdout: b.Stdout, Stderr: b.Stderr,
+		Base: s.base,
 	})
 	var none *NoRecordingError
 	if errors.As(err, &none) {

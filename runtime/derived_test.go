@@ -72,7 +72,7 @@ func newRuntime(t *testing.T, o ...runtime.Option) *runtime.Runtime {
 }
 
 // record records the image's program.
-func record(t *testing.T, rt *runtime.Runtime, img image, spec runtime.Spec) (*runtime.Recording, error) {
+func record(t *testing.T, rt *runtime.Runtime, img runtime.Image, spec runtime.Spec) (*runtime.Recording, error) {
 	t.Helper()
 	spec.Clock, spec.Random = wasi.NewFixedClock(time.Unix(1e9, 0)), wasi.SeededRandom([]byte("test"))
 	c, err := rt.Create(t.Context(), img, spec)
@@ -327,6 +327,36 @@ func TestRecordTwice(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(a, b) {
 		t.Errorf("recorded twice, not the same (%v)", err)
 	}
+}
+
+// TestRecordWithFacts records where the facts of the module are known, or are not those of it.
+func TestRecordWithFacts(t *testing.T) {
+	rt, img := newRuntime(t), waitingImage(t)
+	plain, err := record(t, rt, img, runtime.Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, facts := range map[string][]byte{"its own": plain.Facts, "none": nil, "damaged": plain.Facts[:len(plain.Facts)/2]} {
+		d := &asked{derivedImage: derivedImage{image: img, facts: facts, doc: oci.Derived{Modules: []oci.DerivedModule{{Content: plain.Content}}}}}
+		r, err := record(t, rt, d, runtime.Spec{})
+		if err != nil || !reflect.DeepEqual(r, plain) {
+			t.Errorf("%s: another recording, %v", name, err)
+		}
+		if d.times == 0 {
+			t.Errorf("%s: nobody asked for them", name)
+		}
+	}
+}
+
+// asked is a derivedImage that counts how often it is asked for facts.
+type asked struct {
+	derivedImage
+	times int
+}
+
+func (a *asked) Facts(ctx context.Context, m *oci.DerivedModule) ([]byte, error) {
+	a.times++
+	return a.derivedImage.Facts(ctx, m)
 }
 
 // TestPartsUnderStress creates, cancels and closes containers at random while their groups load.

@@ -217,6 +217,32 @@ type survey struct {
 	functions uint32
 }
 
+// told reads what the image says of a module: its facts, of which all that is made use of
+// is checked.
+func (c *Container) told(ctx context.Context, ref layer.Ref, options prepare.Options) (survey, error) {
+	if c.derived == nil || c.derived.Derived() == nil {
+		return survey{}, errNothingTold
+	}
+	for _, m := range c.derived.Derived().Modules {
+		if m.Content != contentName(ref) || m.Whole != "" {
+			continue
+		}
+		facts, err := c.derived.Facts(ctx, &m)
+		if err != nil {
+			return survey{}, err
+		}
+		split, file, err := openSplit(c.layers, ref, facts, options)
+		if err != nil {
+			return survey{}, err
+		}
+		return survey{facts, split.Functions()}, file.Close()
+	}
+	return survey{}, errNothingTold
+}
+
+// errNothingTold says that an image tells nothing of a module.
+var errNothingTold = errors.New("the image has no facts of the module")
+
 // surveyed finds the facts of a program's module.
 func (s *session) surveyed(ctx context.Context, x *executable, options prepare.Options) (survey, error) {
 	ref, blob, ok := x.file.Content()

@@ -302,15 +302,18 @@ func (r *recorder) options() prepare.Options {
 	return accelerate(rt.prepareOptions(r.session.limits.Tables), rt.pins(contentName(ref)))
 }
 
-// survey finds the facts of the module.
+// survey finds the facts of the module, unless the image has them: a base knows those of
+// its interpreter.
 func (r *recorder) survey(ctx context.Context) error {
 	c := r.session.container
 	options := r.options()
-	found, err := r.session.surveyed(ctx, r.x, options)
-	if err != nil {
-		return err
-	}
 	ref, _, _ := r.x.file.Content()
+	found, err := c.told(ctx, ref, options)
+	if err != nil {
+		if found, err = r.session.surveyed(ctx, r.x, options); err != nil {
+			return err
+		}
+	}
 	layers := c.layers
 	r.facts = found.encoded
 	r.open = func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, found.encoded, options) }

@@ -239,7 +239,7 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 }
 
 func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess bool) (*runtime.Recording, error) {
-	image := recorded{stage{spec.Layers, nil}, spec.Config.ImageConfig}
+	image := recorded{stage{spec.Layers, spec.Base}, spec.Config.ImageConfig}
 	c, err := s.rt.Create(ctx, image, runtime.Spec{
 		Stdout: spec.Stdout, Stderr: spec.Stderr, Door: ort.Door(image), NN: nn.New(nn.Options{Image: image}),
 		Clock:          wasi.NewFixedClock(spec.Epoch),
