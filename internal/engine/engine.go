@@ -123,10 +123,6 @@ func (e *Engine) abandon() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, f := range e.flights {
-		f.mu.Lock()
-		if f.draft != "" {
-			e.cache.dropDraft(f.draft)
-		}
-		f.mu.Unlock()
+		f.abandon(e.cache.dropDraft)
 	}
 }

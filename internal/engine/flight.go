@@ -18,8 +18,9 @@ type flight struct {
 	mu   sync.Mutex
 	left bool          // the leader has gone: its make must not be called
 	made chan struct{} // not nil while make runs, closed when it has returned
-	// draft is the folder of the entry that is being made.
-	draft string
+	// draft is the folder of the entry that is being made, unless nobody waits for it any more.
+	draft     string
+	abandoned bool
 
 	code  *code
 	stats LoadStats
@@ -55,11 +56,22 @@ func (f *flight) leave() {
 	}
 }
 
-// drafted notes where the entry is being made.
-func (f *flight) drafted(dir string) {
+// drafted notes where the entry is being made. What was abandoned meanwhile does not stay there.
+func (f *flight) drafted(dir string, drop func(dir string)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.draft = dir
+	if f.draft = dir; f.abandoned {
+		drop(dir)
+	}
+}
+
+// abandon drops what is there of the entry, and what will be.
+func (f *flight) abandon(drop func(dir string)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.abandoned = true; f.draft != "" {
+		drop(f.draft)
+	}
 }
 
 func (e *Engine) newFlight(key string) *flight {

@@ -284,7 +284,7 @@ func (e *Engine) produce(ctx context.Context, f *flight, make MakeFunc, into *ca
 		if dir, err = into.draft(f.key); err != nil {
 			f.stats.CacheErr = err
 		}
-		f.drafted(dir)
+		f.drafted(dir, into.dropDraft)
 	}
 	c, err := e.compile(f, artifact, o, dir)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -233,7 +234,10 @@ func TestFetchThroughFaults(t *testing.T) {
 
 // drip answers with a byte now and then, never silent for long.
 func drip(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	b := record(r, next).Body.Bytes()
+	answer := record(r, next)
+	maps.Copy(w.Header(), answer.Header()) // the rest of a blob says from where it goes on
+	w.WriteHeader(answer.Code)
+	b := answer.Body.Bytes()
 	for i := range b {
 		if _, err := w.Write(b[i : i+1]); err != nil {
 			return

@@ -42,7 +42,7 @@ def predict(what: str) -> str:
 // meanwhile, right.
 func TestFaults(t *testing.T) {
 	image := faultyImage(t)
-	s := Start(t, image, "--instances", "2", "--timeout", "3s", "-m", "256m", "--read-timeout", "1s")
+	s := Start(t, image, "--instances", "2", "--timeout", "10s", "-m", "256m", "--read-timeout", "1s")
 	stop := make(chan struct{})
 	var good atomic.Int64
 	var others sync.WaitGroup

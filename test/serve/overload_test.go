@@ -107,14 +107,14 @@ func TestOverload(t *testing.T) {
 			if over.Retry != refused {
 				t.Errorf("%d of %d that were refused know when to come again", over.Retry, refused)
 			}
-			most := 2 * p99(usual.Latencies)
-			if lasts < time.Minute { // beside other tests
-				most += 100 * time.Millisecond
+			most, least := 2*p99(usual.Latencies), 0.8*capacity
+			if lasts < time.Minute { // beside other tests, on processors that others use, too
+				most, least = most+2*time.Second, 0.2*capacity
 			}
 			if p99(over.Latencies) > most {
 				t.Errorf("p99 is %v; %v is twice the usual", p99(over.Latencies), most)
 			}
-			if done := float64(len(over.Latencies)) / over.Took.Seconds(); c.name == "waits" && done < 0.8*capacity {
+			if done := float64(len(over.Latencies)) / over.Took.Seconds(); c.name == "waits" && done < least {
 				t.Errorf("%.0f were answered a second, of %.0f", done, capacity)
 			}
 			if after > before*1.1+32<<20 {
