@@ -20,10 +20,37 @@ func (f *File) look(model map[string]any) {
 	slices.SortStableFunc(f.Findings, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// reaches notes what a service that was fetched connects to outside of its stack: what is
-// nothing by default is to be nothing by a stranger's word.
-func (f *File) reaches(name string, service map[string]any) {
+// mostReaches is how many places a stack of a registry may reach outside of itself: nobody
+// reads a longer list.
+const mostReaches = 100
+
+// reaches notes what a part of a stack that was fetched reaches outside of its stack: what
+// is nothing by default is to be nothing by a stranger's word.
+func (f *File) reaches(section, name string, part map[string]any) {
 	var to []string
+	switch section {
+	case "networks", "volumes":
+		if real := part["name"]; real != nil || part["external"] != nil && part["external"] != false {
+			if real == nil {
+				real = name
+			}
+			to = append(to, "the "+strings.TrimSuffix(section, "s")+" "+fmt.Sprint(real)+" of this machine")
+		}
+	default:
+		to = connects(part)
+	}
+	for _, where := range to {
+		if len(f.Reaches) > mostReaches {
+			return
+		}
+		if line := shown(name) + " to " + shown(where); !slices.Contains(f.Reaches, line) {
+			f.Reaches = append(f.Reaches, line)
+		}
+	}
+}
+
+// connects is what a service says that it connects to outside of its stack.
+func connects(service map[string]any) (to []string) {
 	if service["network_mode"] == network.Host {
 		to = append(to, "whatever this machine reaches (network_mode: host)")
 	}
@@ -35,11 +62,7 @@ func (f *File) reaches(name string, service map[string]any) {
 	} else {
 		to = append(to, allowed...)
 	}
-	for _, where := range to {
-		if line := shown(name) + " to " + shown(where); !slices.Contains(f.Reaches, line) {
-			f.Reaches = append(f.Reaches, line)
-		}
-	}
+	return to
 }
 
 // shown is text of a stranger's as a terminal may have it.

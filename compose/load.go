@@ -48,7 +48,7 @@ type File struct {
 	// Wants are the variables of this machine that a stack of a registry takes, by name: what
 	// is in them goes to programs of somebody else's.
 	Wants []string
-	// Reaches is what a stack of a registry connects to outside of itself, a line each.
+	// Reaches is what a stack of a registry reaches outside of itself, a line each.
 	Reaches []string
 
 	read      *spec.Model
@@ -66,6 +66,9 @@ func Load(ctx context.Context, s Source) (*File, error) {
 	})
 	if err != nil {
 		return nil, loadError(err)
+	}
+	if len(f.Reaches) > mostReaches {
+		return nil, loadError(fmt.Errorf("a stack of a registry may reach %d places outside of itself, and this one names more", mostReaches))
 	}
 	f.read, f.model, f.Wants = m, m.Tree, m.Wants
 	if err := f.findExternals(); err != nil {

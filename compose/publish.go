@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.yaml.in/yaml/v4"
@@ -77,15 +78,18 @@ func (f *File) Publish(images map[string]string, given map[string]map[string]str
 	return artifact(text, version)
 }
 
-// Given are the variables of all services as they would be now, by name: those of env_file
-// are among them.
+// Given are the variables that services have of their env_file, by name. What such a file
+// takes of this machine's variables is an error, for it would go to everybody.
 func (f *File) Given() (map[string]map[string]string, error) {
-	if err := f.Enable(sorted(f.Project.DisabledServices)); err != nil {
-		return nil, err
-	}
 	out := map[string]map[string]string{}
-	for name, s := range f.Project.Services {
-		out[name] = s.Environment.ToMapping()
+	for _, list := range []types.Services{f.Project.Services, f.Project.DisabledServices} {
+		for name, s := range list {
+			vars, err := f.read.EnvFiles(s.EnvFiles)
+			if err != nil {
+				return nil, fmt.Errorf("services.%s.env_file: %w", name, err)
+			}
+			out[name] = vars
+		}
 	}
 	return out, nil
 }

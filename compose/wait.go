@@ -101,6 +101,9 @@ func (e *Engine) healthy(ctx context.Context, m Member) error {
 // Await waits until the containers of some services of a stack run, and are well where they have a
 // check. One that has ended with 0 is well.
 func (e *Engine) Await(ctx context.Context, project string, names []string, patience time.Duration) error {
+	if e.Dry {
+		return nil
+	}
 	if patience > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, patience, fmt.Errorf("not everything was well within %s", patience))

@@ -136,6 +136,31 @@ func (m *Model) variables(c *types.ContainerSpec, around types.Mapping, forget b
 	return nil
 }
 
+// EnvFiles are the variables of files, and of nothing else: what they take of variables
+// that are around is an error.
+func (m *Model) EnvFiles(files []types.EnvFile) (types.Mapping, error) {
+	vars := types.Mapping{}
+	for _, f := range files {
+		if _, err := os.Stat(f.Path); os.IsNotExist(err) && !bool(f.Required) {
+			continue
+		}
+		taken := ""
+		err := m.loader.envFile(f.Path, f.Format, vars, func(name string) (string, bool) {
+			if _, own := vars[name]; !own && taken == "" {
+				taken = name
+			}
+			return "", false
+		}, false)
+		if err != nil {
+			return nil, err
+		}
+		if taken != "" {
+			return nil, fmt.Errorf("%s takes the variable %s of this machine: write its value there, or the variable into environment", shown(f.Path), shown(taken))
+		}
+	}
+	return vars, nil
+}
+
 // labels are those that a container has itself, over those of its files.
 func (m *Model) labels(c *types.ContainerSpec) error {
 	if len(c.LabelFiles) == 0 {

@@ -48,9 +48,14 @@ func (l *loader) foreign(r reading) error {
 				f.container(hook, []string{section, name, "pre_start", e.key})
 			}
 			f.variables(service)
-			if l.stranger != nil {
-				l.stranger(name, service)
-			}
+			l.show(section, name, service)
+		}
+	}
+	for _, section := range []string{"networks", "volumes"} {
+		parts, _ := v[section].(map[string]any)
+		for _, name := range sorted(parts) {
+			part, _ := parts[name].(map[string]any)
+			l.show(section, name, part)
 		}
 	}
 	for _, section := range []string{"secrets", "configs"} {
@@ -65,6 +70,13 @@ func (l *loader) foreign(r reading) error {
 		return f.err
 	}
 	return nil
+}
+
+// show has who asked for it look at a part of what was fetched.
+func (l *loader) show(section, name string, part map[string]any) {
+	if l.stranger != nil {
+		l.stranger(section, name, part)
+	}
 }
 
 // A stranger is a document that was fetched, and the first thing that it may not.

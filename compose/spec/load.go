@@ -22,8 +22,8 @@ type loader struct {
 	raw    bool
 	warn   *warnings
 	remote []Remote
-	// stranger is shown the services of what was fetched.
-	stranger func(name string, service map[string]any)
+	// stranger is shown the services, networks and volumes of what was fetched.
+	stranger func(section, name string, part map[string]any)
 	// What may still be read: values, files, and the work of replacing variables.
 	budget, files int
 	work, visits  int

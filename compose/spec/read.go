@@ -30,9 +30,9 @@ type Options struct {
 	// Look is shown the tree as it is written, before what goes without saying is
 	// filled in. It may not change it.
 	Look func(tree map[string]any)
-	// Foreign is shown each service of files that were fetched, in its long form. It may not
-	// change it.
-	Foreign func(name string, service map[string]any)
+	// Foreign is shown each service, network and volume of files that were fetched, in its
+	// long form. It may not change it.
+	Foreign func(section, name string, part map[string]any)
 }
 
 // Remote has compose files of elsewhere on this machine.

@@ -85,15 +85,8 @@ func flagsOf(c compose.Container) (runOptions, error) {
 		h.startPeriod, h.startInterval = time.Duration(c.Health.StartPeriod), time.Duration(c.Health.StartInterval)
 	}
 	o.network = networkOptions{allow: c.Allow, hosts: c.Hosts, dns: c.DNS, expose: c.Expose}
-	for _, n := range c.Networks {
-		text := "name=" + n.Name
-		for _, a := range n.Aliases {
-			text += ",alias=" + a
-		}
-		o.network.networks = append(o.network.networks, text)
-	}
-	if c.Network != "" {
-		o.network.networks = []string{c.Network}
+	if o.network.joins = c.Networks; c.Network != "" {
+		o.network.networks, o.network.joins = []string{c.Network}, nil
 	}
 	return o, nil
 }

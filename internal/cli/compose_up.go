@@ -141,15 +141,18 @@ func (o *composeOptions) up(ctx context.Context, u *upOptions, services []string
 }
 
 // fetched takes stacks of registries that stand where services do for what -f has: no
-// service has such a name.
+// service has such a name. Files of one's own lie over them, never below: a stranger's
+// image is not to have the folders and variables of a service that is there already.
 func (o *composeOptions) fetched(services []string) (rest []string) {
+	var stacks []string
 	for _, name := range services {
 		if _, ok := compose.Remote(name); ok {
-			o.files = append(o.files, name)
+			stacks = append(stacks, name)
 			continue
 		}
 		rest = append(rest, name)
 	}
+	o.files = append(stacks, o.files...)
 	return rest
 }
 

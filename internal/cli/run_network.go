@@ -30,6 +30,7 @@ type networkOptions struct {
 	allow, hosts, dns []string
 	expose            []string
 	publishAll        bool
+	joins             []state.NetworkJoin // of who has no text, and whose names are nobody's to be read
 
 	// Of a container that is kept: what it is called, and its image's ports.
 	id, name string
@@ -52,7 +53,7 @@ func (o *networkOptions) reach(f *pflag.FlagSet) {
 
 // set tells whether some flag asks for a network.
 func (o networkOptions) set() bool {
-	return len(o.networks)+len(o.allow)+len(o.hosts)+len(o.dns)+len(o.expose) > 0 || o.publishAll
+	return len(o.networks)+len(o.joins)+len(o.allow)+len(o.hosts)+len(o.dns)+len(o.expose) > 0 || o.publishAll
 }
 
 // mode reads --network: how a container is in the network, and in which ones it is.
@@ -85,8 +86,16 @@ func (o networkOptions) mode() (mode string, in []state.NetworkJoin, err error) 
 			in = append(in, join)
 		}
 	}
+	for _, join := range o.joins {
+		switch {
+		case join.Name == network.None || join.Name == network.Host || strings.HasPrefix(join.Name, "container:"):
+			return "", nil, &hinted{&ux.UsageError{Text: join.Name + " is no network that containers are in"}, "in a compose file, network_mode: " + network.None + " or " + network.Host}
+		case join.Name != network.Default && join.Name != "bridge":
+			in = append(in, join)
+		}
+	}
 	switch {
-	case mode != "" && len(o.networks) > 1:
+	case mode != "" && len(o.networks)+len(o.joins) > 1:
 		return "", nil, &ux.UsageError{Text: "--network " + mode + " stands alone"}
 	case len(o.aliases) > 0 && len(in) == 0:
 		return "", nil, &hinted{&ux.UsageError{Text: "--network-alias is a name in a network, and none is given"}, "add --network NAME; wherry network create NAME makes one"}
@@ -172,14 +181,7 @@ func (o networkOptions) fill(c *state.Config) (err error) {
 // networkOf are the flags that a container was created with.
 func networkOf(c state.Config) networkOptions {
 	o := networkOptions{allow: c.Allow, hosts: c.Hosts, dns: c.DNS, id: c.ID, name: c.Name, expose: c.Exposed, publishAll: c.PublishAll}
-	for _, n := range c.Networks {
-		text := "name=" + n.Name
-		for _, a := range n.Aliases {
-			text += ",alias=" + a
-		}
-		o.networks = append(o.networks, text)
-	}
-	if len(o.networks) == 0 && c.Network != "" {
+	if o.joins = c.Networks; len(o.joins) == 0 && c.Network != "" {
 		o.networks = []string{c.Network}
 	}
 	return o
