@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,11 +31,10 @@ func (f *File) reaches(section, name string, part map[string]any) {
 	var to []string
 	switch section {
 	case "networks", "volumes":
-		if real := part["name"]; real != nil || part["external"] != nil && part["external"] != false {
-			if real == nil {
-				real = name
-			}
-			to = append(to, "the "+strings.TrimSuffix(section, "s")+" "+fmt.Sprint(real)+" of this machine")
+		real, _ := part["name"].(string)
+		own := strings.HasSuffix(cmp.Or(real, "_"+name), "_"+name) // as it is when nobody says so
+		if external := part["external"]; !own || external != nil && external != false {
+			to = append(to, "the "+strings.TrimSuffix(section, "s")+" "+cmp.Or(real, name)+" of this machine")
 		}
 	default:
 		to = connects(part)

@@ -15,6 +15,7 @@ func TestReaches(t *testing.T) {
 	f.reaches("services", "a", map[string]any{"network_mode": "host", KeyAllow: []any{"10.0.0.1", "10.0.0.1"}})
 	f.reaches("networks", "own", map[string]any{})
 	f.reaches("networks", "n", map[string]any{"external": true, "name": "host"})
+	f.reaches("networks", "default", map[string]any{"name": "x_default", "external": false})
 	f.reaches("volumes", "own", nil)
 	f.reaches("volumes", "v", map[string]any{"name": "shop_data"})
 	f.reaches("volumes", "w", map[string]any{"external": true})
