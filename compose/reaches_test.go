@@ -34,31 +34,19 @@ func TestReaches(t *testing.T) {
 // TestGiven: what goes out with a stack are the variables of its files, and none that are
 // around.
 func TestGiven(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"compose.yaml": "name: x\nservices: {a: {image: x, env_file: a.env, environment: [\"${P}_TOKEN=${SECRET}\", \"OTHER=${SECRET}\"]}}\n",
-		"a.env":        "ONE=1\nTWO=${ONE}2\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	load := func() (map[string]map[string]string, error) {
-		f, err := Load(t.Context(), Source{Dir: dir, Files: []string{filepath.Join(dir, "compose.yaml")}, Env: []string{"SECRET=s", "P=PROD", "ONE=other"}})
-		if err != nil {
+	f, dir := load(t, "services: {a: {image: x, env_file: some.env, environment: [\"${P}_TOKEN=${SECRET}\", \"OTHER=${SECRET}\"]}}\n", "SECRET=s", "P=PROD", "ONE=other")
+	given := func(text string) (map[string]map[string]string, error) {
+		if err := os.WriteFile(filepath.Join(dir, "some.env"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return f.Given()
 	}
-	got, err := load()
+	got, err := given("ONE=1\nTWO=${ONE}2\n")
 	if err != nil || fmt.Sprint(got) != "map[a:map[ONE:1 TWO:12]]" {
 		t.Errorf("%v, %v", got, err)
 	}
 	for _, text := range []string{"SECRET\n", "A=x${SECRET}\n", "A=${SECRET:-1}\n"} {
-		if err := os.WriteFile(filepath.Join(dir, "a.env"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := load(); err == nil || !strings.Contains(err.Error(), "SECRET of this machine") || !strings.Contains(err.Error(), "services.a.env_file") {
+		if got, err := given(text); err == nil || !strings.Contains(err.Error(), "SECRET of this machine") || !strings.Contains(err.Error(), "services.a.env_file") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}

@@ -113,10 +113,7 @@ func (m *Model) variables(c *types.ContainerSpec, around types.Mapping, forget b
 	c.Environment = c.Environment.Resolve(around.Resolve)
 	vars := c.Environment.ToMapping()
 	for _, f := range c.EnvFiles {
-		if _, err := os.Stat(f.Path); os.IsNotExist(err) && !bool(f.Required) {
-			continue
-		}
-		err := m.loader.envFile(f.Path, f.Format, vars, func(name string) (string, bool) {
+		err := m.envFile(f, vars, func(name string) (string, bool) {
 			if v, ok := around[name]; ok {
 				return v, true
 			}
@@ -124,7 +121,7 @@ func (m *Model) variables(c *types.ContainerSpec, around types.Mapping, forget b
 				return *v, true
 			}
 			return "", false
-		}, false)
+		})
 		if err != nil {
 			return err
 		}
@@ -141,16 +138,13 @@ func (m *Model) variables(c *types.ContainerSpec, around types.Mapping, forget b
 func (m *Model) EnvFiles(files []types.EnvFile) (types.Mapping, error) {
 	vars := types.Mapping{}
 	for _, f := range files {
-		if _, err := os.Stat(f.Path); os.IsNotExist(err) && !bool(f.Required) {
-			continue
-		}
 		taken := ""
-		err := m.loader.envFile(f.Path, f.Format, vars, func(name string) (string, bool) {
+		err := m.envFile(f, vars, func(name string) (string, bool) {
 			if _, own := vars[name]; !own && taken == "" {
 				taken = name
 			}
 			return "", false
-		}, false)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -159,6 +153,15 @@ func (m *Model) EnvFiles(files []types.EnvFile) (types.Mapping, error) {
 		}
 	}
 	return vars, nil
+}
+
+// envFile adds the variables of a file to vars. One that need not be there adds none where it
+// is not.
+func (m *Model) envFile(f types.EnvFile, vars types.Mapping, around func(name string) (string, bool)) error {
+	if _, err := os.Stat(f.Path); os.IsNotExist(err) && !bool(f.Required) {
+		return nil
+	}
+	return m.loader.envFile(f.Path, f.Format, vars, around, false)
 }
 
 // labels are those that a container has itself, over those of its files.
