@@ -83,7 +83,10 @@ func (o *composeOptions) config(ctx context.Context, c configOptions, services [
 	if err != nil {
 		return err
 	}
-	if c.resolve || c.lock {
+	if c.resolve || c.lock { // what is in a variable goes to a registry with the image's name
+		if err := o.consent(&compose.File{Wants: f.Wants}, nil); err != nil {
+			return err
+		}
 		if err := o.resolveImages(ctx, f); err != nil {
 			return err
 		}

@@ -158,7 +158,10 @@ func (o *composeOptions) pinned(ctx context.Context, e *compose.Engine, content 
 }
 
 // stackLoader fetches stacks that were published: oci://NAME.
-type stackLoader struct{ app *app }
+type stackLoader struct {
+	app *app
+	got map[string]string
+}
 
 // Accept tells names of stacks in registries.
 func (stackLoader) Accept(name string) bool {
@@ -166,8 +169,20 @@ func (stackLoader) Accept(name string) bool {
 	return ok
 }
 
-// Load has the files of a stack on this machine, and gives the path of the compose file.
+// Load has the files of a stack on this machine, and gives the path of the compose file. A
+// name is looked up once.
 func (l stackLoader) Load(ctx context.Context, name string) (string, error) {
+	if path, ok := l.got[name]; ok {
+		return path, nil
+	}
+	path, err := l.fetch(ctx, name)
+	if err == nil {
+		l.got[name] = path
+	}
+	return path, err
+}
+
+func (l stackLoader) fetch(ctx context.Context, name string) (string, error) {
 	text, _ := compose.Remote(name)
 	ref, err := parseRef(text)
 	if err != nil {
