@@ -115,7 +115,7 @@ func (f *File) Builds() []NamedBuild {
 func (f *File) build(c types.ServiceConfig, image string) *Build {
 	b := &Build{
 		Folder: c.Build.Context, Inline: c.Build.DockerfileInline, Target: c.Build.Target, NoCache: c.Build.NoCache, Pull: c.Build.Pull,
-		Tags: append([]string{image}, c.Build.Tags...),
+		Tags: append([]string{image}, c.Build.Tags...), Labels: c.Build.Labels,
 	}
 	if c.Build.DockerfileInline == "" && c.Build.Dockerfile != "" {
 		b.File = recipeOf(c.Build.Context, c.Build.Dockerfile, f.recipes[c.Name])
@@ -125,9 +125,6 @@ func (f *File) build(c types.ServiceConfig, image string) *Build {
 			name += "=" + *v
 		}
 		b.Args = append(b.Args, name)
-	}
-	for _, name := range sorted(c.Build.Labels) {
-		b.Labels = append(b.Labels, name+"="+c.Build.Labels[name])
 	}
 	for _, use := range c.Build.Secrets {
 		secret := f.Project.Secrets[use.Source]

@@ -111,7 +111,7 @@ func (o *composeOptions) source() compose.Source {
 		Files: o.files, Dir: o.dir, Name: o.project, Profiles: o.profiles, EnvFiles: o.envFiles, Env: os.Environ(), NoVariable: o.raw,
 		NoNormalize: o.loose.NoNormalize, NoPaths: o.loose.NoPaths, NoConsistency: o.loose.NoConsistency, NoEnvFiles: o.loose.NoEnvFiles,
 		Stdin: o.app.In,
-		Warn:  func(text string) { fmt.Fprintln(o.app.Err, "warning: "+text) },
+		Warn:  func(text string) { fmt.Fprintln(o.app.Err, "warning: "+ux.Printable(text)) },
 	}
 	if !o.local {
 		if o.got == nil {

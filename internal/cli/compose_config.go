@@ -99,9 +99,13 @@ func (o *composeOptions) config(ctx context.Context, c configOptions, services [
 			return c.encoded(func() ([]byte, error) { return locked(f) })
 		case c.format == "json":
 			b, err := f.Project.MarshalJSON()
-			return append(b, '\n'), err
+			return append(literalJSON(b), '\n'), err
 		}
-		return f.Project.MarshalYAML()
+		b, err := f.Project.MarshalYAML()
+		if err != nil {
+			return nil, err
+		}
+		return literalYAML(b)
 	})
 }
 
@@ -183,6 +187,9 @@ func (c configOptions) write(a *app, render func() ([]byte, error)) error {
 	}
 	if c.output != "" {
 		return os.WriteFile(c.output, text, 0o644)
+	}
+	if ux.IsTerminal(a.Out) {
+		text = []byte(ux.Printable(string(text)))
 	}
 	_, err = a.Out.Write(text)
 	return err
