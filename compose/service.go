@@ -180,8 +180,8 @@ func (f *File) limits(_ *Stack, out *Service, c types.ServiceConfig) error {
 	}
 	if v, ok := c.Extensions[KeyInstances]; ok {
 		n, ok := v.(int)
-		if !ok || n < 1 {
-			return problemError("services."+c.Name+"."+KeyInstances, "that is no number from 1 on", KeyInstances+": 4")
+		if !ok || n < 1 || n > maxInstances {
+			return problemError("services."+c.Name+"."+KeyInstances, fmt.Sprintf("that is no number from 1 to %d", maxInstances), KeyInstances+": 4")
 		}
 		k.Instances = n
 	}

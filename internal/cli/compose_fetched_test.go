@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,12 +13,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/wherry-run/wherry/compose"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/layer"
 	"github.com/wherry-run/wherry/internal/state"
+	"github.com/wherry-run/wherry/oci"
 )
 
 // hub is a registry with one stack, which becomes another one.
@@ -26,6 +29,7 @@ type hub struct {
 	blobs   map[string][]byte
 	latest  compose.Artifact
 	fetched int // manifests
+	sent    int // bytes of others than manifests
 }
 
 func (h *hub) put(t *testing.T, text string) {
@@ -73,7 +77,38 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", m.MediaType)
 		w.Header().Set("Docker-Content-Digest", string(m.Digest))
 	}
+	if kind != "manifests" {
+		h.sent += len(data)
+	}
 	_, _ = w.Write(data)
+}
+
+// TestFetchedImage: what is no stack is not fetched to find out.
+func TestFetchedImage(t *testing.T) {
+	h := &hub{}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	home := t.TempDir()
+	a := &app{Streams: ux.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, env: func(name string) string {
+		return map[string]string{"WHERRY_HOME": home, "HOME": home}[name]
+	}}
+	h.put(t, "name: strange\nservices: {a: {image: 'r.example/a:1'}}\n")
+	m := ispec.Manifest{MediaType: ispec.MediaTypeImageManifest, ArtifactType: compose.ArtifactType, Config: h.latest.Documents[1].Descriptor, Layers: []ispec.Descriptor{h.latest.Documents[0].Descriptor}}
+	m.SchemaVersion = 2
+	large := bytes.Repeat([]byte{1}, maxStack+1)
+	d := ispec.Descriptor{MediaType: "application/octet-stream", Digest: digest.FromBytes(large), Size: int64(len(large))}
+	m.Layers = append(m.Layers, d)
+	h.blobs[string(d.Digest)] = large
+	doc, err := oci.NewDocument(ispec.MediaTypeImageManifest, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.blobs[string(doc.Descriptor.Digest)] = doc.Data
+	h.latest.Documents = []oci.Document{doc}
+	o := &composeOptions{app: a, files: []string{"oci://" + strings.TrimPrefix(server.URL, "http://") + "/team/shop:1"}, progress: "quiet"}
+	if _, err := o.load(t.Context()); !errors.Is(err, compose.ErrNoStack) || h.sent > 1<<20 {
+		t.Errorf("%v after %d bytes", err, h.sent)
+	}
 }
 
 // TestFetchedAgain: what somebody let run is what runs, whatever the registry has meanwhile,
