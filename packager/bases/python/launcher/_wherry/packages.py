@@ -121,12 +121,9 @@ class Packages(Interpreter):
 
     def rehearse(self, argv):
         """An application like many, imported and asked."""
-        from . import rehearsal
+        from . import web
 
-        web = self.application(rehearsal.application(argv[1], self.modules))
-        web.open(argv)
-        web.gateway = web.imported()
-        web.rehearse(argv)
+        web.like_many(argv[1], self)
 
     def serve(self, call):
         """There is nobody to ask."""
