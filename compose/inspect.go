@@ -37,6 +37,12 @@ func (f *File) reaches(project, section, name string, part map[string]any) {
 		if external := part["external"]; cmp.Or(real, usual) != usual || external != nil && external != false {
 			to = append(to, "the "+strings.TrimSuffix(section, "s")+" "+cmp.Or(real, name)+" of this machine")
 		}
+		ipam, _ := part["ipam"].(map[string]any)
+		for _, pool := range listOf(ipam["config"]) { // who is not in it reaches none of them any more
+			if pool, _ := pool.(map[string]any); pool["subnet"] != nil {
+				to = append(to, fmt.Sprintf("all addresses of %v", pool["subnet"]))
+			}
+		}
 	default:
 		to = connects(part)
 	}

@@ -149,11 +149,11 @@ func TestOthers(t *testing.T) {
 // TestFetchedReaches: a name of another stack is no stack's own, whatever it is a key of.
 func TestFetchedReaches(t *testing.T) {
 	f, _ := fetch(t, "name: evil\nservices: {a: {image: x, volumes: ['data:/d', 'own:/o'], networks: [n], extra_hosts: ['api.example:host-gateway'], dns: 192.0.2.1, ports: ['80', '0.0.0.0:81:80']}}\n"+
-		"volumes: {data: {name: shop_data}, own: {name: evil_own}}\nnetworks: {n: {name: shop_n}}\n")
+		"volumes: {data: {name: shop_data}, own: {name: evil_own}}\nnetworks: {n: {name: shop_n, ipam: {config: [{subnet: 192.168.1.0/24}]}}}\n")
 	slices.Sort(f.Reaches)
 	want := []string{
 		"a to 192.0.2.1, for names", "a to host-gateway by the name api.example", "a to whoever asks 0.0.0.0 at port 81",
-		"data to the volume shop_data of this machine", "n to the network shop_n of this machine",
+		"data to the volume shop_data of this machine", "n to all addresses of 192.168.1.0/24", "n to the network shop_n of this machine",
 	}
 	if !slices.Equal(f.Reaches, want) {
 		t.Errorf("%q", f.Reaches)
