@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/wherry-run/wherry/compose"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/state"
@@ -99,4 +101,38 @@ func TestWholeLabels(t *testing.T) {
 	if len(c.Labels) != 3 || c.Labels["a=b"] != "c" || c.Labels[compose.LabelProject] != "shop" {
 		t.Error(c.Labels)
 	}
+}
+
+// FuzzLiteral: only values change, and each $ of them is two.
+func FuzzLiteral(f *testing.F) {
+	f.Add("k$", "a$b")
+	f.Add("\\\"$", "\"$: \\")
+	f.Add("", "$$\n- $\x01: {\u2028}")
+	f.Fuzz(func(t *testing.T, key, value string) {
+		key, value = strings.ToValidUTF8(key, "?"), strings.ToValidUTF8(value, "?")
+		want := strings.ReplaceAll(value, "$", "$$")
+		b, err := json.MarshalIndent(map[string]any{key: []string{value}}, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string][]string
+		if err := json.Unmarshal(literalJSON(b), &got); err != nil || len(got[key]) != 1 || got[key][0] != want {
+			t.Errorf("%s: %v, %v", b, got, err)
+		}
+		if b, err = yaml.Marshal(map[string]any{key: []string{value}}); err != nil {
+			t.Fatal(err)
+		}
+		var before map[string][]string
+		if err := yaml.Unmarshal(b, &before); err != nil || len(before[key]) != 1 || before[key][0] != value {
+			t.Skip("no YAML has it")
+		}
+		again, err := literalYAML(b)
+		if err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		var after map[string][]string
+		if err := yaml.Unmarshal(again, &after); err != nil || len(after[key]) != 1 || after[key][0] != want {
+			t.Errorf("%s is\n%s: %v", b, again, err)
+		}
+	})
 }
