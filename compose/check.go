@@ -52,13 +52,26 @@ func (f *File) Check(all bool) []Problem {
 			c.list = append(c.list, p)
 		}
 	}
+	many := 0
 	for _, name := range sorted(services) {
 		c.service(services[name])
+		s := services[name]
+		many = min(many+min(max(s.GetScale(), 0), maxContainers+1), maxContainers+1)
+	}
+	if many > maxContainers {
+		c.add("services", fmt.Sprintf("a stack has at most %d containers", maxContainers), "less of scale and deploy.replicas")
 	}
 	c.sections()
 	slices.SortStableFunc(c.list, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
 	return slices.Compact(c.list)
 }
+
+// maxContainers bounds the containers of a stack that its file asks for, and maxInstances
+// how many requests a server of one answers at once.
+const (
+	maxContainers = 1000
+	maxInstances  = 1000
+)
 
 // checks gathers problems.
 type checks struct {

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -84,5 +85,30 @@ func TestNothingSilent(t *testing.T) {
 	f, _ := load(t, "services: {a: {image: x, x-anything: {b: c}, labels: {x.y/z: w}, annotations: {k: v}}}\nx-top: 1")
 	if list := f.Check(true); len(list) > 0 {
 		t.Error(&ProblemsError{list})
+	}
+}
+
+// TestCheckMany: a stack starts no more than a machine may have, whoever wrote it.
+func TestCheckMany(t *testing.T) {
+	for text, want := range map[string]string{
+		"services: {a: {image: x, scale: 600}, b: {image: x, deploy: {replicas: 600}}}":                    "at most 1000 containers",
+		"services: {a: {image: x, scale: 9223372036854775807}, b: {image: x, scale: 9223372036854775807}}": "at most 1000 containers",
+		"services: {a: {image: x, scale: 600}, b: {image: x, scale: 400}, c: {image: x, scale: 0}}":        "",
+	} {
+		f, err := Load(t.Context(), Source{Files: []string{write(t, text)}, Name: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(f.Check(false))
+		if want == "" && got != "[]" || want != "" && !strings.Contains(got, want) {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	f, err := Load(t.Context(), Source{Files: []string{write(t, "services: {a: {image: x, x-wherry-instances: 1000000000}}")}, Name: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Plan(); err == nil || !strings.Contains(err.Error(), "from 1 to 1000") {
+		t.Error(err)
 	}
 }

@@ -73,7 +73,7 @@ type Build struct {
 	Inline  string // the recipe itself
 	Target  string
 	Args    []string // NAME=VALUE, or NAME
-	Labels  []string // NAME=VALUE
+	Labels  map[string]string
 	Secrets []string // as --secret
 	Tags    []string
 	NoCache bool

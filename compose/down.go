@@ -3,6 +3,7 @@ package compose
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -117,7 +118,7 @@ func (e *Engine) end(ctx context.Context, s *Service, m Member, o state.StopOpti
 	if !m.State.Status.Alive() {
 		return nil
 	}
-	e.ending(ctx, s, m.Container)
+	e.ending(ctx, s, m.Container, o)
 	e.tell("Container", m.Name, "Stopping")
 	if err := e.stop(ctx, m, o); err != nil {
 		return err
@@ -128,13 +129,23 @@ func (e *Engine) end(ctx context.Context, s *Service, m Member, o state.StopOpti
 
 // ending runs what is to run before a container ends. That it fails keeps nothing from
 // ending.
-func (e *Engine) ending(ctx context.Context, s *Service, c *state.Container) {
+func (e *Engine) ending(ctx context.Context, s *Service, c *state.Container, o state.StopOptions) {
 	if s == nil || c.State.Status != state.Running {
 		return
 	}
-	if err := e.hooks(ctx, c, "pre_stop", s.Ending); err != nil {
+	ctx, cancel := patient(ctx, o)
+	defer cancel()
+	if err := e.hooks(ctx, s, c, "pre_stop", s.Ending); err != nil {
 		e.tell("Container", c.Name, "Left: "+err.Error())
 	}
+}
+
+// patient bounds what runs before a container ends by the time that somebody said it has.
+func patient(ctx context.Context, o state.StopOptions) (context.Context, context.CancelFunc) {
+	if o.Timeout == nil || *o.Timeout < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, *o.Timeout, fmt.Errorf("it had %s", *o.Timeout))
 }
 
 // remove removes a container, ending it first.

@@ -3,6 +3,7 @@ package compose
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,14 +28,20 @@ const mostReaches = 100
 
 // reaches notes what a part of a stack that was fetched reaches outside of its stack: what
 // is nothing by default is to be nothing by a stranger's word.
-func (f *File) reaches(section, name string, part map[string]any) {
+func (f *File) reaches(project, section, name string, part map[string]any) {
 	var to []string
 	switch section {
 	case "networks", "volumes":
 		real, _ := part["name"].(string)
-		own := strings.HasSuffix(cmp.Or(real, "_"+name), "_"+name) // as it is when nobody says so
-		if external := part["external"]; !own || external != nil && external != false {
+		usual := project + "_" + name // as it is when nobody says so
+		if external := part["external"]; cmp.Or(real, usual) != usual || external != nil && external != false {
 			to = append(to, "the "+strings.TrimSuffix(section, "s")+" "+cmp.Or(real, name)+" of this machine")
+		}
+		ipam, _ := part["ipam"].(map[string]any)
+		for _, pool := range listOf(ipam["config"]) { // who is not in it reaches none of them any more
+			if pool, _ := pool.(map[string]any); pool["subnet"] != nil {
+				to = append(to, fmt.Sprintf("all addresses of %v", pool["subnet"]))
+			}
 		}
 	default:
 		to = connects(part)
@@ -62,7 +69,45 @@ func connects(service map[string]any) (to []string) {
 	} else {
 		to = append(to, allowed...)
 	}
+	// an address that a name stands for is what a rule about the name is of
+	if hosts, ok := service["extra_hosts"].(map[string]any); ok {
+		for _, host := range sorted(hosts) {
+			for _, at := range listOf(hosts[host]) {
+				to = append(to, fmt.Sprintf("%v by the name %s", at, host))
+			}
+		}
+	} else {
+		for _, entry := range listOf(service["extra_hosts"]) {
+			host, at, _ := strings.Cut(fmt.Sprint(entry), "=")
+			if at == "" {
+				host, at, _ = strings.Cut(host, ":")
+			}
+			to = append(to, at+" by the name "+host)
+		}
+	}
+	for _, at := range listOf(service["dns"]) {
+		to = append(to, fmt.Sprintf("%v, for names", at))
+	}
+	for _, p := range listOf(service["ports"]) {
+		port, _ := p.(map[string]any)
+		at, _ := port["host_ip"].(string)
+		if ip, err := netip.ParseAddr(at); at == "" || err == nil && ip.IsLoopback() {
+			continue
+		}
+		to = append(to, fmt.Sprintf("whoever asks %s at port %v", at, cmp.Or(fmt.Sprint(port["published"]), "0")))
+	}
 	return to
+}
+
+// listOf is a list, or one thing as a list.
+func listOf(v any) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	}
+	return []any{v}
 }
 
 // shown is text of a stranger's as a terminal may have it.

@@ -30,10 +30,29 @@ const (
 	LabelVolume  = "com.docker.compose.volume"
 )
 
+// The labels of what is made for a stack of which files were fetched.
+const (
+	// LabelOrigin says where the stack comes from.
+	LabelOrigin = "run.wherry.compose.origin"
+	// LabelHooks is a hash of what runs in a container after it begins and before it ends.
+	LabelHooks = "run.wherry.compose.hooks"
+)
+
 // Hash is of everything that a container of the service is created with: one with
 // another hash is replaced.
 func (s *Service) Hash() (string, error) {
-	b, err := json.Marshal(s.Container)
+	return s.hash(struct {
+		Container
+		Began  []Hook `json:",omitempty"`
+		Ending []Hook `json:",omitempty"`
+	}{s.Container, s.Began, s.Ending})
+}
+
+// hooks is a hash of the programs that run beside the service's own.
+func (s *Service) hooks() (string, error) { return s.hash([][]Hook{s.Began, s.Ending}) }
+
+func (s *Service) hash(v any) (string, error) {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("hash service %s: %w", s.Name, err)
 	}
@@ -50,6 +69,10 @@ func (s *Stack) labels(service *Service, hash string, number int, oneOff bool) m
 	labels := map[string]string{
 		LabelProject: s.Name, LabelService: service.Name, LabelNumber: strconv.Itoa(number), LabelOneOff: one,
 		LabelHash: hash, LabelDir: s.Dir, LabelFiles: strings.Join(s.Files, ","), LabelNeeds: service.needs(),
+	}
+	if s.Fetched {
+		maps.Copy(labels, s.origin())
+		labels[LabelHooks], _ = service.hooks() // texts, of which a hash can be had
 	}
 	return labels
 }

@@ -50,16 +50,20 @@ func (e *Engine) Restart(ctx context.Context, s *Stack, members []Member, o stat
 
 // again ends a container and begins it anew, with what is to run before and after that.
 func (e *Engine) again(ctx context.Context, s *Service, c *state.Container, o state.StopOptions) error {
-	e.ending(ctx, s, c)
+	e.ending(ctx, s, c, o)
 	if err := e.does(func() error { return e.Containers.Restart(ctx, c.ID, o) }); err != nil || s == nil {
 		return err
 	}
-	return e.hooks(ctx, c, "post_start", s.Began)
+	return e.hooks(ctx, s, c, "post_start", s.Began)
 }
 
-// hooks runs programs in a container.
-func (e *Engine) hooks(ctx context.Context, c *state.Container, what string, hooks []Hook) error {
-	if e.Dry {
+// hooks runs programs of a service in its container.
+func (e *Engine) hooks(ctx context.Context, s *Service, c *state.Container, what string, hooks []Hook) error {
+	if e.Dry || len(hooks) == 0 {
+		return nil
+	}
+	if !s.agreed(c) {
+		e.tell("Container", c.Name, "Left: what is to run at "+what+" is not what it was made with; up brings what the registry has now")
 		return nil
 	}
 	for _, h := range hooks {
@@ -72,6 +76,16 @@ func (e *Engine) hooks(ctx context.Context, c *state.Container, what string, hoo
 		}
 	}
 	return nil
+}
+
+// agreed tells whether the hooks of a service are those with which a container was made,
+// where that matters.
+func (s *Service) agreed(c *state.Container) bool {
+	if !s.bound {
+		return true
+	}
+	hash, err := s.hooks()
+	return err == nil && c.Labels[LabelHooks] == hash
 }
 
 // Kill sends containers that run a signal.

@@ -50,6 +50,13 @@ type File struct {
 	Wants []string
 	// Reaches is what a stack of a registry reaches outside of itself, a line each.
 	Reaches []string
+	// Origin is where a stack comes from of which files were fetched: names in registries,
+	// without tags, with commas; "" where files of this machine lead to them. Named tells
+	// that its name was said there, and not by who runs it.
+	Origin string
+	Named  bool
+	// Fetched tells that something of it is of a registry.
+	Fetched bool
 
 	read      *spec.Model
 	model     map[string]any
@@ -71,6 +78,7 @@ func Load(ctx context.Context, s Source) (*File, error) {
 		return nil, loadError(fmt.Errorf("a stack of a registry may reach %d places outside of itself, and this one names more", mostReaches))
 	}
 	f.read, f.model, f.Wants = m, m.Tree, m.Wants
+	f.Origin, f.Named, f.Fetched = origin(m.Files), m.Named, m.Fetched
 	if err := f.findExternals(); err != nil {
 		return nil, err
 	}

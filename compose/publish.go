@@ -56,6 +56,14 @@ func (f *File) Publish(images map[string]string, given map[string]map[string]str
 			service["image"] = at
 		}
 	}
+	for _, section := range []string{"networks", "volumes"} { // whoever runs it may call it otherwise
+		list, _ := model[section].(map[string]any)
+		for key, v := range list {
+			if part, _ := v.(map[string]any); part["name"] == fmt.Sprintf("%v_%s", model["name"], key) && nothing(part["external"]) {
+				delete(part, "name")
+			}
+		}
+	}
 	for _, section := range []string{"secrets", "configs"} {
 		list, _ := model[section].(map[string]any)
 		for _, name := range sorted(list) {

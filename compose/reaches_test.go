@@ -12,19 +12,19 @@ import (
 // list is no longer than somebody reads.
 func TestReaches(t *testing.T) {
 	f := &File{}
-	f.reaches("services", "a", map[string]any{"network_mode": "host", KeyAllow: []any{"10.0.0.1", "10.0.0.1"}})
-	f.reaches("networks", "own", map[string]any{})
-	f.reaches("networks", "n", map[string]any{"external": true, "name": "host"})
-	f.reaches("networks", "default", map[string]any{"name": "x_default", "external": false})
-	f.reaches("volumes", "own", nil)
-	f.reaches("volumes", "v", map[string]any{"name": "shop_data"})
-	f.reaches("volumes", "w", map[string]any{"external": true})
+	f.reaches("x", "services", "a", map[string]any{"network_mode": "host", KeyAllow: []any{"10.0.0.1", "10.0.0.1"}})
+	f.reaches("x", "networks", "own", map[string]any{})
+	f.reaches("x", "networks", "n", map[string]any{"external": true, "name": "host"})
+	f.reaches("x", "networks", "default", map[string]any{"name": "x_default", "external": false})
+	f.reaches("x", "volumes", "own", nil)
+	f.reaches("x", "volumes", "v", map[string]any{"name": "shop_data"})
+	f.reaches("x", "volumes", "w", map[string]any{"external": true})
 	const want = "a to whatever this machine reaches (network_mode: host); a to 10.0.0.1; n to the network host of this machine; v to the volume shop_data of this machine; w to the volume w of this machine"
 	if got := strings.Join(f.Reaches, "; "); got != want {
 		t.Error(got)
 	}
 	for i := range 10 * mostReaches {
-		f.reaches("services", fmt.Sprint(i), map[string]any{KeyExternal: "x:1"})
+		f.reaches("x", "services", fmt.Sprint(i), map[string]any{KeyExternal: "x:1"})
 	}
 	if len(f.Reaches) != mostReaches+1 {
 		t.Errorf("%d are listed", len(f.Reaches))

@@ -115,7 +115,7 @@ func (f *File) Builds() []NamedBuild {
 func (f *File) build(c types.ServiceConfig, image string) *Build {
 	b := &Build{
 		Folder: c.Build.Context, Inline: c.Build.DockerfileInline, Target: c.Build.Target, NoCache: c.Build.NoCache, Pull: c.Build.Pull,
-		Tags: append([]string{image}, c.Build.Tags...),
+		Tags: append([]string{image}, c.Build.Tags...), Labels: c.Build.Labels,
 	}
 	if c.Build.DockerfileInline == "" && c.Build.Dockerfile != "" {
 		b.File = recipeOf(c.Build.Context, c.Build.Dockerfile, f.recipes[c.Name])
@@ -125,9 +125,6 @@ func (f *File) build(c types.ServiceConfig, image string) *Build {
 			name += "=" + *v
 		}
 		b.Args = append(b.Args, name)
-	}
-	for _, name := range sorted(c.Build.Labels) {
-		b.Labels = append(b.Labels, name+"="+c.Build.Labels[name])
 	}
 	for _, use := range c.Build.Secrets {
 		secret := f.Project.Secrets[use.Source]
@@ -183,8 +180,8 @@ func (f *File) limits(_ *Stack, out *Service, c types.ServiceConfig) error {
 	}
 	if v, ok := c.Extensions[KeyInstances]; ok {
 		n, ok := v.(int)
-		if !ok || n < 1 {
-			return problemError("services."+c.Name+"."+KeyInstances, "that is no number from 1 on", KeyInstances+": 4")
+		if !ok || n < 1 || n > maxInstances {
+			return problemError("services."+c.Name+"."+KeyInstances, fmt.Sprintf("that is no number from 1 to %d", maxInstances), KeyInstances+": 4")
 		}
 		k.Instances = n
 	}

@@ -18,6 +18,10 @@ type Stack struct {
 	Services map[string]*Service
 	Networks map[string]*Network
 	Volumes  map[string]*Volume
+	// Origin is the file's. Its containers, networks and volumes say it.
+	Origin string
+	// Fetched tells that something of it is of a registry.
+	Fetched bool
 	// Warnings are what is accepted, and is not what it was meant to be.
 	Warnings []Problem
 }
@@ -42,6 +46,17 @@ type Service struct {
 	Ending   []Hook // pre_stop
 	Networks []string
 	Volumes  []string
+
+	// bound has hooks run only in containers that were made with them.
+	bound bool
+}
+
+// Bind has the hooks of a stack that was fetched run only in containers that were made with
+// them: what is fetched now may be other than what somebody let run.
+func (s *Stack) Bind() {
+	for _, service := range s.Services {
+		service.bound = s.Fetched
+	}
 }
 
 // A Need is what has to be of another service before one starts.
@@ -81,7 +96,7 @@ const ServedPort = "8080"
 func (f *File) Plan() (*Stack, error) {
 	p := f.Project
 	s := &Stack{
-		Name: p.Name, Dir: p.WorkingDir, Files: p.ComposeFiles,
+		Name: p.Name, Dir: p.WorkingDir, Files: p.ComposeFiles, Origin: f.Origin, Fetched: f.Fetched,
 		Services: map[string]*Service{}, Networks: map[string]*Network{}, Volumes: map[string]*Volume{},
 	}
 	for _, key := range sorted(p.Networks) {
@@ -89,13 +104,14 @@ func (f *File) Plan() (*Stack, error) {
 		if err != nil {
 			return nil, err
 		}
+		n.Options.Labels = with(n.Options.Labels, s.origin())
 		s.Networks[key] = n
 	}
 	for _, key := range sorted(p.Volumes) {
 		v := p.Volumes[key]
-		s.Volumes[key] = &Volume{Key: key, Name: cmp.Or(v.Name, s.Name+"_"+key), External: bool(v.External), Labels: mine(v.Labels, map[string]string{
+		s.Volumes[key] = &Volume{Key: key, Name: cmp.Or(v.Name, s.Name+"_"+key), External: bool(v.External), Labels: with(mine(v.Labels, map[string]string{
 			LabelProject: s.Name, LabelVolume: key,
-		})}
+		}), s.origin())}
 	}
 	for _, name := range sorted(p.Services) {
 		service, err := f.service(s, p.Services[name])

@@ -429,7 +429,7 @@ func (e *Engine) begin(ctx context.Context, s *Service, c *state.Container) erro
 	if s == nil {
 		return nil
 	}
-	return e.hooks(ctx, c, "post_start", s.Began)
+	return e.hooks(ctx, s, c, "post_start", s.Began)
 }
 
 // missing tells that something is gone already.

@@ -183,7 +183,7 @@ func (e *Engine) sync(ctx context.Context, s *Stack, w *watched, c changes.Set, 
 		}
 		if w.trigger.Action == types.WatchActionSyncExec {
 			done = "copied, and told"
-			if err := e.hooks(ctx, m.Container, "exec", []Hook{hook(w.trigger.Exec)}); err != nil {
+			if err := e.hooks(ctx, w.service, m.Container, "exec", []Hook{hook(w.trigger.Exec)}); err != nil {
 				return err
 			}
 		}
@@ -213,7 +213,7 @@ func (e *Engine) copyInto(ctx context.Context, m Member, w *watched, c changes.S
 	for _, name := range c.Gone {
 		args = append(args, w.target(name))
 	}
-	return e.hooks(ctx, m.Container, "removing files", []Hook{{Args: args}})
+	return e.hooks(ctx, w.service, m.Container, "removing files", []Hook{{Args: args}})
 }
 
 // target is where a file is in the container.

@@ -36,6 +36,10 @@ type RecordSpec struct {
 	Base *Image
 	// Packages are modules to import; nil is the program itself.
 	Packages []string
+	// Exact is set when there is to be no snapshot if one of them cannot be imported.
+	Exact bool
+	// Over is what those of the program came to, and it begins with; nil is its beginning.
+	Over *Staged
 }
 
 // Recording is what was found out about a program.
@@ -71,7 +75,7 @@ type NoRecordingError struct {
 func (e *NoRecordingError) Error() string { return e.Reason }
 
 // deriveVersion is raised when derived data of the same image becomes other data.
-const deriveVersion = "derive/11"
+const deriveVersion = "derive/12"
 
 // derivedRecord is what the cache keeps of derived data.
 type derivedRecord struct {
@@ -172,7 +176,7 @@ func isONNXModel(s *state) bool {
 // record runs the program of the stage.
 func (b *builder) record(ctx context.Context, s *state, key string) (derivedRecord, error) {
 	b.note(s, "recording how the program starts")
-	r, err := b.Recorder.Record(ctx, RecordSpec{
+	r, over, err := b.recordStaged(ctx, s, RecordSpec{
 		Layers: s.layers(b.Store), Config: recordedConfig(s), Epoch: b.Epoch, Seed: seed(key), Stdout: b.Stdout, Stderr: b.Stderr,
 		Base: s.base,
 	})
@@ -197,7 +201,7 @@ func (b *builder) record(ctx context.Context, s *state, key string) (derivedReco
 	if r.Snapshot == nil {
 		return out, nil
 	}
-	snap, layers, err := b.snapshot(ctx, s, r)
+	snap, layers, err := b.snapshot(ctx, s, r, over)
 	if err != nil {
 		return derivedRecord{}, err
 	}
@@ -213,25 +217,26 @@ func (b *builder) record(ctx context.Context, s *state, key string) (derivedReco
 // read them once more, and they would be pulled twice.
 const mostWeights = 32 << 20
 
-// snapshot writes the memory of a snapshot: over that of the base, when the base has
-// one of the same module. An ONNX model that is too large starts from the base's, with
+// snapshot writes the memory of a snapshot: over that of its packages, or of the base, when
+// the base has one of the same module. An ONNX model that is too large starts from the base's, with
 // what of the module it needs to load and to answer.
-func (b *builder) snapshot(ctx context.Context, s *state, r *Recording) (*oci.Snapshot, []ispec.Descriptor, error) {
-	under, base, err := baseMemory(ctx, s, r)
+func (b *builder) snapshot(ctx context.Context, s *state, r *Recording, over *stagedRecord) (*oci.Snapshot, []ispec.Descriptor, error) {
+	under, base, below, err := b.below(ctx, s, r, over)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer under.close()
 	snap := *r.Snapshot
 	var layers []ispec.Descriptor
 	if base != nil {
 		snap.Pages = slices.Clone(base.Pages)
-		for _, l := range s.base.DerivedLayers {
+		for _, l := range below {
 			if slices.Contains(snap.Pages, l.Digest) {
 				layers = append(layers, l)
 			}
 		}
 	}
-	if isONNXModel(s) && prepare.PageBytes(r.Memory, under) > mostWeights {
+	if isONNXModel(s) && prepare.PageBytes(r.Memory, under.memory) > mostWeights {
 		if base == nil {
 			return nil, nil, nil
 		}
@@ -239,12 +244,34 @@ func (b *builder) snapshot(ctx context.Context, s *state, r *Recording) (*oci.Sn
 		from.Program, from.Hot, from.Later = snap.Program, r.Hot, nil
 		return &from, layers, nil
 	}
-	own, err := b.writePacked(ctx, oci.PagesLayer, func(w io.Writer) error { return prepare.EncodePages(w, r.Memory, under) })
+	own, err := b.writePacked(ctx, oci.PagesLayer, func(w io.Writer) error { return prepare.EncodePages(w, r.Memory, under.memory) })
 	if err != nil {
 		return nil, nil, err
 	}
 	snap.Pages = append(snap.Pages, own.Digest)
 	return &snap, append(layers, own), nil
+}
+
+// below is what a snapshot is written over: its memory, the snapshot, and the layers that
+// have its pages.
+func (b *builder) below(ctx context.Context, s *state, r *Recording, over *stagedRecord) (openMemory, *oci.Snapshot, []ispec.Descriptor, error) {
+	open := openMemory{close: func() error { return nil }}
+	var err error
+	if over != nil {
+		open.memory, open.close, err = b.stagedMemory(over)
+		return open, over.Snapshot, over.Layers, err
+	}
+	var base *oci.Snapshot
+	if open.memory, base, err = baseMemory(ctx, s, r); base == nil || err != nil {
+		return open, nil, nil, err
+	}
+	return open, base, s.base.DerivedLayers, nil
+}
+
+// openMemory is the memory of a snapshot, until close.
+type openMemory struct {
+	memory []byte
+	close  func() error
 }
 
 // baseMemory reads the memory of the base's first snapshot of the same module.

@@ -31,6 +31,7 @@ type Packages struct {
 	config      oci.ImageConfig
 	layers      []layer.Layer
 	folder      string // the application's own files
+	own         ownFiles
 }
 
 // installed are the places where the base has its interpreter, its library, and installed packages.
@@ -63,7 +64,8 @@ func FindPackages(layers []layer.Layer, config oci.ImageConfig) (*Packages, erro
 		}
 	}
 	p.Place = k.sum()
-	if p.Modules, err = p.imported(ownFiles{files, p.folder}); err != nil {
+	p.own = ownFiles{files, p.folder}
+	if p.Modules, err = p.imported(p.own); err != nil {
 		return nil, fmt.Errorf("look at the application's files: %w", err)
 	}
 	return p, nil
@@ -114,6 +116,22 @@ func (p *Packages) imported(f ownFiles) ([]string, error) {
 		return uses.Modules(f, strings.ReplaceAll(strings.TrimSuffix(module, ".py"), "/", ".")), nil
 	}
 	return uses.Modules(f, "wsgi", "app"), nil
+}
+
+// first lists the modules that an application imports first, whatever it does: to have them
+// imported before it is what it does itself.
+func (p *Packages) first() []string {
+	module, _, _ := strings.Cut(p.application.Target, ":")
+	switch {
+	case p.application.How == servercmd.Django: // the framework has its own order
+		return nil
+	case module != "":
+		return uses.Sure(p.own, strings.ReplaceAll(strings.TrimSuffix(module, ".py"), "/", "."))
+	}
+	if _, ok := p.own.Read("wsgi.py"); ok {
+		return uses.Sure(p.own, "wsgi")
+	}
+	return uses.Sure(p.own, "app")
 }
 
 // ownFiles are the files of an application.

@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +12,7 @@ import (
 )
 
 // TestPackages: what an application imports of packages is the same for all versions of the
-// application, and other for other packages. It is recorded when somebody wants that: no
-// build does, and nothing of it is in an image.
+// application, and other for other packages. An image has no snapshot of it.
 func TestPackages(t *testing.T) {
 	files := map[string]string{
 		"p": "package", "q": "another", "one.py": "import flask\nx = 1\n", "two.py": "import flask\nx = 2\n",
@@ -27,8 +27,8 @@ func TestPackages(t *testing.T) {
 		t.Helper()
 		r.specs = nil
 		img := b.build("FROM below:1\nWORKDIR /app\n" + lines + "\nCMD [\"gunicorn\", \"app:app\"]\n").img
-		if len(r.specs) != 1 || r.specs[0].Packages != nil || len(img.Derived.Snapshots) != 1 {
-			t.Errorf("%s: %d recordings, %d snapshots; a build has that of the application alone", lines, len(r.specs), len(img.Derived.Snapshots))
+		if n := len(r.specs); r.specs[n-1].Packages != nil || len(img.Derived.Snapshots) != 1 {
+			t.Errorf("%s: %d recordings, %d snapshots; an image has that of the application alone", lines, n, len(img.Derived.Snapshots))
 		}
 		var layers []layer.Layer
 		for _, l := range img.Layers {
@@ -71,5 +71,81 @@ func TestPackages(t *testing.T) {
 	s := r.specs[0]
 	if !slices.Equal(s.Packages, []string{"flask"}) || s.Config.Entrypoint[0] != "wherry-web" || !s.Epoch.Equal(time.Unix(1, 0)) {
 		t.Errorf("recorded with %+v", s)
+	}
+}
+
+// TestStaged: an application is recorded over its packages, which are recorded once for all
+// its versions. Whether they were recorded before does not show in the image.
+func TestStaged(t *testing.T) {
+	files := map[string]string{"p": "package", "q": "another", "one.py": "import flask\nx = 1\n", "two.py": "import flask\nx = 2\n", "patches.py": "change()\nimport flask\n"}
+	anew := false // it would have found something else
+	record := func(s RecordSpec) (*Recording, error) {
+		text := strings.Join(s.Packages, " ")
+		if s.Packages == nil {
+			for _, l := range s.Layers {
+				if e := l.Index.Lookup("app/app.py"); e != nil {
+					text += e.Content.Digest
+				}
+			}
+		}
+		if r := recording(s, text); !anew || s.Over == nil {
+			return r, nil
+		}
+		return &Recording{Content: "module@0+9", Facts: []byte("facts"), Refused: "no"}, nil
+	}
+	const below, recipe = "FROM scratch\nCOPY p /usr/local/lib/python3.15/p\nCOPY p /usr/bin/p\nLABEL run.wherry.python=3.15\n", "FROM below:1\nWORKDIR /app\nCOPY one.py /app/app.py\nCMD [\"gunicorn\", \"app:app\"]\n"
+	open := func() (*bench, *stubRecorder) {
+		b := newBench(t, files)
+		r := b.withRecorder(record)
+		base := b.build(below)
+		b.images.refs["docker.io/library/below:1"] = base.Index
+		b.images.refs["below:1"] = base.Index
+		return b, r
+	}
+	b, r := open()
+	build := func(recipe string, recordings int) *built {
+		t.Helper()
+		r.specs = nil
+		out := b.build(recipe)
+		if len(r.specs) != recordings {
+			t.Errorf("%d recordings, want %d", len(r.specs), recordings)
+		}
+		return out
+	}
+	build(recipe, 2)
+	packages, whole := r.specs[0], r.specs[1]
+	if !slices.Equal(packages.Packages, []string{"flask"}) || !packages.Exact || packages.Over != nil || whole.Packages != nil || whole.Over == nil {
+		t.Errorf("recorded %+v and %+v", packages, whole)
+	}
+	for _, l := range packages.Layers {
+		if l.Index.Lookup("app/app.py") != nil {
+			t.Error("the packages are recorded among the application's files")
+		}
+	}
+	two := strings.Replace(recipe, "one.py", "two.py", 1)
+	warm := build(two, 1)
+	snapshot := warm.img.Derived.Snapshots[0]
+	if len(snapshot.Pages) != 2 {
+		t.Errorf("the snapshot has %d layers of pages, want those of the packages and its own", len(snapshot.Pages))
+	}
+	if got := b.memory(warm.img, 0); !bytes.Contains(got, []byte("the interpreter")) || bytes.Contains(got, []byte("flask")) {
+		t.Error("the memory is not the application's")
+	}
+	b.NoCache = true
+	if again := build(two, 2); again.Index.Digest != warm.Index.Digest {
+		t.Error("--no-cache: another digest")
+	}
+	b.NoCache = false
+	build(strings.Replace(two, "WORKDIR", "COPY q /usr/local/lib/python3.15/q\nWORKDIR", 1), 2)
+	build("FROM below:1\nWORKDIR /\nCOPY one.py /app.py\nCMD [\"gunicorn\", \"app:app\"]\n", 1) // its folder has the packages
+	build(strings.Replace(recipe, "one.py", "patches.py", 1), 1)                                // what is imported after that may be other
+	b, r = open()
+	if cold := build(two, 2); cold.Index.Digest != warm.Index.Digest {
+		t.Error("where the packages were not known, the digest is another")
+	}
+	anew = true
+	b, r = open()
+	if plain := build(two, 3); len(plain.img.Derived.Snapshots) != 1 || len(plain.img.Derived.Snapshots[0].Pages) != 1 {
+		t.Errorf("snapshots %+v", plain.img.Derived.Snapshots)
 	}
 }

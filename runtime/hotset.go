@@ -220,24 +220,28 @@ type survey struct {
 // told reads what the image says of a module: its facts, of which all that is made use of
 // is checked.
 func (c *Container) told(ctx context.Context, ref layer.Ref, options prepare.Options) (survey, error) {
+	facts, err := c.toldFacts(ctx, ref)
+	if err != nil {
+		return survey{}, err
+	}
+	split, file, err := openSplit(c.layers, ref, facts, options)
+	if err != nil {
+		return survey{}, err
+	}
+	return survey{facts, split.Functions()}, file.Close()
+}
+
+// toldFacts are the facts of a module that the image has.
+func (c *Container) toldFacts(ctx context.Context, ref layer.Ref) ([]byte, error) {
 	if c.derived == nil || c.derived.Derived() == nil {
-		return survey{}, errNothingTold
+		return nil, errNothingTold
 	}
 	for _, m := range c.derived.Derived().Modules {
-		if m.Content != contentName(ref) || m.Whole != "" {
-			continue
+		if m.Content == contentName(ref) && m.Whole == "" {
+			return c.derived.Facts(ctx, &m)
 		}
-		facts, err := c.derived.Facts(ctx, &m)
-		if err != nil {
-			return survey{}, err
-		}
-		split, file, err := openSplit(c.layers, ref, facts, options)
-		if err != nil {
-			return survey{}, err
-		}
-		return survey{facts, split.Functions()}, file.Close()
 	}
-	return survey{}, errNothingTold
+	return nil, errNothingTold
 }
 
 // errNothingTold says that an image tells nothing of a module.

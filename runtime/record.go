@@ -62,6 +62,11 @@ type RecordSpec struct {
 	// none of which is looked for among its own files. The snapshot is of these alone:
 	// it serves every version of the program. nil is a snapshot of the program.
 	Packages []string
+	// Over is a recording of the program's packages, made of the same module: the program
+	// begins with what they came to. Where it would have found something else, had it
+	// imported them itself, there is no snapshot, and another Container may record it
+	// from its beginning.
+	Over *Staged
 }
 
 // A WholeError says why a module cannot be loaded in parts.
@@ -131,6 +136,7 @@ type recorder struct {
 	down     atomic.Bool  // the curtain
 	facts    []byte
 	open     func() (*prepare.Split, io.Closer, error)
+	done     func() error        // with what it opens
 	state    []byte              // what the driver has to know of the memory
 	files    []string            // that it opened
 	hits     map[uint32]struct{} // functions that ran after the snapshot
@@ -173,10 +179,15 @@ func (r *recorder) record(ctx context.Context) (*Recording, error) {
 	}
 	r.session.stderr = r.p.Stderr
 	defer r.session.close(ctx)
+	r.done = func() error { return nil }
+	defer func() { _ = r.done() }()
 	if err := r.survey(ctx); err != nil {
 		return nil, err
 	}
-	g, err := r.guest(ctx, r.x, r.p, &r.observed, nil)
+	if o := r.spec.Over; o != nil && o.Snapshot.Content != r.out.Content {
+		return nil, fmt.Errorf("record %s: its packages were recorded with another module", r.x.path)
+	}
+	g, err := r.guest(ctx, r.x, r.p, &r.observed, r.spec.Over.image())
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +251,15 @@ type guest struct {
 // image.
 func (r *recorder) guest(ctx context.Context, x *executable, p Process, observed *preview1.Observed, image *engine.Image) (*guest, error) {
 	c := r.session.container
-	cut := cutting{content: r.out.Content, facts: keyOf(string(r.facts)), record: true, open: r.open}
+	cut := cutting{content: r.out.Content, facts: keyOf(string(r.facts)), hot: r.spec.Over.hot(), record: true, open: r.open}
 	clock := c.clock
 	if image != nil {
-		cut.pages = uint32(image.Size >> 16)
-		clock = continued{clock, time.Duration(r.out.Snapshot.Monotonic)}
+		cut.pages = r.spec.Over.pages(image)
+		began := r.spec.Over.monotonic()
+		if r.out.Snapshot != nil {
+			began = r.out.Snapshot.Monotonic
+		}
+		clock = continued{clock, time.Duration(began)}
 	}
 	module, _, release, err := c.rt.acquireParts(ctx, cut, r.options())
 	if err != nil {
@@ -300,25 +315,6 @@ func (r *recorder) options() prepare.Options {
 	rt := r.session.container.rt
 	ref, _, _ := r.x.file.Content()
 	return accelerate(rt.prepareOptions(r.session.limits.Tables), rt.pins(contentName(ref)))
-}
-
-// survey finds the facts of the module, unless the image has them: a base knows those of
-// its interpreter.
-func (r *recorder) survey(ctx context.Context) error {
-	c := r.session.container
-	options := r.options()
-	ref, _, _ := r.x.file.Content()
-	found, err := c.told(ctx, ref, options)
-	if err != nil {
-		if found, err = r.session.surveyed(ctx, r.x, options); err != nil {
-			return err
-		}
-	}
-	layers := c.layers
-	r.facts = found.encoded
-	r.open = func() (*prepare.Split, io.Closer, error) { return openSplit(layers, ref, found.encoded, options) }
-	r.out.Content, r.out.Facts, r.out.Functions = contentName(ref), found.encoded, found.functions
-	return nil
 }
 
 // answer is the door of a program that is recorded: it hears what the program
@@ -395,7 +391,11 @@ func (r *recorder) prepare(ctx context.Context, g *guest, protocol string) (err 
 	if protocol == oci.ProtocolTurn {
 		request := newRequest(r.x, r.p, nil)
 		request.Guess, request.Cases, request.Packages = r.spec.Guess, r.spec.Cases, r.spec.Packages
-		source, err := turnSource(turnLoad, request)
+		call := turnLoad
+		if r.spec.Over != nil {
+			call = turnOver
+		}
+		source, err := turnSource(call, request)
 		if err != nil {
 			return err
 		}

@@ -36,11 +36,13 @@ func (r *recorder) unfit(g *guest, protocol string) string {
 func (r *recorder) take(i *engine.Instance, protocol string) {
 	c := r.session.container
 	memory, _ := i.Memory().Read(0, uint32(i.Memory().Size()))
-	r.out.Memory = slices.Clone(memory)
+	r.out.Memory = make([]byte, len(memory))
+	inLargePages(r.out.Memory)
+	copy(r.out.Memory, memory)
 	s := &oci.Snapshot{
 		Content: r.out.Content, Program: r.x.args, Protocol: protocol,
 		Memory: uint64(len(memory)), Globals: i.Globals(),
-		Realtime: c.clock.Now().UnixNano(), Monotonic: int64(c.clock.Monotonic()),
+		Realtime: c.clock.Now().UnixNano(), Monotonic: r.spec.Over.monotonic() + int64(c.clock.Monotonic()),
 	}
 	if d := r.p.Driver; d != nil {
 		s.Driver, s.State = d.Name(), r.state
@@ -57,6 +59,11 @@ func (r *recorder) take(i *engine.Instance, protocol string) {
 		}
 	}
 	s.Reads.Dirs = r.looked()
+	if o := r.spec.Over; o != nil {
+		s.Reads.Dirs = slices.Concat(s.Reads.Dirs, o.Snapshot.Reads.Dirs)
+		slices.Sort(s.Reads.Dirs)
+		s.Reads.Dirs = slices.Compact(s.Reads.Dirs)
+	}
 	r.out.Snapshot = s
 }
 

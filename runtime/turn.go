@@ -44,6 +44,7 @@ const (
 	// sys.displayhook.
 	turnCall     = "if __import__('_wherry.turn').turn."
 	turnLoad     = turnImport + turnCall + "prepare(%s): pass\n"
+	turnOver     = turnCall + "prepare(%s): pass\n" // over packages that were imported
 	turnRehearse = turnCall + "rehearse(%s): pass\n"
 	turnResume   = turnCall + "resume(%s): pass\n"
 	// Those of a Worker: from its snapshot, from its beginning, and one request. What

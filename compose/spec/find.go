@@ -27,7 +27,9 @@ type project struct {
 	foreign []bool   // of each file, whether it was fetched
 	dir     string
 	env     types.Mapping
+	own     types.Mapping // env without what a fetched stack brings along: for files of one's own
 	project string
+	strange bool // a fetched file says the name
 	stdin   io.Reader
 	origin  map[string]string // of a file that nobody named: why it is read
 	*loader
@@ -71,7 +73,8 @@ func (l *loader) find(ctx context.Context, o Options) (*project, error) {
 	if p.dir, err = p.folder(o.Remote, names); err != nil {
 		return nil, err
 	}
-	return p, p.ownVariables()
+	p.own = p.env.Clone()
+	return p, p.broughtVariables()
 }
 
 // folder is the project's: what was given, else that of the first file, else the working
@@ -163,8 +166,8 @@ func (p *project) noDotEnv() (bool, error) {
 	return off, nil
 }
 
-// ownVariables are those that a fetched stack brings along. What is set already stays.
-func (p *project) ownVariables() error {
+// broughtVariables are those that a fetched stack brings along. What is set already stays.
+func (p *project) broughtVariables() error {
 	for i, foreign := range p.foreign {
 		name := filepath.Join(filepath.Dir(p.files[i]), ".env")
 		if _, err := os.Stat(name); !foreign || err != nil {
@@ -270,6 +273,7 @@ func (p *project) local(ctx context.Context, o Options, names []string) error {
 			if path, err = r.Load(ctx, name); err != nil {
 				return err
 			}
+			p.fetched = true
 		}
 		abs, err := filepath.Abs(path)
 		if err != nil {

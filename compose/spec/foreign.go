@@ -28,6 +28,7 @@ func (l *loader) foreign(r reading) error {
 		return err
 	}
 	f := &stranger{loader: l, reading: r}
+	f.places()
 	for _, e := range listed(v["include"]) {
 		m, _ := e.v.(map[string]any)
 		at := []string{"include", e.key}
@@ -75,7 +76,7 @@ func (l *loader) foreign(r reading) error {
 // show has who asked for it look at a part of what was fetched.
 func (l *loader) show(section, name string, part map[string]any) {
 	if l.stranger != nil {
-		l.stranger(section, name, part)
+		l.stranger(l.called, section, name, part)
 	}
 }
 
@@ -106,6 +107,39 @@ func listed(v any) []entry {
 func (f *stranger) refuse(at []string, what string) {
 	if f.err == nil && what != "" {
 		f.err = &Error{File: f.file, Line: f.line(at), Path: written(at), Text: fmt.Sprintf("%s, and this one wants %s%s", fromElsewhere, what, withMine)}
+	}
+}
+
+// places refuses names of other files with variables in them: the file is asked for before
+// anybody is asked, and whoever has it would read them in its name.
+func (f *stranger) places() {
+	for _, e := range listed(f.document.tree["include"]) {
+		f.place([]string{"include", e.key}, e.v)
+	}
+	for _, section := range []string{"services", "jobs"} {
+		services, _ := f.document.tree[section].(map[string]any)
+		for _, name := range sorted(services) {
+			service, _ := services[name].(map[string]any)
+			f.place([]string{section, name, "extends"}, service["extends"])
+		}
+	}
+}
+
+// place looks for variables in a value, wherever there are some.
+func (f *stranger) place(at []string, v any) {
+	switch v := v.(type) {
+	case string:
+		if strings.Contains(v, "$") {
+			f.refuse(at, "another file by a variable, "+shown(v)+",")
+		}
+	case []any:
+		for _, e := range v {
+			f.place(at, e)
+		}
+	case map[string]any:
+		for _, key := range sorted(v) {
+			f.place(at, v[key])
+		}
 	}
 }
 

@@ -55,6 +55,9 @@ func TestForeign(t *testing.T) {
 		{"watch by its old name", "services: {a: {image: x, x-develop: {watch: [{path: /home, action: sync, target: /h}]}}}", "services.a.develop"},
 		{"credentials", "services: {a: {image: x, credential_spec: {file: c.json}}}", "services.a.credential_spec.file"},
 		{"extension", "services: {a: {extends: {file: /tmp/x.yaml, service: a}}}", "services.a.extends.file"},
+		{"extension by a variable", "services: {a: {extends: {file: 'far://$T', service: a}}}", "services.a.extends"},
+		{"inclusion by a variable", "include: ['far://$T']\n" + rest, "include[0]"},
+		{"inclusion of several by a variable", "include: [{path: [far://b, 'far://$T']}]\n" + rest, "include[0]"},
 		{"inclusion", "include: [/tmp/x.yaml]\n" + rest, "include[0]"},
 		{"inclusion of several", "include: [{path: [far://b, ../x.yaml]}]\n" + rest, "include[0]"},
 		{"inclusion with variables", "include: [{path: far://b, env_file: /etc/environment}]\n" + rest, "include[0].env_file"},
@@ -127,6 +130,53 @@ func TestForeignWants(t *testing.T) {
 	m, err = Read(t.Context(), Options{Files: []string{filepath.Join(dir, "far", "s", "compose.yaml")}, Env: env})
 	if err != nil || len(m.Wants) > 0 {
 		t.Errorf("of this machine: %+v %v", m, err)
+	}
+}
+
+// TestForeignVariables: what a stack brings along counts for itself, and moves nothing of
+// files of one's own; a name is a stranger's if a stranger said it, in whatever way.
+func TestForeignVariables(t *testing.T) {
+	dir := write(t, map[string]string{
+		"far/s/compose.yaml":   "services: {a: {image: 'x:${TAG}'}}\n",
+		"far/s/.env":           "TAG=2\nDATA=/etc\nCOMPOSE_PROJECT_NAME=other\n",
+		"far/n/compose.yaml":   "name: said\nservices: {a: {image: x}}\n",
+		"own.yaml":             "services: {a: {volumes: ['${DATA:-/srv}:/d']}, b: {image: 'x:${TAG:-none}'}}\n",
+		"named.yaml":           "name: mine\n",
+		"around/compose.yaml":  "name: mine\ninclude: [{path: [far://s, ../own.yaml]}]\n",
+		"extends/compose.yaml": "name: mine\nservices: {a: {extends: {file: far://n, service: a}}}\n",
+	})
+	remote := []Remote{registry{dir: filepath.Join(dir, "far")}}
+	own, named := filepath.Join(dir, "own.yaml"), filepath.Join(dir, "named.yaml")
+	for _, c := range []struct {
+		how              string
+		o                Options
+		name             string
+		fetched, strange bool
+	}{
+		{"below", Options{Files: []string{"far://s", own}}, "other", true, true},
+		{"included", Options{Dir: filepath.Join(dir, "around")}, "mine", true, false},
+		{"by the folder's variable", Options{Files: []string{"far://s", own}, Env: []string{"COMPOSE_PROJECT_NAME=mine"}}, "mine", true, false},
+		{"by a flag", Options{Files: []string{"far://s", own}, Name: "mine"}, "mine", true, false},
+		{"said", Options{Files: []string{"far://n"}}, "said", true, true},
+		{"said by one's own", Options{Files: []string{"far://n", named}}, "mine", true, false},
+		{"extended", Options{Dir: filepath.Join(dir, "extends")}, "mine", true, false},
+		{"one's own", Options{Files: []string{own}, Name: "x"}, "x", false, false},
+	} {
+		c.o.Remote = remote
+		m, err := Read(t.Context(), c.o)
+		if err != nil {
+			t.Fatalf("%s: %v", c.how, err)
+		}
+		if m.Name != c.name || m.Fetched != c.fetched || m.Named != c.strange {
+			t.Errorf("%s: %s, fetched %v, named by a stranger %v", c.how, m.Name, m.Fetched, m.Named)
+		}
+		all := fmt.Sprint(m.Tree["services"])
+		if strings.Contains(all, "/etc") || strings.Contains(all, "/d") && !strings.Contains(all, "/srv") {
+			t.Errorf("%s: a stranger moved a mount: %s", c.how, all)
+		}
+		if strings.Contains(all, "/d") && c.fetched && (!strings.Contains(all, "x:2") || !strings.Contains(all, "x:none")) {
+			t.Errorf("%s: %s", c.how, all)
+		}
 	}
 }
 

@@ -142,13 +142,15 @@ func (l *loader) includedVariables(s *scope, files []string, in scope) error {
 	if err != nil {
 		return err
 	}
-	s.env = in.env.Clone().Merge(vars)
+	if s.env = in.env.Clone().Merge(vars); own.foreign {
+		s.own = in.env
+	}
 	return nil
 }
 
 // includedModel reads files once for each of what is around them.
 func (l *loader) includedModel(ctx context.Context, names []string, foreign []bool, in scope) (map[string]any, error) {
-	b, err := json.Marshal([]any{names, in.dir, in.env})
+	b, err := json.Marshal([]any{names, in.dir, in.env, in.own})
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,9 @@ type loader struct {
 	warn   *warnings
 	remote []Remote
 	// stranger is shown the services, networks and volumes of what was fetched.
-	stranger func(section, name string, part map[string]any)
+	stranger func(project, section, name string, part map[string]any)
+	called   string // the project
+	fetched  bool   // something is of elsewhere
 	// What may still be read: values, files, and the work of replacing variables.
 	budget, files int
 	work, visits  int
@@ -54,8 +56,10 @@ type seen struct {
 
 // A scope is what a file is read in.
 type scope struct {
-	dir   string // what paths are relative to
-	env   types.Mapping
+	dir string // what paths are relative to
+	env types.Mapping
+	// own is what files of one's own have for env, where others bring more; nil is env.
+	own   types.Mapping
 	chain []string // the files that include it, from the outermost
 	// relative has paths stay as they are.
 	relative bool
@@ -71,6 +75,9 @@ func (l *loader) model(ctx context.Context, sources []source, in scope) (map[str
 	for _, s := range sources {
 		in := in
 		in.foreign = s.foreign
+		if !s.foreign && in.own != nil {
+			in.env = in.own
+		}
 		in.chain = append(slices.Clone(in.chain), s.name)
 		for _, d := range s.documents {
 			r, err := l.variables(d, in)
@@ -351,6 +358,7 @@ func (in scope) absolute(name string) string {
 // local has a file on this machine.
 func (l *loader) local(ctx context.Context, name string, in scope) (path string, fetched bool, err error) {
 	if r := elsewhere(l.remote, name); r != nil {
+		l.fetched = true
 		path, err = r.Load(ctx, name)
 		return path, true, err
 	}

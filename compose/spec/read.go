@@ -31,8 +31,8 @@ type Options struct {
 	// filled in. It may not change it.
 	Look func(tree map[string]any)
 	// Foreign is shown each service, network and volume of files that were fetched, in its
-	// long form. It may not change it.
-	Foreign func(section, name string, part map[string]any)
+	// long form, with the project's name. It may not change it.
+	Foreign func(project, section, name string, part map[string]any)
 }
 
 // Remote has compose files of elsewhere on this machine.
@@ -52,6 +52,8 @@ type Model struct {
 	Files []string
 	// Wants are the variables of this machine that files of elsewhere take, by name.
 	Wants []string
+	// Fetched tells that something of it is of elsewhere; Named, that its name is.
+	Fetched, Named bool
 
 	loader   *loader
 	contents contents
@@ -78,7 +80,8 @@ func Read(ctx context.Context, o Options) (*Model, error) {
 	if err := p.name(sources, o); err != nil {
 		return nil, err
 	}
-	tree, err := l.model(ctx, sources, scope{dir: p.dir, env: p.env, relative: o.Relative})
+	l.called = p.project
+	tree, err := l.model(ctx, sources, scope{dir: p.dir, env: p.env, own: p.own, relative: o.Relative})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +91,7 @@ func Read(ctx context.Context, o Options) (*Model, error) {
 	if o.Look != nil {
 		o.Look(tree)
 	}
-	m := &Model{Tree: tree, Name: p.project, Dir: p.dir, Env: p.env, Files: p.named, Wants: sorted(l.wants), contents: l.contents, loader: l}
+	m := &Model{Tree: tree, Name: p.project, Dir: p.dir, Env: p.env, Files: p.named, Wants: sorted(l.wants), Fetched: l.fetched, Named: p.strange, contents: l.contents, loader: l}
 	l.seen, l.included = nil, nil
 	if o.Unfilled {
 		return m, nil
@@ -178,24 +181,30 @@ func limited(r io.Reader, most int64) ([]byte, error) {
 // name finds a project's name: that of the options, of COMPOSE_PROJECT_NAME, the last that a
 // file says, or that of the folder.
 func (p *project) name(sources []source, o Options) error {
-	defer func() { p.env[consts.ComposeProjectName] = p.project }()
+	defer func() {
+		p.env[consts.ComposeProjectName], p.own[consts.ComposeProjectName] = p.project, p.project
+	}()
 	for _, given := range []string{o.Name, p.env[consts.ComposeProjectName]} {
 		if given == "" {
 			continue
 		}
+		p.strange = given != o.Name && p.own[consts.ComposeProjectName] != given
 		if plainName(given) != given {
 			return fmt.Errorf("the project's name %q: it has lower-case letters, digits, - and _, and begins with a letter or a digit", given)
 		}
 		p.project = given
 		return nil
 	}
-	in := scope{env: p.env}
+	in := scope{env: p.own}
 	for _, s := range sources {
 		for _, d := range s.documents {
 			if name, _ := d.tree["name"].(string); name != "" {
 				p.project, in.foreign = name, s.foreign
 			}
 		}
+	}
+	if p.strange = in.foreign; in.foreign {
+		in.env = p.env
 	}
 	if p.project == "" {
 		p.project = plainName(p.baseName(p.dir))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,21 +20,23 @@ import (
 
 // buildOptions are the flags of wherry build.
 type buildOptions struct {
-	tags    []string
-	file    string
-	inline  string // the recipe itself
-	target  string
-	args    []string
-	labels  []string
-	secrets []string
-	iidfile string
-	hotSet  string
-	noCache bool
-	pull    bool
-	quiet   bool
-	native  string
-	scripts bool
-	around  buildxOptions
+	tags   []string
+	file   string
+	inline string // the recipe itself
+	target string
+	args   []string
+	labels []string
+	// labelled are labels as they are: a name may have a = in it.
+	labelled map[string]string
+	secrets  []string
+	iidfile  string
+	hotSet   string
+	noCache  bool
+	pull     bool
+	quiet    bool
+	native   string
+	scripts  bool
+	around   buildxOptions
 }
 
 func (a *app) buildCommand() *cobra.Command {
@@ -161,6 +164,7 @@ func (a *app) building(w *workshop, folder string, o buildOptions, build func(pa
 	if options.Labels, err = pairs(o.labels, nil); err != nil {
 		return err
 	}
+	maps.Copy(options.Labels, o.labelled)
 	if options.Secrets, err = readSecrets(o.secrets, a.env); err != nil {
 		return err
 	}

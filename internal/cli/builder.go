@@ -221,7 +221,7 @@ func (s sandbox) Record(ctx context.Context, spec packager.RecordSpec) (*package
 		spec.Stdout, spec.Stderr = io.Discard, io.Discard // it has been seen
 		r, err = s.record(ctx, spec, false)
 	}
-	if err == nil && r.Snapshot == nil && len(r.Packages) > 0 { // without those that failed
+	if err == nil && r.Snapshot == nil && len(r.Packages) > 0 && !spec.Exact { // without those that failed
 		spec.Packages = r.Packages
 		r, err = s.record(ctx, spec, false)
 	}
@@ -272,6 +272,7 @@ func (s sandbox) record(ctx context.Context, spec packager.RecordSpec, guess boo
 	}
 	return c.Record(ctx, runtime.RecordSpec{
 		Process: process, Snapshot: true, Guess: guess, Cases: spec.Config.Labels[packager.LabelGolden], Packages: spec.Packages,
+		Over: (*runtime.Staged)(spec.Over),
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/wherry-run/wherry/compose"
@@ -66,16 +67,27 @@ func (o *composeOptions) bakeTarget(b compose.Build) bakeTarget {
 	} else if rel, err := filepath.Rel(b.Folder, b.File); err == nil && filepath.IsLocal(rel) {
 		t.Dockerfile = filepath.ToSlash(rel)
 	}
-	for _, l := range b.Labels {
-		name, value, _ := strings.Cut(l, "=")
-		t.Labels[name] = value
+	for name, value := range b.Labels {
+		t.Labels[literal(name)] = literal(value)
 	}
 	for _, a := range b.Args {
 		name, value, given := strings.Cut(a, "=")
 		if !given {
 			value = o.app.env(name)
 		}
-		t.Args[name] = value
+		t.Args[literal(name)] = literal(value)
+	}
+	for _, text := range []*string{&t.Context, &t.Dockerfile, &t.Inline, &t.Target} {
+		*text = literal(*text)
+	}
+	for _, list := range []*[]string{&t.Tags, &t.Secrets} {
+		*list = slices.Clone(*list)
+		for i, text := range *list {
+			(*list)[i] = literal(text)
+		}
 	}
 	return t
 }
+
+// literal is text that bake reads as it is: ${ and %{ begin what it works out.
+func literal(text string) string { return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(text) }

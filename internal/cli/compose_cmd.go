@@ -33,6 +33,9 @@ type composeOptions struct {
 	dry      bool           // nothing is done: what would be is told
 	raw      bool           // variables stay as they are written
 	loose    compose.Source // what config leaves out of loading
+	// got are the stacks of registries that this command has fetched, by name: what it asked
+	// about is what it runs, whatever the registry has meanwhile.
+	got map[string]string
 	// quietPull and quietBuild show nothing of transfers and builds but that they were.
 	quietPull, quietBuild bool
 }
@@ -108,10 +111,13 @@ func (o *composeOptions) source() compose.Source {
 		Files: o.files, Dir: o.dir, Name: o.project, Profiles: o.profiles, EnvFiles: o.envFiles, Env: os.Environ(), NoVariable: o.raw,
 		NoNormalize: o.loose.NoNormalize, NoPaths: o.loose.NoPaths, NoConsistency: o.loose.NoConsistency, NoEnvFiles: o.loose.NoEnvFiles,
 		Stdin: o.app.In,
-		Warn:  func(text string) { fmt.Fprintln(o.app.Err, "warning: "+text) },
+		Warn:  func(text string) { fmt.Fprintln(o.app.Err, "warning: "+ux.Printable(text)) },
 	}
 	if !o.local {
-		s.Remote = []compose.Loader{stackLoader{o.app}}
+		if o.got == nil {
+			o.got = map[string]string{}
+		}
+		s.Remote = []compose.Loader{stackLoader{o.app, o.got}}
 	}
 	return s
 }
@@ -143,22 +149,40 @@ func (o *composeOptions) stack(ctx context.Context, services []string) (*compose
 	if err != nil {
 		return nil, err
 	}
-	if err := o.consent(f); err != nil {
-		return nil, err
-	}
 	if err := f.Enable(services); err != nil {
 		return nil, err
 	}
 	if list := f.Check(false); len(list) > 0 {
 		return nil, &hinted{&compose.ProblemsError{Problems: list}, "docs/compose.md says what is there"}
 	}
-	return f.Plan()
+	s, err := f.Plan()
+	if err != nil {
+		return nil, err
+	}
+	others, err := o.others(ctx, f, s)
+	if err != nil {
+		return nil, err
+	}
+	return s, o.consent(f, others)
+}
+
+// others are what is there by a name that a stack of a registry took for itself, and that
+// is not of it.
+func (o *composeOptions) others(ctx context.Context, f *compose.File, s *compose.Stack) ([]string, error) {
+	if !f.Named {
+		return nil, nil
+	}
+	e, err := o.engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.Others(ctx, f.Project.Name, f.Origin, s)
 }
 
 // consent asks whether a stack of a registry may have what it takes of this machine:
 // variables, as what is in them goes to programs of somebody else's and into names of
-// images, and connections to what is outside of it.
-func (o *composeOptions) consent(f *compose.File) error {
+// images, connections to what is outside of it, and what others made by the name that it has.
+func (o *composeOptions) consent(f *compose.File, others []string) error {
 	var takes []string
 	hint := "if its programs may, say so: -y behind up, create, run and publish"
 	if len(f.Wants) > 0 {
@@ -167,6 +191,10 @@ func (o *composeOptions) consent(f *compose.File) error {
 	}
 	if len(f.Reaches) > 0 {
 		takes = append(takes, "connects outside of itself: "+strings.Join(f.Reaches, ", "))
+	}
+	if len(others) > 0 {
+		takes = append(takes, "has the name of a stack that is there, and takes over what is not its own: "+strings.Join(others, ", "))
+		hint += "; or give it another name: wherry compose -p NAME ..."
 	}
 	if o.yes || len(takes) == 0 {
 		return nil
@@ -237,14 +265,23 @@ func (o *composeOptions) name(ctx context.Context) (string, *compose.Stack, erro
 	if err != nil {
 		return "", nil, err
 	}
+	name := f.Project.Name
+	switch others, err := o.others(ctx, f, nil); {
+	case err != nil:
+		return "", nil, err
+	case len(others) > 0: // whoever is named by a stranger's word is not to be ended by it
+		return "", nil, &hinted{fmt.Errorf("the stack %s that is there was not made of this one: %s", name, strings.Join(others, ", ")),
+			"if it is meant, name it: wherry compose -p " + name + " ..."}
+	}
 	if len(f.Check(true)) > 0 { // what runs of it can be ended, and looked at
-		return f.Project.Name, nil, nil
+		return name, nil, nil
 	}
 	s, err := f.Plan()
 	if err != nil {
-		return f.Project.Name, nil, nil
+		return name, nil, nil
 	}
-	return f.Project.Name, s, nil
+	s.Bind()
+	return name, s, nil
 }
 
 // named is the name that was given.

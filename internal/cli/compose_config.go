@@ -83,7 +83,10 @@ func (o *composeOptions) config(ctx context.Context, c configOptions, services [
 	if err != nil {
 		return err
 	}
-	if c.resolve || c.lock {
+	if c.resolve || c.lock { // what is in a variable goes to a registry with the image's name
+		if err := o.consent(&compose.File{Wants: f.Wants}, nil); err != nil {
+			return err
+		}
 		if err := o.resolveImages(ctx, f); err != nil {
 			return err
 		}
@@ -96,9 +99,13 @@ func (o *composeOptions) config(ctx context.Context, c configOptions, services [
 			return c.encoded(func() ([]byte, error) { return locked(f) })
 		case c.format == "json":
 			b, err := f.Project.MarshalJSON()
-			return append(b, '\n'), err
+			return append(literalJSON(b), '\n'), err
 		}
-		return f.Project.MarshalYAML()
+		b, err := f.Project.MarshalYAML()
+		if err != nil {
+			return nil, err
+		}
+		return literalYAML(b)
 	})
 }
 
@@ -180,6 +187,9 @@ func (c configOptions) write(a *app, render func() ([]byte, error)) error {
 	}
 	if c.output != "" {
 		return os.WriteFile(c.output, text, 0o644)
+	}
+	if ux.IsTerminal(a.Out) {
+		text = []byte(ux.Printable(string(text)))
 	}
 	_, err = a.Out.Write(text)
 	return err

@@ -45,5 +45,8 @@ func (o *composeOptions) down(ctx context.Context, d compose.DownOptions, images
 	if err := e.Down(ctx, name, s, d); err != nil || images == "" {
 		return err
 	}
+	if s != nil && s.Fetched { // what a registry names now may be anybody's
+		s = nil
+	}
 	return o.removeImages(ctx, s, members, images == "all")
 }

@@ -17,19 +17,23 @@ import (
 func TestConsent(t *testing.T) {
 	wants := &compose.File{Wants: []string{"AWS_SECRET", "HOME"}}
 	o := &composeOptions{app: &app{Streams: ux.Streams{In: strings.NewReader("y\n"), Err: &bytes.Buffer{}}}}
-	err := o.consent(wants)
+	err := o.consent(wants, nil)
 	if h := new(hinted); !errors.As(err, &h) || !strings.Contains(err.Error(), "AWS_SECRET, HOME") || !strings.Contains(h.hint, "-y") || !strings.Contains(h.hint, "--env-file") {
 		t.Errorf("who pipes is not asked: %v", err)
 	}
-	if err := o.consent(&compose.File{}); err != nil {
+	if err := o.consent(&compose.File{}, nil); err != nil {
 		t.Error(err)
 	}
-	err = o.consent(&compose.File{Reaches: []string{"a to 10.0.0.1"}})
+	err = o.consent(&compose.File{}, []string{"volume shop_data"})
+	if h := new(hinted); !errors.As(err, &h) || !strings.Contains(err.Error(), "not its own: volume shop_data") || !strings.Contains(h.hint, "-p NAME") {
+		t.Errorf("what is another's is let: %v", err)
+	}
+	err = o.consent(&compose.File{Reaches: []string{"a to 10.0.0.1"}}, nil)
 	if h := new(hinted); !errors.As(err, &h) || !strings.Contains(err.Error(), "a to 10.0.0.1") || !strings.Contains(h.hint, "-y") || strings.Contains(h.hint, "--env-file") {
 		t.Errorf("what it connects to is let: %v", err)
 	}
 	o.yes = true
-	if err := o.consent(wants); err != nil {
+	if err := o.consent(wants, nil); err != nil {
 		t.Error(err)
 	}
 }

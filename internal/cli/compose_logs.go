@@ -108,7 +108,7 @@ func (p *stackPrinter) ended(m compose.Member) {
 	if m.State.Error != "" {
 		text += " (" + m.State.Error + ")"
 	}
-	fmt.Fprintln(p.app.Out, text)
+	ux.Line(p.app.Out, text)
 }
 
 func (o *composeOptions) logsCommand() *cobra.Command {

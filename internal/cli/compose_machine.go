@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -73,10 +71,7 @@ func flagsOf(c compose.Container) (runOptions, error) {
 	}
 	o.life = lifeOptions{
 		detach: true, remove: c.Remove, name: c.Name, restart: c.Restart, hostname: c.Hostname, user: c.User, platform: c.Platform,
-		stopSignal: c.StopSignal, logDriver: c.LogDriver, logOptions: c.LogOptions, pids: c.Pids,
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
-		o.life.labels = append(o.life.labels, name+"="+c.Labels[name])
+		stopSignal: c.StopSignal, logDriver: c.LogDriver, logOptions: c.LogOptions, pids: c.Pids, labelled: c.Labels,
 	}
 	if o.life.health.none = c.NoHealth; c.Health != nil {
 		h := &o.life.health
@@ -100,7 +95,7 @@ func (m composeMachine) Build(ctx context.Context, b compose.Build) error {
 	}
 	defer w.close(context.WithoutCancel(ctx))
 	o := buildOptions{
-		tags: b.Tags, file: b.File, inline: b.Inline, target: b.Target, args: b.Args, labels: b.Labels, secrets: b.Secrets, noCache: b.NoCache, pull: b.Pull,
+		tags: b.Tags, file: b.File, inline: b.Inline, target: b.Target, args: b.Args, labelled: b.Labels, secrets: b.Secrets, noCache: b.NoCache, pull: b.Pull,
 	}
 	result, err := a.build(ctx, w, b.Folder, o)
 	if err != nil {

@@ -88,7 +88,7 @@ func (o *composeOptions) ps(ctx context.Context, p composePsOptions, services []
 			fmt.Fprintln(o.app.Out, m.ID)
 		case p.services && !slices.Contains(seen, m.Service):
 			seen = append(seen, m.Service)
-			fmt.Fprintln(o.app.Out, m.Service)
+			ux.Line(o.app.Out, m.Service)
 		}
 	}
 	if p.quiet || p.services {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
@@ -158,7 +160,10 @@ func (o *composeOptions) pinned(ctx context.Context, e *compose.Engine, content 
 }
 
 // stackLoader fetches stacks that were published: oci://NAME.
-type stackLoader struct{ app *app }
+type stackLoader struct {
+	app *app
+	got map[string]string
+}
 
 // Accept tells names of stacks in registries.
 func (stackLoader) Accept(name string) bool {
@@ -166,8 +171,20 @@ func (stackLoader) Accept(name string) bool {
 	return ok
 }
 
-// Load has the files of a stack on this machine, and gives the path of the compose file.
+// Load has the files of a stack on this machine, and gives the path of the compose file. A
+// name is looked up once.
 func (l stackLoader) Load(ctx context.Context, name string) (string, error) {
+	if path, ok := l.got[name]; ok {
+		return path, nil
+	}
+	path, err := l.fetch(ctx, name)
+	if err == nil {
+		l.got[name] = path
+	}
+	return path, err
+}
+
+func (l stackLoader) fetch(ctx context.Context, name string) (string, error) {
 	text, _ := compose.Remote(name)
 	ref, err := parseRef(text)
 	if err != nil {
@@ -184,21 +201,21 @@ func (l stackLoader) Load(ctx context.Context, name string) (string, error) {
 	}
 	defer lease.Release()
 	client, _ := l.app.client()
-	d, err := client.Fetch(ctx, ref, lease)
+	d, err := client.Fetch(ctx, ref, &stackSink{Sink: lease, left: maxStack})
+	l.app.talk().Clear()
+	if errors.Is(err, compose.ErrNoStack) {
+		return "", noStack(ref, compose.ErrNoStack)
+	}
 	if err != nil {
 		return "", registryError(ref.Registry, err)
 	}
-	l.app.talk().Clear()
 	data, err := s.ReadBlob(d, maxStackManifest)
 	if err != nil {
 		return "", err
 	}
 	files, env, err := compose.ArtifactLayers(data, d.MediaType)
 	if err != nil {
-		if errors.Is(err, compose.ErrNoStack) {
-			return "", &hinted{fmt.Errorf("%s: %w", ref.Familiar(), err), "an image is run by wherry run " + ref.Familiar()}
-		}
-		return "", err
+		return "", noStack(ref, err)
 	}
 	if len(files) > 1 {
 		return "", fmt.Errorf("%s: it has %d compose files, and one is read", ref.Familiar(), len(files))
@@ -225,5 +242,36 @@ func (l stackLoader) Load(ctx context.Context, name string) (string, error) {
 	return filepath.Join(dir, compose.ArtifactName(0, false)), nil
 }
 
-// maxStackManifest bounds the manifest of a stack.
-const maxStackManifest = 1 << 20
+// noStack says of what is no stack how it is run.
+func noStack(ref oci.Reference, err error) error {
+	if errors.Is(err, compose.ErrNoStack) {
+		return &hinted{fmt.Errorf("%s: %w", ref.Familiar(), err), "an image is run by wherry run " + ref.Familiar()}
+	}
+	return err
+}
+
+// maxStackManifest bounds the manifest of a stack, maxStack all that it has.
+const (
+	maxStackManifest = 1 << 20
+	maxStack         = 16 << 20
+)
+
+// stackSink takes no more than a stack has: an image, or what a registry says is a stack, is
+// not fetched to find out that it is none.
+type stackSink struct {
+	oci.Sink
+	mu   sync.Mutex
+	left int64
+}
+
+// Ingest refuses what is too much before it is read.
+func (s *stackSink) Ingest(ctx context.Context, want ispec.Descriptor, r io.Reader) (ispec.Descriptor, error) {
+	s.mu.Lock()
+	s.left -= max(want.Size, 1)
+	over := s.left < 0
+	s.mu.Unlock()
+	if over {
+		return ispec.Descriptor{}, compose.ErrNoStack
+	}
+	return s.Sink.Ingest(ctx, want, r)
+}

@@ -15,6 +15,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/wherry-run/wherry"
+	"github.com/wherry-run/wherry/compose"
 	"github.com/wherry-run/wherry/images"
 	"github.com/wherry-run/wherry/internal/cli/ux"
 	"github.com/wherry-run/wherry/internal/state"
@@ -107,7 +108,8 @@ func fromImage(c *state.Config, image runtime.Image, o runOptions) error {
 	config := image.Config()
 	labels := map[string]string{}
 	for k, v := range config.Labels {
-		if !strings.HasPrefix(k, oci.LabelModel) { // those say what a model is, not what a container is
+		// those say what a model is, not what a container is; and of which stack it is says who made it
+		if !strings.HasPrefix(k, oci.LabelModel) && !compose.Reserved(k) {
 			labels[k] = v
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -23,6 +24,7 @@ type lifeOptions struct {
 	name, restart, cidFile   string
 	hostname, user, platform string
 	labels, labelFiles       []string
+	labelled                 map[string]string // as they are: a name may have a = in it
 	annotations              []string
 	stopSignal               string
 	logDriver                string
@@ -161,6 +163,12 @@ func (o *lifeOptions) fill(c *state.Config) error {
 	}
 	if c.Labels, err = parseLabels(o.labelFiles, slices.Concat(o.annotations, o.labels)); err != nil {
 		return err
+	}
+	if len(o.labelled) > 0 {
+		if c.Labels == nil {
+			c.Labels = map[string]string{}
+		}
+		maps.Copy(c.Labels, o.labelled)
 	}
 	if o.pids > 0 {
 		c.Limits.Processes = o.pids

@@ -90,6 +90,10 @@ func (g *gemm[T]) tile(p *product[T], rows, panels, width int, a, b, c []T) {
 	}
 }
 
+// leastDeep is how many multiplications an element of C takes the time of at least: it is
+// read and written.
+const leastDeep = 16
+
 // partRows is how many rows of A a part has at most.
 const partRows = 128
 
@@ -97,6 +101,7 @@ const partRows = 128
 // one part stay in the second cache while all columns pass, the columns of one
 // tile in the first. A part that several cores do is that much larger.
 func (g *gemm[T]) parts(m, n, k, cores int, do func(i, rows, j, columns int) error) error {
+	k = max(k, leastDeep)
 	height, chunk := max(1, partRows/g.rows())*g.rows(), g.chunk
 	if fits := chunk / (k * g.columns()) / g.rows() * g.rows(); height > fits {
 		height = max(g.rows(), fits)

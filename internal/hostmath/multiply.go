@@ -104,6 +104,10 @@ func (r *slabs[T]) scale() error {
 	return times(r.env, r.gemm.chunk, t.c, t.m, t.n, t.ldc, t.beta)
 }
 
+// packChunk is how many numbers are packed between two ticks that lie far apart, so that
+// they come one by one from memory.
+const packChunk = 1 << 14
+
 // fewRows is of how many rows a product is for which B is read where it is: to
 // pack it would be to read it once more.
 const fewRows = 4
@@ -120,9 +124,16 @@ func (r *slabs[T]) slab(k, deep, j, wide int) error {
 		}
 		j, wide = j+whole, wide-whole
 	}
-	t.b.pack(r.env.Memory(), r.packed, k, deep, j, wide)
-	if err := r.env.Tick(uint64(deep) * uint64(wide)); err != nil {
-		return err
+	few := wide
+	if deep < leastDeep {
+		few = max(1, packChunk/deep/panel) * panel
+	}
+	for x := 0; x < wide; x += few {
+		columns := min(few, wide-x)
+		t.b.pack(r.env.Memory(), r.packed[x*deep:], k, deep, j+x, columns)
+		if err := r.env.Tick(uint64(deep) * uint64(columns)); err != nil {
+			return err
+		}
 	}
 	p := product[T]{step: panel, next: deep * panel}
 	return r.columns(&p, k, deep, j, wide, func([]byte) []T { return r.packed })

@@ -28,11 +28,7 @@ func blasGemv[T number](g *gemm[T], exchanged bool) Func {
 			}
 			t.m, t.n, t.k = 1, int(m), int(n)
 			t.a = matrix[T](u(6), n, 1, incx)
-			t.lift = func(to, x []T, _, _, k, deep int) {
-				for i := range deep {
-					to[i] = x[(k+i)*int(incx)]
-				}
-			}
+			t.lift, t.alpha = lifted(t.alpha, 0, int(incx)), 1
 			t.b = rowwise[T]{a, int(lda)}
 			t.c, t.ldc = area[T]{u(8), uint64(m)}, int(m)
 		}

@@ -1,7 +1,11 @@
 package hostmath
 
-// symvSide is how many columns of a symmetric matrix are taken at a time: two tiles.
-const symvSide = 24
+// symvSide is how many columns of a symmetric matrix are taken at a time: four tiles, and
+// three of the body's blocks.
+const (
+	symvSide  = 3 * symvBlock
+	symvBlock = 16
+)
 
 // blasSymv is OpenBLAS' product of a symmetric matrix, of which a triangle is there,
 // and a vector,
@@ -72,7 +76,7 @@ func (s *mirrored[T]) do() error {
 func (s *mirrored[T]) beside(j, width, first, count int) error {
 	at := part(s.a, j*s.lda+first, (width-1)*s.lda+count)
 	err := whole(multiply(s.gemm, s.env, s.w, &task[T]{
-		m: 1, n: count, k: width, alpha: s.alpha, beta: 1, a: part(s.x, j, width), lda: width,
+		m: 1, n: count, k: width, alpha: 1, beta: 1, a: part(s.x, j, width), lift: lifted(s.alpha, 0, 1),
 		b: rowwise[T]{at, s.lda}, c: part(s.y, first, count), ldc: count,
 	}))
 	if err != nil {
@@ -84,21 +88,33 @@ func (s *mirrored[T]) beside(j, width, first, count int) error {
 	}))
 }
 
-// square multiplies what is on the diagonal.
+// square multiplies what is on the diagonal. The body copies a block of its own with its
+// mirror, and multiplies every x with alpha before; beside it, it sums up what is the mirror
+// of columns, and multiplies the sum.
 func (s *mirrored[T]) square(j, width int) {
 	mem := s.env.Memory()
 	a, x, y := s.a.view(mem)[j*s.lda+j:], s.x.view(mem)[j:][:width], s.y.view(mem)[j:][:width]
 	for c := range width {
-		from, end := 0, c
+		first := c / symvBlock * symvBlock
+		last := min(first+symvBlock, width)
+		column, by := a[c*s.lda:][:width], s.alpha*x[c]
+		y[c] += T(by * column[c])
+		from, end, beside, behind := first, c, 0, first
 		if s.lower {
-			from, end = c+1, width
+			from, end, beside, behind = c+1, last, last, width
 		}
-		column := a[c*s.lda:][:width]
-		by, sum := s.alpha*x[c], column[c]*x[c]
 		for r := from; r < end; r++ {
-			y[r] += by * column[r]
-			sum += column[r] * x[r]
+			y[r] += T(by * column[r])
+			y[c] += T(T(s.alpha*x[r]) * column[r])
 		}
-		y[c] += s.alpha * sum
+		if beside == behind {
+			continue
+		}
+		var sum T
+		for r := beside; r < behind; r++ {
+			y[r] += T(by * column[r])
+			sum += T(column[r] * x[r])
+		}
+		y[c] += T(s.alpha * sum)
 	}
 }

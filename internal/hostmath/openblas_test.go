@@ -209,7 +209,11 @@ func TestBLASGemv(t *testing.T) {
 						if op == "t" {
 							row, column = p, i
 						}
-						want.add(2 * kd.get(was, a.at(kd, row, column)) * kd.get(was, x+kd.size*p*incx))
+						factor := 2 * kd.get(was, x+kd.size*p*incx)
+						if op == "n" && kd.size == 4 { // which may be too large, as in the body
+							factor = float64(float32(factor))
+						}
+						want.add(kd.get(was, a.at(kd, row, column)) * factor)
 					}
 					if got := kd.get(g, y+kd.size*i*incy); !kd.near(got, want.v, want.size, in) {
 						t.Fatalf("element %d is %g, want %g", i, got, want.v)

@@ -246,3 +246,127 @@ func TestBLASGer(t *testing.T) {
 		}
 	})
 }
+
+// TestBLASExtremes: what is too large or too small in between is so where the body's is: a
+// number times alpha comes first, and the sum of a row of the mirror before alpha.
+func TestBLASExtremes(t *testing.T) {
+	r, g := rng(47), newGuest(t, 1<<20)
+	sets(t, func(set *hostmath.Set) {
+		for i := range 64 {
+			kd, n, lower := kinds[i%2], 1+r.IntN(120), i/4%2 == 0
+			far := math.Ldexp(1, 100) // of float32: two of them are too many
+			if kd.size == 8 {
+				far = math.Ldexp(1, 900)
+			}
+			alpha, scale := far, 1/far
+			if i/2%2 == 0 {
+				alpha, scale = 1/far, far
+			}
+			t.Run(fmt.Sprintf("%s/%s%d/%v/%g", set.Name(), kd.letter, n, lower, alpha), func(t *testing.T) {
+				kd.fill(r, g, false)
+				a := columns{4096, n}
+				x := a.at(kd, 0, n)
+				y, z := x+kd.size*n, len(g.mem)-kd.size*n
+				for j := range n {
+					for i := range n {
+						kd.put(g, a.at(kd, i, j), math.Abs(kd.get(g, a.at(kd, i, j)))*scale)
+					}
+					// of one sign, as the matrix is: no sum depends on its order
+					kd.put(g, x+kd.size*j, scale*math.Ldexp(1, r.IntN(3)))
+					kd.put(g, y+kd.size*j, scale*math.Ldexp(1, r.IntN(3)))
+					kd.put(g, z+kd.size*j, 0)
+				}
+				round := func(v float64) float64 {
+					if kd.size == 4 {
+						return float64(float32(v))
+					}
+					return v
+				}
+				mul := func(a, b float64) float64 { return round(a * b) }
+				check := func(what string, at int, got, want float64) {
+					t.Helper()
+					if math.IsInf(got, 0) != math.IsInf(want, 0) || math.IsNaN(got) != math.IsNaN(want) || got == 0 != (want == 0) {
+						t.Fatalf("%s: element %d is %g, want %g", what, at, got, want)
+					}
+				}
+
+				was := &guest{mem: slices.Clone(g.mem)}
+				of := "u"
+				if lower {
+					of = "l"
+				}
+				if done, err, _ := g.call(set.Func("openblas."+kd.letter+"symv-"+of), n, n, kd.number(alpha), a.address, a.stride, x, 1, z, 1, 16); !done || err != nil {
+					t.Fatal(done, err)
+				}
+				for i := range n {
+					want, sum := 0.0, 0.0
+					for j := range n {
+						row, column := max(i, j), min(i, j)
+						if !lower {
+							row, column = column, row
+						}
+						v, xj := kd.get(was, a.at(kd, row, column)), kd.get(was, x+kd.size*j)
+						if i/16 != j/16 && (i < j) == lower { // of the mirror
+							sum = round(sum + mul(v, xj))
+							continue
+						}
+						want = round(want + mul(mul(alpha, xj), v))
+					}
+					want = round(want + mul(alpha, sum))
+					check("symv", i, kd.get(g, z+kd.size*i), want)
+				}
+
+				copy(g.mem, was.mem)
+				if done, err, _ := g.call(set.Func("openblas."+kd.letter+"gemv-n"), n, n, 0, kd.number(alpha), a.address, a.stride, x, 1, z, 1, 16); !done || err != nil {
+					t.Fatal(done, err)
+				}
+				for i := range n {
+					want := 0.0
+					for j := range n {
+						want = round(want + mul(mul(alpha, kd.get(was, x+kd.size*j)), kd.get(was, a.at(kd, i, j))))
+					}
+					check("gemv", i, kd.get(g, z+kd.size*i), want)
+				}
+
+				copy(g.mem, was.mem)
+				if done, err, _ := g.call(set.Func("openblas."+kd.letter+"ger"), n, n, 0, kd.number(alpha), x, 1, y, 1, a.address, a.stride, 16); !done || err != nil {
+					t.Fatal(done, err)
+				}
+				for i := range n {
+					for j := range n {
+						want := round(kd.get(was, a.at(kd, i, j)) + mul(mul(alpha, kd.get(was, y+kd.size*j)), kd.get(was, x+kd.size*i)))
+						if got := kd.get(g, a.at(kd, i, j)); got != want {
+							t.Fatalf("ger: element %d, %d is %g, want %g", i, j, got, want)
+						}
+					}
+				}
+			})
+		}
+	})
+}
+
+// TestBLASGerTicks: a call ends soon after somebody asked for that, wherever its numbers lie.
+func TestBLASGerTicks(t *testing.T) {
+	const m, n, step = 1 << 12, 1 << 15, 64
+	g := newGuest(t, 4*(n*step+m*step)+4*m*n+1<<16)
+	x, y := 4096, 4096+4*m*step
+	a := y + 4*n*step
+	sets(t, func(set *hostmath.Set) {
+		for i := range n {
+			g.put(y+4*step*i, 1)
+		}
+		g.ticks, g.most, g.work = 0, 0, 0
+		done, err, _ := g.call(set.Func("openblas.sger"), m, n, 0, float32(1), x, step, y, step, a, m, 16)
+		if !done || err != nil || g.most > 1<<18 || g.ticks <= m*n>>18 {
+			t.Errorf("%s: %v, %v, %d ticks, of %d at most", set.Name(), done, err, g.ticks, g.most)
+		}
+		ticks := g.ticks
+		for _, stop := range []int{1, 5, 9, ticks - 1} {
+			g.ticks, g.stop = 0, stop
+			if done, err, _ := g.call(set.Func("openblas.sger"), m, n, 0, float32(1), x, step, y, step, a, m, 16); !done || err == nil || g.ticks != stop || g.held != 0 {
+				t.Errorf("%s: stopped at %d: %v, %v after %d", set.Name(), stop, done, err, g.ticks)
+			}
+		}
+		g.stop = 0
+	})
+}

@@ -11,6 +11,7 @@ import (
 // What holds for a check that does not say, as with Docker.
 const (
 	healthInterval      = 30 * time.Second
+	minHealthInterval   = time.Millisecond
 	healthTimeout       = 30 * time.Second
 	healthStartInterval = 5 * time.Second
 	healthRetries       = 3
@@ -46,6 +47,16 @@ func orDuration(d Duration, or time.Duration) time.Duration {
 	return or
 }
 
+// pause is how long it is to the next check. There is one always: what an image says of it is
+// anybody's, and a container that is paused is looked at as often.
+func (h *HealthCheck) pause(starting bool) time.Duration {
+	pause := orDuration(h.Interval, healthInterval)
+	if starting {
+		pause = min(pause, orDuration(h.StartInterval, healthStartInterval))
+	}
+	return max(pause, minHealthInterval)
+}
+
 // watchHealth checks the program until the returned function is called, which waits
 // for the last check.
 func (v *supervisor) watchHealth(ctx context.Context, p Program) (end func()) {
@@ -60,11 +71,8 @@ func (v *supervisor) watchHealth(ctx context.Context, p Program) (end func()) {
 	wg.Go(func() {
 		began := time.Now()
 		for {
-			pause := orDuration(h.Interval, healthInterval)
 			young := time.Since(began) < time.Duration(h.StartPeriod)
-			if young && v.health() == Starting {
-				pause = min(pause, orDuration(h.StartInterval, healthStartInterval))
-			}
+			pause := h.pause(young && v.health() == Starting)
 			select {
 			case <-ctx.Done():
 				return

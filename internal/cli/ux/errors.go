@@ -21,9 +21,9 @@ type Message struct {
 // PrintError writes a message in at most three lines: `wherry: what`, then the
 // hint.
 func PrintError(w io.Writer, m Message) {
-	text := printable(strings.TrimRight(m.Text, ".\n"))
+	text := Printable(strings.TrimRight(m.Text, ".\n"))
 	fmt.Fprintf(w, "wherry: %s\n", text)
 	if m.Hint != "" {
-		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(printable(m.Hint), "\n", "\n  "))
+		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(Printable(m.Hint), "\n", "\n  "))
 	}
 }

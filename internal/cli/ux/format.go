@@ -160,7 +160,7 @@ func table[T any](w io.Writer, columns []Column, rows []T) error {
 
 // cell is a value on one line: what comes from an image must not end it.
 func cell(v any) string {
-	return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(fmt.Sprint(v)))
+	return strings.NewReplacer("\n", " ", "\t", " ").Replace(Printable(fmt.Sprint(v)))
 }
 
 // Line prints a line of text, some of which may be other people's.

@@ -48,7 +48,7 @@ type Task struct {
 func (p *Progress) Start(name string, bytes bool) *Task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := &Task{p: p, name: printable(name), bytes: bytes, started: p.now()}
+	t := &Task{p: p, name: Printable(name), bytes: bytes, started: p.now()}
 	t.said = t.started
 	p.tasks = append(p.tasks, t)
 	return t
@@ -66,7 +66,7 @@ func (t *Task) Update(done, total int64) {
 func (t *Task) Rename(name string) {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	t.name = printable(name)
+	t.name = Printable(name)
 	t.p.tick(t)
 }
 
@@ -90,7 +90,7 @@ func (p *Progress) Line(format string, args ...any) {
 		return
 	}
 	p.erase()
-	fmt.Fprintln(p.w, printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.w, Printable(fmt.Sprintf(format, args...)))
 	p.draw()
 }
 

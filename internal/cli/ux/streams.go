@@ -28,9 +28,9 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// printable is a text without what a terminal would obey: names, recipes and
+// Printable is a text without what a terminal would obey: names, recipes and
 // messages of images and registries are other people's. Line ends and tabs stay.
-func printable(s string) string {
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return unicode.ReplacementChar

@@ -83,6 +83,7 @@ type reader struct {
 	named  []string
 	dull   bool // nothing more is listed
 	unsure int  // whether what is read is imported is not known: it is not listed
+	sure   bool // the list ends where something is not known
 }
 
 // file is that of a module of the program, or "".
@@ -174,7 +175,12 @@ func (r *reader) run(list []statement, pkg string, deep bool) {
 		if len(may) > 0 {
 			r.unsure++
 		}
+		if r.sure && !plainly(s, len(may) > 0, foreign) {
+			r.dull = true
+			return
+		}
 		switch w := s.words; {
+		case r.sure && w[0] == "class":
 		case slices.Contains([]string{"def", "class", "async"}, w[0]), w[0] == "if" && guards(w):
 			skip = s.indent
 		case w[0] == "import":
@@ -194,6 +200,17 @@ func (r *reader) run(list []statement, pkg string, deep bool) {
 			may = append(may, s.indent)
 		}
 	}
+}
+
+// plainly tells of a statement with which a list of what is sure goes on.
+func plainly(s statement, may bool, foreign map[string]string) bool {
+	switch s.words[0] {
+	case "def", "async", "import", "from":
+		return !may
+	case "if":
+		return guards(s.words)
+	}
+	return !may && surely(s, foreign)
 }
 
 // guards tells of an if whose block does not run when a module is imported.
@@ -220,6 +237,9 @@ func (r *reader) imports(w []string, foreign map[string]string, deep bool) {
 // seen follows an import, and remembers what it is called.
 func (r *reader) seen(name, bound string, foreign map[string]string, deep bool) {
 	if r.file(first(name)) == "" {
+		if r.sure && r.file(name) != "" { // of a folder that is no package
+			r.dull = true
+		}
 		foreign[bound] = name
 		r.uses(name)
 	} else if deep {
@@ -258,6 +278,9 @@ func (r *reader) from(w []string, pkg string, foreign map[string]string, deep bo
 				r.module(name)
 			}
 			continue
+		}
+		if r.sure && r.file(name) != "" {
+			r.dull = true
 		}
 		foreign[part[len(part)-1]] = name
 		if lower := strings.ToLower(part[0]); lower == part[0] { // a class is no module
@@ -328,7 +351,7 @@ func meddles(s statement, foreign map[string]string) bool {
 			continue
 		}
 		full := module + strings.TrimPrefix(name, first(name))
-		switch last := full[strings.LastIndexByte(full, '.')+1:]; {
+		switch last := full[lastDot(full)+1:]; {
 		case len(rest) == 0:
 		case rest[0] == "(":
 			if last[0] >= 'A' && last[0] <= 'Z' || among(harmless, full) || ignores(full, s) {
@@ -343,6 +366,8 @@ func meddles(s statement, foreign map[string]string) bool {
 	}
 	return false
 }
+
+func lastDot(name string) int { return strings.LastIndexByte(name, '.') }
 
 // assigns tells of what follows a name that is assigned to: =, += and the like.
 func assigns(w []string) bool {

@@ -56,6 +56,38 @@ func TestModules(t *testing.T) {
 	}
 }
 
+// TestSure: what is listed is what the program would import first itself, in that order.
+func TestSure(t *testing.T) {
+	for name, c := range map[string]struct {
+		files folder
+		want  string
+	}{
+		"plain":          {folder{"app.py": "'''of an application'''\nimport time\nfrom flask import Flask, jsonify\nlimit = max(3, int('4')) + (1)\nword = ' '.join(['a'])\napp = Flask(__name__)\nimport a\n"}, "time flask flask.jsonify a"},
+		"a function":     {folder{"app.py": "import a\nfrom own import patch\npatch()\nimport b\n", "own.py": "import c\ndef patch(): c.x = 1\n"}, "a c"},
+		"a method":       {folder{"app.py": "from flask import Flask\napp = Flask(__name__)\napp.begin()\nimport b\n"}, "flask"},
+		"what is given":  {folder{"app.py": "import a\nx = a.Thing().change()\nimport b\n"}, "a"},
+		"a result":       {folder{"app.py": "import a\nx = [len][0]('')\nimport b\n"}, "a"},
+		"an object":      {folder{"app.py": "import a\nclass C:\n    def __init__(self): a.x = 1\nc = C()\nimport b\n"}, "a"},
+		"a class":        {folder{"app.py": "import a\nclass C(a.B):\n    n: int = 3\n    def f(self): a.x = 1\nimport b\nclass D:\n    n = f()\nimport c\n"}, "a b"},
+		"a decorator":    {folder{"app.py": "import a\n@own\ndef f(): pass\nimport b\n@own.of('x')\ndef g(): pass\nimport c\n"}, "a"},
+		"tried":          {folder{"app.py": "import a\ntry:\n    import fast\nexcept ImportError:\n    fast = None\nimport b\n"}, "a fast"},
+		"a condition":    {folder{"app.py": "import a\nif a.x:\n    import b\nimport c\n"}, "a"},
+		"guarded":        {folder{"app.py": "import a\nif TYPE_CHECKING:\n    import b\nimport c\n"}, "a c"},
+		"a part":         {folder{"app.py": "import a\nx = a\nx.y = 3\nimport b\n"}, "a"},
+		"a path":         {folder{"app.py": "import sys\nsys.path.insert(0, 'lib')\nimport b\n"}, "sys"},
+		"another name":   {folder{"app.py": "import sys as s\ns.path.insert(0, 'lib')\nimport b\n"}, "sys"},
+		"no package":     {folder{"app.py": "import a\nfrom lib import patches\nimport b\n", "lib/patches.py": "import a\na.x = 1\n"}, "a lib"},
+		"in no package":  {folder{"app.py": "import a\nimport lib.patches\nimport b\n", "lib/patches.py": "import a\na.x = 1\n"}, "a"},
+		"own first":      {folder{"app.py": "import own\nimport b\n", "own.py": "import a\na.x = 1\n"}, "a"},
+		"names of lists": {folder{"app.py": "import os\nos.environ['A'] = 'b'\nx: dict = {}\nimport b\n"}, "os b"},
+		"missing":        {folder{}, ""},
+	} {
+		if got := strings.Join(Sure(c.files, "app"), " "); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 func TestNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings, other string
@@ -82,7 +114,7 @@ func FuzzModules(f *testing.F) {
 	f.Add("from .... import (", "setattr(a", "import import import . as")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		files := folder{"a.py": "import p.b\nfrom p import c\n" + a, "p/__init__.py": a, "p/b.py": b, "p/c.py": c}
-		for _, list := range [][]string{Modules(files, "a"), Named(files, slices.Sorted(maps.Keys(files)))} {
+		for _, list := range [][]string{Modules(files, "a"), Sure(files, "a"), Named(files, slices.Sorted(maps.Keys(files)))} {
 			for _, name := range list {
 				if !dotted(strings.TrimSuffix(name, ".*")) {
 					t.Errorf("%q", name)

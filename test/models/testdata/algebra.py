@@ -64,6 +64,13 @@ for kind in (np.float64, np.float32):
         x, y = v[:, 0].copy(), v[:, 1].copy()
         x[n // 2], y[0] = np.inf, 0
         keep(name + " ger odd", getattr(blas, p + "ger")(1, x, y), getattr(blas, p + "ger")(1, y, x))
+        far = kind(2.0 ** (100 if kind is np.float32 else 900))  # two of them are too many for a number
+        for alpha in (far, 1 / far):
+            # all of one sign: what is too large or too small in between is so in both, whatever the order of sums
+            x, y, e = np.abs(v[:, 0]) / alpha, np.abs(v[:, 1]) / alpha, np.asfortranarray(np.abs(wide) / alpha)
+            keep(f"same extreme ger {k} {n} {alpha}", getattr(blas, p + "ger")(alpha, x, y), getattr(blas, p + "ger")(alpha, x, y, a=e))
+            keep(f"{name} extreme {alpha}", getattr(blas, p + "symv")(alpha, e, x), getattr(blas, p + "symv")(alpha, e, x, lower=1),
+                 getattr(blas, p + "gemv")(alpha, e, x), getattr(blas, p + "gemv")(alpha, e, x, trans=1))
 
 # What is computed number by number is the same to the last bit; what is equal may be in another order.
 bits = numbers.integers(0, 2**64, 20_000, dtype=np.uint64).view(np.float64)

@@ -121,12 +121,9 @@ class Packages(Interpreter):
 
     def rehearse(self, argv):
         """An application like many, imported and asked."""
-        from . import rehearsal
+        from . import web
 
-        web = self.application(rehearsal.application(argv[1], self.modules))
-        web.open(argv)
-        web.gateway = web.imported()
-        web.rehearse(argv)
+        web.like_many(argv[1], self)
 
     def serve(self, call):
         """There is nobody to ask."""
@@ -149,16 +146,16 @@ def _imported(name):
     """Import a module, if there is one of this name: it may be of something in the module above."""
     from importlib import import_module, util
 
-    at = name.find(".")
-    while at >= 0:
-        above = import_module(name[:at])
-        at = name.find(".", at + 1)
-        if not hasattr(above, "__path__"):
+    above, full = None, ""
+    for part in name.split("."):
+        full = part if above is None else full + "." + part
+        if above is not None and not hasattr(above, "__path__"):
             return
-        if util.find_spec(name[:at] if at >= 0 else name) is None:
+        if above is not None and hasattr(above, part) and full not in sys.modules:
+            return  # a part of it has that name, and a module would take its place
+        if full not in sys.modules and util.find_spec(full) is None:
             return
-    if "." in name or util.find_spec(name) is not None:
-        import_module(name)
+        above = import_module(full)
 
 
 def _installed(path):

@@ -107,47 +107,91 @@ def runs():
     runs = [([python, *args], text, at >= len(usual)) for at, (args, text) in enumerate(usual + rare)]
     return [*runs, ([python, "-c", "print(1)"], "", False, ["REHEARSAL=1", "PWD=/tmp"], "/tmp")]
 
+
 # An application like many: what is imported when it is stays as it is in its place.
 _APPLICATION = """
+import json
 import logging
+import os
+import re
 from datetime import datetime
+log = logging.getLogger(__name__)
 class Store:
     items = {"one": 1}
     def get(self, name, default=None):
         return self.items.get(name, default)
 store = Store()
+def told(name, sent=None):
+    log.debug("asked for %%s", name)
+    text = json.dumps({"item": store.get(name, name), "sent": sent, "of": [1, 2.5, None, True, "\u00e9"], "at": datetime.now().isoformat()})
+    return json.loads(text), re.sub(r"(\\w+)-(\\d+)", r"\\2 of \\1", f"{name!s:>8} {len(text):,} {2 / 3:.2f}"), os.environ.get("NOTHING")
 %s
 """
 
 _WITH = {
     "flask": """
-from flask import Flask, jsonify
+from flask import Flask, jsonify, redirect, request, url_for
 app = Flask("rehearsal")
 @app.get("/")
 def index():
     return "hello"
 @app.route("/items/<name>", methods=["GET", "POST"])
 def item(name):
-    return jsonify(item=store.get(name), at=datetime.now().isoformat())
+    body = request.get_json() if request.is_json else request.form.to_dict()
+    return jsonify(told(name, [body, request.args.get("page", 1, type=int), request.cookies.get("one")]))
+@app.get("/to/<int:n>")
+def to(n):
+    answer = redirect(url_for("item", name=n, page=2))
+    answer.set_cookie("seen", str(n), max_age=60)
+    return answer
+""",
+    "starlette": """
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.routing import Route
+async def index(request):
+    return PlainTextResponse("hello")
+async def item(request):
+    body = await request.body()
+    sent = json.loads(body) if body[:1] == b"{" else body.decode()
+    return JSONResponse(told(request.path_params["name"], [sent, request.query_params.get("page"), request.cookies.get("one")]))
+async def to(request):
+    answer = RedirectResponse(request.url_for("item", name="x"))
+    answer.set_cookie("seen", "1", max_age=60)
+    return answer
+app = Starlette(routes=[Route("/", index), Route("/items/{name}", item, methods=["GET", "POST"], name="item"), Route("/to/{n:int}", to)])
 """,
     "wsgi": """
+from urllib.parse import parse_qs
 def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [store.get("two", "hello").encode()]
+    start_response("200 OK", [("Content-Type", "application/json")])
+    said = told(environ["PATH_INFO"].rpartition("/")[2], [parse_qs(environ["QUERY_STRING"]), environ["wsgi.input"].read().decode()])
+    return [json.dumps(said).encode()]
 """,
     "asgi": """
+from urllib.parse import parse_qs
 async def app(scope, receive, send):
     if scope["type"] != "http":
         raise ValueError(scope["type"])
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"hello"})
+    asked = await receive()
+    said = told(scope["path"].rpartition("/")[2], [parse_qs(scope["query_string"].decode()), asked["body"].decode()])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(said).encode()})
 """,
 }
+
+# What one like that is asked for, beside its first page: with a body, its type and its bytes.
+TARGETS = (
+    "/items/one?page=2&of=a%20b", "/to/1",
+    ("/items/two", "application/json", b'{"a": [1, -2.5e3, "\xc3\xa9", null, true]}'),
+    ("/items/three", "application/x-www-form-urlencoded", b"name=a+b&of=%C3%A9"),
+)
 
 
 def application(protocol, modules):
     """Write one of such a protocol; returns what wherry-web is told of it."""
-    kind = "flask" if protocol == "wsgi" and "flask" in modules else protocol
+    framework = {"wsgi": "flask", "asgi": "starlette"}[protocol]
+    kind = framework if framework in modules else protocol
     folder = "/tmp/rehearsal"
     os.makedirs(folder, exist_ok=True)
     with open(folder + "/rehearsal_application.py", "w") as f:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from . import ending, watch
+from . import ending, run, watch
 from .interpreter import Interpreter
 from .model import Model
 from .program import Unfit, hook
@@ -24,6 +24,9 @@ BEGIN = "if __import__('_wherry.turn').turn.begin(): pass\n"
 # Memory that is left free in a snapshot. A program whose memory grows cannot be
 # put back in place; pages of zeros cost nothing.
 ROOM = 8 << 20
+
+# The archive of the standard library, of which all runs have the same.
+LIBRARY = run.PREFIX + "/lib/python%d%d.zip" % sys.version_info[:2]
 
 
 def _read(text):
@@ -148,12 +151,25 @@ def _settle():
     linecache = sys.modules.get("linecache")
     if linecache is not None:
         linecache.clearcache()
-    importlib = sys.modules.get("importlib")
-    if importlib is not None:
-        importlib.invalidate_caches()
+    _forget_folders()
     gc.collect()
     gc.freeze()  # or every collection of every run would look at all of it, and write to each page
     bytearray(ROOM)
+
+
+def _forget_folders():
+    """Have every folder that is imported from looked at again: a run may have other files there.
+
+    What is listed of the library's archive, 7,000 files, stays. A run in which it is another one does not go on
+    from here, and to list it takes longer than all else that a program does to begin.
+    """
+    importlib, archives = sys.modules.get("importlib"), sys.modules.get("zipimport")
+    if importlib is None:
+        return
+    listed = {} if archives is None else {place: files for place, files in archives._zip_directory_cache.items() if place == LIBRARY}
+    importlib.invalidate_caches()
+    if listed:
+        archives._zip_directory_cache.update(listed)
 
 
 def _tell(watched, refused, anew):

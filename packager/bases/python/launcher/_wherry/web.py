@@ -28,6 +28,7 @@ def gateway(protocol):
 def keep(protocol):
     """Import what answers of a protocol need, and tracebacks, to be kept in a snapshot."""
     import ast, linecache, tokenize, traceback  # noqa: F401, E401 - what a traceback is made with
+    import encodings.idna  # noqa: F401 - by which the name of a server is read, with the first request
 
     gateway(protocol)
     if protocol == "asgi":
@@ -110,20 +111,33 @@ class Web(Program):
 
     def rehearse(self, argv):
         """A request or two of a browser, for nobody: it is known then what requests run."""
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-                   "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http", "HTTP_HOST": "localhost",
-                   "HTTP_ACCEPT": "*/*", "HTTP_USER_AGENT": "rehearsal"}
-        scope = {"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/", "raw_path": "/", "query_string": "",
-                 "headers": [["host", "localhost"], ["accept", "*/*"]], "client": ["127.0.0.1", 1], "server": ["localhost", 80]}
         self.worker(argv)
-        for path in ("/", "/", "/nothing-is-here"):
-            said = {"environ": environ | {"PATH_INFO": path}, "scope": scope | {"path": path, "raw_path": path}, "size": 0}
-            frame = work.frame(work.MESSAGE, json.dumps(said).encode())
-            ending.guard(lambda f=frame: self.serve(_Nobody(f)))
+        self.ask("/", "/", "/nothing-is-here")
         if self.protocol == "asgi":
-            gone = {"id": 1, "gone": 1000}
-            said = {"turn": [{"id": 1, "open": scope | {"type": "websocket", "path": "/nothing-is-here", "subprotocols": []}}, gone]}
-            ending.guard(lambda f=work.frame(work.MESSAGE, json.dumps(said).encode()): self.serve(_Nobody(f)))
+            opened = {"id": 1, "open": _SCOPE | {"type": "websocket", "path": "/nothing-is-here", "subprotocols": []}}
+            self.said({"turn": [opened, {"id": 1, "gone": 1000}]})
+        if self.over is None:  # which has shown it itself
+            like_many(self.protocol, self)
+
+    def hold(self):
+        """Nothing binds what is imported over it for a rehearsal."""
+
+    def ask(self, *targets):
+        """Ask for what TARGETS name; one of a pair is sent a body of the type that the other names."""
+        for target in targets:
+            target, kind, body = target if isinstance(target, tuple) else (target, "", b"")
+            path, _, query = target.partition("?")
+            asked = {"REQUEST_METHOD": "POST" if kind else "GET", "PATH_INFO": path, "QUERY_STRING": query}
+            scope = {"method": asked["REQUEST_METHOD"], "path": path, "raw_path": path, "query_string": query}
+            if kind:
+                asked |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body))}
+                scope["headers"] = _SCOPE["headers"] + [["content-type", kind], ["content-length", str(len(body))]]
+            self.said({"environ": _ENVIRON | asked, "scope": _SCOPE | scope, "size": len(body)}, body)
+
+    def said(self, request, body=b""):
+        """Have a request answered, for nobody."""
+        frame = work.frame(work.MESSAGE, json.dumps(request).encode(), [body] if body else ())
+        ending.guard(lambda: self.serve(_Nobody(frame)))
 
     def runs(self):
         """One, which is a rehearsal."""
@@ -147,6 +161,24 @@ class Web(Program):
         ending.join()
         ending.flush()
         call(work.frame(kind, text, data))
+
+
+def like_many(protocol, over):
+    """Import an application like many, over what is there, and ask it."""
+    from . import rehearsal
+
+    argv = rehearsal.application(protocol, sys.modules)
+    web = Web(argv, over)
+    web.open(argv)
+    web.gateway = web.imported()
+    web.worker(argv)
+    web.ask("/", "/", "/nothing-is-here", *rehearsal.TARGETS)
+
+
+_ENVIRON = {"SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http",
+            "HTTP_HOST": "localhost", "HTTP_ACCEPT": "*/*", "HTTP_USER_AGENT": "rehearsal", "HTTP_COOKIE": "one=1; two=2"}
+_SCOPE = {"type": "http", "http_version": "1.1", "scheme": "http", "headers": [["host", "localhost"], ["accept", "*/*"], ["cookie", "one=1; two=2"]],
+          "client": ["127.0.0.1", 1], "server": ["localhost", 80]}
 
 
 class _Nobody:

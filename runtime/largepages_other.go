@@ -1,0 +1,6 @@
+//go:build !linux
+
+package runtime
+
+// inLargePages is for Linux.
+func inLargePages([]byte) {}
