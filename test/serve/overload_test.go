@@ -72,10 +72,11 @@ func TestOverload(t *testing.T) {
 	for _, c := range []struct{ name, image, path, body string }{
 		{"waits", pythonImage(t, "sleepy", sleepy), "/predict", `{"seconds":0.05}`},
 		{"computes", images["iris"], "/predict", flower},
+		{"embeds", images["sentences"], "/v1/embeddings", `{"model":"m","input":["A wherry is a light boat that carried people and goods on rivers and canals."]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			many := instances
-			if c.name == "computes" {
+			if c.name != "waits" {
 				if lasts < time.Minute {
 					t.Skip("NOT TESTED: what processors do for others falls on it: set WHERRY_TEST_LOAD=long")
 				}
