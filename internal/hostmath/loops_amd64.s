@@ -23,8 +23,23 @@
 	SUBQ  $8, CX; \
 	JG    loop
 
+// FOUR are places in a table, of those in a vector on the stack; PAIRS loads the two numbers
+// that the table has at each, the first place's and the third's, the second's and the fourth's.
+// Four gathers of a vector each took longer than all else that a logarithm is.
+#define FOUR(from) \
+	MOVQ from+0(SP), AX; \
+	MOVQ from+8(SP), BX; \
+	MOVQ from+16(SP), DX; \
+	MOVQ from+24(SP), R12
+
+#define PAIRS(table, evenX, evenY, oddX, oddY) \
+	VMOVUPD (table)(AX*1), evenX; \
+	VMOVUPD (table)(BX*1), oddX; \
+	VINSERTF128 $1, (table)(DX*1), evenY, evenY; \
+	VINSERTF128 $1, (table)(R12*1), oddY, oddY
+
 // func avx512Exp(n int, to, from, table, odd unsafe.Pointer)
-TEXT ·avx512Exp(SB), NOSPLIT, $0-40
+TEXT ·avx512Exp(SB), NOSPLIT, $64-40
 	ARGUMENTS
 	VBROADCASTSD 0(R8), Z16        // a step, inverse
 	VBROADCASTSD 8(R8), Z17        // shift
@@ -50,10 +65,15 @@ loop:
 	VSUBPD Z17, Z1, Z2
 	VPSLLQ $4, Z1, Z5
 	VPANDQ Z24, Z5, Z5
-	KXNORB K1, K1, K1
-	KXNORB K3, K3, K3
-	VGATHERQPD (R8)(Z5*1), K1, Z6  // what is lost
-	VPGATHERQQ 8(R8)(Z5*1), K3, Z7 // the power
+	VMOVDQU64 Z5, 0(SP)
+	FOUR(0)
+	PAIRS(R8, X10, Y10, X11, Y11)
+	FOUR(32)
+	PAIRS(R8, X12, Y12, X13, Y13)
+	VINSERTF64X4 $1, Y12, Z10, Z10
+	VINSERTF64X4 $1, Y13, Z11, Z11
+	VUNPCKLPD Z11, Z10, Z6         // what is lost
+	VUNPCKHPD Z11, Z10, Z7         // the power
 	VMULPD Z18, Z2, Z3
 	VADDPD Z0, Z3, Z3
 	VMULPD Z19, Z2, Z4
@@ -79,7 +99,7 @@ loop:
 	RET
 
 // func avx512Log(n int, to, from, table, odd unsafe.Pointer)
-TEXT ·avx512Log(SB), NOSPLIT, $0-40
+TEXT ·avx512Log(SB), NOSPLIT, $64-40
 	ARGUMENTS
 	VBROADCASTSD 0(R8), Z16           // logarithm of two, high and low
 	VBROADCASTSD 8(R8), Z17
@@ -108,14 +128,21 @@ loop:
 	VPSUBQ Z23, Z0, Z1                // over
 	VPSRLQ $41, Z1, Z5
 	VPANDQ Z24, Z5, Z5
-	KXNORB K1, K1, K1
-	KXNORB K3, K3, K3
-	KXNORB K4, K4, K4
-	KXNORB K6, K6, K6
-	VGATHERQPD (R10)(Z5*1), K1, Z6    // inverse
-	VGATHERQPD 8(R10)(Z5*1), K3, Z7   // logarithm
-	VGATHERQPD (R11)(Z5*1), K4, Z8    // parts
-	VGATHERQPD 8(R11)(Z5*1), K6, Z9
+	VMOVDQU64 Z5, 0(SP)
+	FOUR(0)
+	PAIRS(R10, X10, Y10, X11, Y11)
+	PAIRS(R11, X12, Y12, X13, Y13)
+	FOUR(32)
+	PAIRS(R10, X2, Y2, X3, Y3)
+	PAIRS(R11, X4, Y4, X14, Y14)
+	VINSERTF64X4 $1, Y2, Z10, Z10
+	VINSERTF64X4 $1, Y3, Z11, Z11
+	VINSERTF64X4 $1, Y4, Z12, Z12
+	VINSERTF64X4 $1, Y14, Z13, Z13
+	VUNPCKLPD Z11, Z10, Z6            // inverse
+	VUNPCKHPD Z11, Z10, Z7            // logarithm
+	VUNPCKLPD Z13, Z12, Z8            // parts
+	VUNPCKHPD Z13, Z12, Z9
 	VPANDQ Z25, Z1, Z2
 	VPSUBQ Z2, Z0, Z2                 // z
 	VPSRAQ $52, Z1, Z1
