@@ -23,6 +23,7 @@ type tile[T number] func(k int, a unsafe.Pointer, lda int, b unsafe.Pointer, ste
 type gemm[T number] struct {
 	tiles [][]tile[T] // by their width in panels, less one, and by their rows
 	chunk int         // multiplications between two ticks, well below a millisecond
+	dots  dots        // nil where there is none
 }
 
 // rows and columns are those of the largest tile.

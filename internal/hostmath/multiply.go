@@ -115,6 +115,9 @@ const fewRows = 4
 // slab adds the products of some rows of B, in some of its columns.
 func (r *slabs[T]) slab(k, deep, j, wide int) error {
 	t, panel := r.task, panelOf[T]()
+	if t.isDots(r.gemm) {
+		return r.dots(k, deep)
+	}
 	if f, ok := t.b.(rowwise[T]); ok && t.m <= fewRows && wide >= panel {
 		whole := wide / panel * panel
 		p := product[T]{step: f.stride, next: panel}

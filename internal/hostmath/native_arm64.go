@@ -16,10 +16,10 @@ func units(name string) tools {
 	if name == NEON {
 		return tools{
 			gemm: &gemm32{
-				gemm: gemm[float32]{neonTiles(), chunk}, runs: neonRuns(),
+				gemm: gemm[float32]{tiles: neonTiles(), chunk: chunk}, runs: neonRuns(),
 				cuts: neonCut, taps: neonTaps, copies: neonRows, halves: neonHalves,
 			},
-			gemm64: &gemm[float64]{neonWides(), chunk / 2},
+			gemm64: &gemm[float64]{tiles: neonWides(), chunk: chunk / 2},
 		}
 	}
 	return goTools()
