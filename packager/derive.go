@@ -75,7 +75,7 @@ type NoRecordingError struct {
 func (e *NoRecordingError) Error() string { return e.Reason }
 
 // deriveVersion is raised when derived data of the same image becomes other data.
-const deriveVersion = "derive/12"
+const deriveVersion = "derive/13"
 
 // derivedRecord is what the cache keeps of derived data.
 type derivedRecord struct {

@@ -18,9 +18,6 @@ func Sure(files Files, module string) []string {
 // it assigns to no part of what might be one.
 func surely(s statement, foreign map[string]string) bool {
 	w := s.words
-	if w[0] == "class" { // its body is looked at by itself
-		return true
-	}
 	if w[0] == "@" && !known(w, foreign) { // it is called, without a bracket
 		return false
 	}
@@ -32,8 +29,72 @@ func surely(s statement, foreign map[string]string) bool {
 			return false
 		}
 	}
-	name, rest := path0(w)
-	return name == first(name) || len(rest) == 0 || !assigns(rest)
+	return assignsOwn(w, s.indent == 0, foreign)
+}
+
+// defines tells of a def or a class that calls nothing that is not known for what it is given or made
+// of, and has no name that is known. The body of a class is looked at by itself, but for one behind its name.
+func defines(s statement, foreign map[string]string) bool {
+	w := s.words
+	if w[0] == "async" {
+		w = w[1:]
+	}
+	if len(w) < 3 || s.indent == 0 && taken(w[1], foreign) {
+		return false
+	}
+	depth, at := 0, 2
+	for ; at < len(w) && (depth > 0 || w[at] != ":"); at++ {
+		if w[at] == "(" && at > 2 && !known(w[:at], foreign) {
+			return false
+		}
+		depth += nests(w[at])
+	}
+	if w[0] != "class" || at+1 >= len(w) {
+		return true
+	}
+	return surely(statement{words: w[at+1:], indent: s.indent + 1}, foreign)
+}
+
+// assignsOwn tells of a statement that assigns to nothing, to names of the program's own, which none of
+// what is known is called by, or to a variable of the environment: who looks at one is seen.
+func assignsOwn(w []string, global bool, foreign map[string]string) bool {
+	depth, end := 0, -1
+	for at, word := range w {
+		if depth += nests(word); word == "=" && depth == 0 {
+			end = at
+		}
+	}
+	if end < 0 {
+		return true
+	}
+	if name, rest := path0(w); len(rest) > 0 && rest[0] == "[" {
+		full := foreign[first(name)] + name[len(first(name)):]
+		return full == "os.environ" && slices.Index(w, "]") == end-1
+	}
+	to := w[:end]
+	if end > 1 && w[1] == ":" {
+		to = w[:1]
+	}
+	return !slices.ContainsFunc(to, func(word string) bool {
+		return word != "," && word != "=" && (!dotted(word) || word != first(word) || global && taken(word, foreign))
+	})
+}
+
+// nests is by how much a word goes into brackets.
+func nests(word string) int {
+	switch word {
+	case "(", "[", "{":
+		return 1
+	case ")", "]", "}":
+		return -1
+	}
+	return 0
+}
+
+// taken tells of a name that stands for what is known: were it given to something else, that would
+// be taken for harmless.
+func taken(name string, foreign map[string]string) bool {
+	return foreign[name] != "" || slices.Contains(plain, name)
 }
 
 // keywords may stand before a bracket that calls nothing, and plain are what everybody has.

@@ -205,8 +205,10 @@ func (r *reader) run(list []statement, pkg string, deep bool) {
 // plainly tells of a statement with which a list of what is sure goes on.
 func plainly(s statement, may bool, foreign map[string]string) bool {
 	switch s.words[0] {
-	case "def", "async", "import", "from":
+	case "import", "from":
 		return !may
+	case "def", "async", "class":
+		return !may && defines(s, foreign)
 	case "if":
 		return guards(s.words)
 	}
@@ -244,6 +246,7 @@ func (r *reader) seen(name, bound string, foreign map[string]string, deep bool) 
 		r.uses(name)
 	} else if deep {
 		r.module(name)
+		r.dull = r.dull || r.sure && bound != "" && taken(bound, foreign)
 	}
 }
 
@@ -270,6 +273,7 @@ func (r *reader) from(w []string, pkg string, foreign map[string]string, deep bo
 	}
 	for _, part := range commas(slices.DeleteFunc(slices.Clone(rest[1:]), func(w string) bool { return w == "(" || w == ")" })) {
 		if len(part) == 0 || !dotted(part[0]) {
+			r.dull = r.dull || r.sure && base != "" && r.file(first(base)) != "" // * may be any
 			continue
 		}
 		name := strings.Trim(base+"."+part[0], ".")
@@ -277,6 +281,7 @@ func (r *reader) from(w []string, pkg string, foreign map[string]string, deep bo
 			if deep && r.file(name) != "" {
 				r.module(name)
 			}
+			r.dull = r.dull || r.sure && taken(part[len(part)-1], foreign)
 			continue
 		}
 		if r.sure && r.file(name) != "" {
