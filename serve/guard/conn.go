@@ -2,6 +2,7 @@ package guard
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -49,7 +50,7 @@ func (l *limited) Accept() (net.Conn, error) {
 		}
 		return nil, err
 	}
-	return &conn{Conn: c, free: l.free}, nil
+	return &conn{Conn: c, quick: briefly(c), free: l.free}, nil
 }
 
 func (l *limited) Close() error {
@@ -62,6 +63,7 @@ func (l *limited) Close() error {
 // closed.
 type conn struct {
 	net.Conn
+	quick  io.ReadWriter // the same, for less
 	free   chan struct{}
 	gone   atomic.Bool
 	again  []byte // what is read once more
@@ -113,7 +115,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	defer c.reads.end()
 	for {
-		n, err := c.Conn.Read(p)
+		n, err := c.quick.Read(p)
 		if err == nil || n > 0 || !c.reads.early(err, c.Conn.SetReadDeadline) {
 			return n, err
 		}
@@ -122,7 +124,7 @@ func (c *conn) Read(p []byte) (int, error) {
 
 func (c *conn) Write(p []byte) (done int, err error) {
 	for {
-		n, err := c.Conn.Write(p[done:])
+		n, err := c.quick.Write(p[done:])
 		if done += n; err == nil || !c.writes.early(err, c.Conn.SetWriteDeadline) {
 			return done, err
 		}
