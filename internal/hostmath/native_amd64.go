@@ -20,10 +20,10 @@ func units(name string) tools {
 	case AVX512:
 		return tools{
 			gemm: &gemm32{
-				gemm: gemm[float32]{tiles: avx512Tiles(), chunk: chunk}, runs: avx512Runs(),
+				gemm: gemm[float32]{tiles: avx512Tiles(), chunk: chunk, dots: avx512Dots32}, runs: avx512Runs(),
 				cuts: avx512Cut, taps: avx512Taps, copies: avx2Rows, halves: avx2Halves,
 			},
-			gemm64: &gemm[float64]{tiles: avx512Wides(), chunk: chunk / 2, dots: avx512Dots},
+			gemm64: &gemm[float64]{tiles: avx512Wides(), chunk: chunk / 2, dots: avx512Dots64},
 			sort32: sorter[int32]{avx512Split32, avx512Rank32},
 			sort64: sorter[int64]{avx512Split64, avx512Rank64},
 			loops:  loops64{avx512Exp, avx512Log, avx512Tanh},
@@ -31,10 +31,10 @@ func units(name string) tools {
 	case AVX2:
 		return tools{
 			gemm: &gemm32{
-				gemm: gemm[float32]{tiles: avx2Tiles(), chunk: chunk}, runs: avx2Runs(),
+				gemm: gemm[float32]{tiles: avx2Tiles(), chunk: chunk, dots: avx2Dots32}, runs: avx2Runs(),
 				cuts: avx2Cut, taps: avx2Taps, copies: avx2Rows, halves: avx2Halves,
 			},
-			gemm64: &gemm[float64]{tiles: avx2Wides(), chunk: chunk / 2},
+			gemm64: &gemm[float64]{tiles: avx2Wides(), chunk: chunk / 2, dots: avx2Dots64},
 		}
 	}
 	return goTools()

@@ -78,6 +78,16 @@ func avx2Rows(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointe
 //go:noescape
 func avx2Halves(rows, width int, to unsafe.Pointer, toNext int, from unsafe.Pointer, fromNext int)
 
+// avx2Dots64 sums up the products of each of some rows, lda bytes apart, and of k numbers of x.
+//
+//go:noescape
+func avx2Dots64(rows, k int, a unsafe.Pointer, lda int, x, to unsafe.Pointer)
+
+// avx2Dots32 sums up the products of each of some rows, lda bytes apart, and of k numbers of x.
+//
+//go:noescape
+func avx2Dots32(rows, k int, a unsafe.Pointer, lda int, x, to unsafe.Pointer)
+
 // avx2Tiles are by their width in panels, less one, and by their rows.
 func avx2Tiles() [][]tile[float32] {
 	return [][]tile[float32]{

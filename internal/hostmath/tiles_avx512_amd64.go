@@ -230,6 +230,16 @@ func avx512Cut(n int, list unsafe.Pointer, bias, low, high float32)
 //go:noescape
 func avx512Taps(n int, out, in unsafe.Pointer, count int, offsets, weights unsafe.Pointer, bias, low, high float32)
 
+// avx512Dots64 sums up the products of each of some rows, lda bytes apart, and of k numbers of x.
+//
+//go:noescape
+func avx512Dots64(rows, k int, a unsafe.Pointer, lda int, x, to unsafe.Pointer)
+
+// avx512Dots32 sums up the products of each of some rows, lda bytes apart, and of k numbers of x.
+//
+//go:noescape
+func avx512Dots32(rows, k int, a unsafe.Pointer, lda int, x, to unsafe.Pointer)
+
 // avx512Split64 writes the numbers below a pivot to one place, the others to another, and counts the first.
 // Behind either it may write as many bytes as a register has; the first place may be where the numbers are.
 //

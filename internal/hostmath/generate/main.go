@@ -73,8 +73,8 @@ func taps(write func(w *writer)) function {
 
 func units() []unit {
 	return []unit{
-		{"avx512", "tiles_avx512_amd64", 12, []int{1, 2}, 1, avx512.tile, slices.Concat([]function{cut(avx512.cut), taps(avx512.taps)}, sorts64.functions(), sorts32.functions())},
-		{"avx2", "tiles_avx2_amd64", 6, []int{2}, 2, avx2.tile, []function{cut(avx2.cut), taps(avx2.taps), rows(avx2.rows), halves(avx2.halves)}},
+		{"avx512", "tiles_avx512_amd64", 12, []int{1, 2}, 1, avx512.tile, slices.Concat([]function{cut(avx512.cut), taps(avx512.taps)}, avx512.dots(), sorts64.functions(), sorts32.functions())},
+		{"avx2", "tiles_avx2_amd64", 6, []int{2}, 2, avx2.tile, append([]function{cut(avx2.cut), taps(avx2.taps), rows(avx2.rows), halves(avx2.halves)}, avx2.dots()...)},
 		{"neon", "tiles_arm64", 6, []int{4}, 4, neonTile, []function{cut(neonCut), taps(neonTaps), rows(neonRows), halves(neonHalves)}},
 	}
 }
