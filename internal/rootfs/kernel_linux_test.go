@@ -141,6 +141,11 @@ func kernel(fd int, path string, follow bool, resolve uint64) (string, error) {
 		how.Flags |= unix.O_NOFOLLOW
 	}
 	got, err := unix.Openat2(fd, path, how)
+	// A name with ".." is refused so while anything on the machine is renamed or
+	// mounted (openat2(2), EAGAIN): the one who asks is to ask again.
+	for tries := 0; err == unix.EAGAIN && tries < 10_000; tries++ {
+		got, err = unix.Openat2(fd, path, how)
+	}
 	if err != nil {
 		var e unix.Errno
 		errors.As(err, &e)
