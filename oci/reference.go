@@ -39,6 +39,12 @@ var (
 func isID(s string) bool  { return len(s) == 64 && idForm.MatchString(s) }
 func isTag(s string) bool { return len(s) <= 128 && tagForm.MatchString(s) }
 
+// IsTag reports whether s can be a tag.
+func IsTag(s string) bool { return isTag(s) }
+
+// IsRepository reports whether s can be the path of a repository in a registry.
+func IsRepository(s string) bool { return len(s) <= maxRepository && pathForm.MatchString(s) }
+
 // ParseReference reads a reference by Docker's rules: "iris", "iris:1",
 // "user/iris", "localhost:5000/iris:1", "ghcr.io/o/iris@sha256:...".
 func ParseReference(s string) (Reference, error) {

@@ -135,7 +135,7 @@ var nested = map[string]string{
 }
 
 // planned are rooms that have a level, or a floor, before they have a folder.
-var planned = map[string]bool{"hub": true, "internal/postgres": true}
+var planned = map[string]bool{"internal/postgres": true}
 
 // openParents import their children, which then do not import them.
 var openParents = map[string]bool{"internal/cli": true, "packager": true, "serve": true, "serve/oipgrpc": true, "serve/web": true}

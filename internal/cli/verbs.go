@@ -27,6 +27,7 @@ func (a *app) verbs() []verb {
 		{"images", "image", a.imagesCommand}, {"pull", "image", a.pullCommand}, {"push", "image", a.pushCommand}, {"tag", "image", a.tagCommand},
 		{"rmi", "image", a.rmiCommand}, {"history", "image", a.historyCommand}, {"inspect", "image", a.inspectCommand}, {"save", "image", a.saveCommand},
 		{"load", "image", a.loadCommand}, {"import", "image", a.importCommand}, {"login", "image", a.loginCommand}, {"logout", "image", a.logoutCommand},
+		{"registry", "image", a.registryCommand},
 
 		{"doctor", "system", a.doctorCommand}, {"info", "system", a.infoCommand}, {"system", "system", a.systemCommand}, {"version", "system", a.versionCommand},
 		{"warm-up", "", a.warmCommand}, {"supervise", "", a.superviseCommand},

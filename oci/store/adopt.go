@@ -2,12 +2,15 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/rogpeppe/go-internal/robustio"
 
 	"github.com/wherry-run/wherry/oci"
 )
@@ -89,4 +92,20 @@ func (s *Store) PinMore(ctx context.Context, name string, durable bool, digests 
 		return fmt.Errorf("pin %s: %w", name, err)
 	}
 	return nil
+}
+
+// Pinned tells what a pin keeps: nothing when there is none of this name.
+func (s *Store) Pinned(name string) ([]digest.Digest, error) {
+	path, err := s.pinPath(name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := robustio.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read pin %s: %w", name, err)
+	}
+	return parseLines(b), nil
 }
