@@ -41,8 +41,9 @@ interop: ## other people's clients and registries
 portability: ## the Windows binary under Wine, the arm64 one under qemu
 	$(GO) test -tags portability -count=1 -timeout 40m -v ./test/portability
 
-conformance: ## public suites from outside the repository: WASI_TESTSUITE=checkout
-	$(GO) run ./test/conformance $(WASI_TESTSUITE)
+conformance: ## public suites from outside the repository: WASI_TESTSUITE=checkout DISTRIBUTION_SPEC=checkout
+	$(if $(WASI_TESTSUITE)$(if $(DISTRIBUTION_SPEC),,x),$(GO) run ./test/conformance $(WASI_TESTSUITE))
+	$(if $(DISTRIBUTION_SPEC),@test/distribution $(DISTRIBUTION_SPEC))
 
 onnx: ## the whole ONNX backend suite, any order, exports of today's tools, beside native ONNX Runtime
 	WHERRY_TEST_ONNX=long $(GO) test -count=1 -timeout 60m -v ./test/onnx/... ./model/onnx -run 'TestSuite|TestNative|TestNewer|TestExports|TestOperators|TestOrder'

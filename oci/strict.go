@@ -12,16 +12,16 @@ import (
 // Bounds on documents. They are generous for honest images and small enough
 // that a hostile one cannot cost more than a few megabytes or milliseconds.
 const (
-	MaxDocument    = 4 << 20 // bytes of an index or manifest; registries stop there too
-	MaxConfig      = 8 << 20 // bytes of a config
-	MaxManifests   = 256     // entries of an index
-	MaxLayers      = 1024    // layers of a manifest
-	MaxHistory     = 4096    // history entries of a config
-	MaxDepth       = 4       // indexes inside indexes
-	MaxBlob        = 1 << 42 // bytes of one layer
-	maxAnnotations = 512 << 10
-	maxJSONDepth   = 32
-	maxJSONTokens  = 400_000
+	MaxDocument   = 4 << 20   // bytes of an index or manifest; registries stop there too
+	MaxConfig     = 8 << 20   // bytes of a config
+	MaxManifests  = 256       // entries of an index
+	MaxLayers     = 1024      // layers of a manifest
+	MaxHistory    = 4096      // history entries of a config
+	MaxDepth      = 4         // indexes inside indexes
+	MaxBlob       = 1 << 42   // bytes of one layer
+	maxAnnotation = 512 << 10 // bytes of one, with its name
+	maxJSONDepth  = 32
+	maxJSONTokens = 400_000
 )
 
 // DocumentError says which document was refused and where.

@@ -111,14 +111,14 @@ func parseDocument(name string, data []byte, mediaType string, kind Kind) (*docu
 }
 
 func checkAnnotations(doc, path string, a map[string]string) error {
-	n := 0
 	for k, v := range a {
-		if n += len(k) + len(v); k == "" {
+		if k == "" {
 			return refuse(doc, path, "there is one without a name")
 		}
-	}
-	if n > maxAnnotations {
-		return refuse(doc, path, "they have %d bytes, more than %d", n, maxAnnotations)
+		// All of them have the document's bound: registries must take four megabytes.
+		if n := len(k) + len(v); n > maxAnnotation {
+			return refuse(doc, path, "%s has %d bytes, more than %d", quote(k), n, maxAnnotation)
+		}
 	}
 	return nil
 }
