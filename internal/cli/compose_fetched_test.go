@@ -23,8 +23,8 @@ import (
 	"github.com/wherry-run/wherry/oci"
 )
 
-// hub is a registry with one stack, which becomes another one.
-type hub struct {
+// stackRegistry is a registry with one stack, which becomes another one.
+type stackRegistry struct {
 	mu      sync.Mutex
 	blobs   map[string][]byte
 	latest  compose.Artifact
@@ -32,7 +32,7 @@ type hub struct {
 	sent    int // bytes of others than manifests
 }
 
-func (h *hub) put(t *testing.T, text string) {
+func (h *stackRegistry) put(t *testing.T, text string) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "compose.yaml")
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -56,7 +56,7 @@ func (h *hub) put(t *testing.T, text string) {
 	}
 }
 
-func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *stackRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, what, _ := strings.Cut(r.URL.Path, "/v2/team/shop/")
@@ -85,7 +85,7 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestFetchedImage: what is no stack is not fetched to find out.
 func TestFetchedImage(t *testing.T) {
-	h := &hub{}
+	h := &stackRegistry{}
 	server := httptest.NewServer(h)
 	defer server.Close()
 	home := t.TempDir()
@@ -114,7 +114,7 @@ func TestFetchedImage(t *testing.T) {
 // TestFetchedAgain: what somebody let run is what runs, whatever the registry has meanwhile,
 // and a stack is not ended because a stranger's has its name now.
 func TestFetchedAgain(t *testing.T) {
-	h := &hub{}
+	h := &stackRegistry{}
 	server := httptest.NewServer(h)
 	defer server.Close()
 	home := t.TempDir()
@@ -179,7 +179,7 @@ func TestFetchedAgain(t *testing.T) {
 // TestConfigAsks: a variable goes to no registry with an image's name before somebody agreed.
 func TestConfigAsks(t *testing.T) {
 	t.Setenv("WHERRY_TEST_TOKEN", "secret")
-	h := &hub{}
+	h := &stackRegistry{}
 	server := httptest.NewServer(h)
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")

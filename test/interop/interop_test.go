@@ -263,7 +263,12 @@ func goBuild(t *testing.T, dir, pkg string) string {
 }
 
 func TestPeersPullWhatWePush(t *testing.T) {
-	host := startRegistry(t)
+	t.Run("docker-registry", func(t *testing.T) { peersPull(t, startRegistry(t)) })
+	t.Run("wherry registry serve", func(t *testing.T) { peersPull(t, serveHub(t)) })
+}
+
+// peersPull pushes an image to a registry and lets everybody pull it.
+func peersPull(t *testing.T, host string) {
 	s := newStore(t)
 	name := host + "/team/interop:1"
 	img := build(t, s, name, noise(1, 200_000), noise(2, 3_000_000))

@@ -1,5 +1,5 @@
 // Command peers is what other programs think of Wherry's images, for the
-// interop tests: oras-go pulls them, the image-spec's JSON schemas judge them.
+// interop tests: oras-go moves them, the image-spec's JSON schemas judge them.
 // It is a module of its own so that none of this becomes a dependency.
 package main
 
@@ -28,8 +28,14 @@ func run(ctx context.Context, args []string) error {
 		return pull(ctx, args[1], args[2], args[3])
 	case len(args) == 3 && args[0] == "schema":
 		return judge(args[1], args[2])
+	case len(args) == 4 && args[0] == "copy":
+		return copyImage(ctx, args[1], args[2], args[3])
+	case len(args) == 3 && args[0] == "attach":
+		return attach(ctx, args[1], args[2])
+	case len(args) == 3 && args[0] == "referrers":
+		return referrers(ctx, args[1], args[2])
 	}
-	return fmt.Errorf("usage: peers pull REPOSITORY TAG FOLDER | peers schema MEDIATYPE FILE")
+	return fmt.Errorf("usage: peers pull REPOSITORY TAG FOLDER | peers schema MEDIATYPE FILE | peers copy FROM TAG TO | peers attach REPOSITORY TAG | peers referrers REPOSITORY TAG")
 }
 
 // pull copies all that a tag refers to into an image layout and prints the digest.
