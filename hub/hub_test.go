@@ -74,7 +74,9 @@ type answer struct {
 
 // code is the error code of an answer.
 func (a answer) code() string {
-	var doc struct{ Errors []struct{ Code, Message string } }
+	var doc struct {
+		Errors []struct{ Code, Message string }
+	}
 	if json.Unmarshal(a.body, &doc) != nil || len(doc.Errors) == 0 {
 		return ""
 	}

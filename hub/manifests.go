@@ -144,7 +144,7 @@ func (h *Hub) readManifest(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	}
 	data, err := io.ReadAll(io.LimitReader(h.body(w, r), oci.MaxDocument+1))
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, codeManifestInvalid, "the connection broke off")
+		return nil, refuse(http.StatusRequestTimeout, codeManifestInvalid, "the connection broke off")
 	}
 	if len(data) > oci.MaxDocument {
 		return nil, tooLarge

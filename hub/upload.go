@@ -190,7 +190,7 @@ func (h *Hub) receive(ctx context.Context, u *upload, f *os.File, body io.Reader
 		case errors.Is(rerr, io.EOF):
 			return nil
 		case rerr != nil:
-			return refuse(http.StatusBadRequest, codeUploadInvalid, "the connection broke off after %d bytes of the upload", u.size)
+			return refuse(http.StatusRequestTimeout, codeUploadInvalid, "the connection broke off after %d bytes of the upload", u.size)
 		}
 	}
 }

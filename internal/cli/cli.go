@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -182,7 +183,11 @@ func (a *app) store(ctx context.Context) (*store.Store, error) {
 // client talks to registries, showing transfers.
 func (a *app) client() (*registry.Client, *transfers) {
 	t := newTransfers(a.talk)
-	return registry.New(registry.WithProgress(t.event), registry.WithUserAgent("wherry/"+version.Release)), t
+	options := []registry.Option{registry.WithProgress(t.event), registry.WithUserAgent("wherry/" + version.Release)}
+	if p, err := locate(a.env); err == nil {
+		options = append(options, registry.WithUploads(filepath.Join(p.Cache, "uploads")))
+	}
+	return registry.New(options...), t
 }
 
 // bakedVariable names a folder that pull --warm -o has filled, for runs that have

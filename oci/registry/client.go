@@ -28,6 +28,7 @@ type Client struct {
 	idle      time.Duration
 	backoff   time.Duration
 	floor     floor
+	kept      keptUploads
 }
 
 // Option sets up a Client.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -174,8 +175,7 @@ func (p *push) sendBlobs(ctx context.Context) error {
 	return g.Wait()
 }
 
-// sendBlob uploads a blob unless the registry has it. A broken upload starts
-// again from the beginning of a source opened anew, with a fresh token.
+// sendBlob uploads a blob unless the registry has it.
 func (p *push) sendBlob(ctx context.Context, d ispec.Descriptor) error {
 	resp, err := p.head(ctx, p.blobURL(d.Digest), "")
 	if err != nil {
@@ -189,8 +189,7 @@ func (p *push) sendBlob(ctx context.Context, d ispec.Descriptor) error {
 	default:
 		return checkStatus(resp, http.StatusOK)
 	}
-	retrying := func() { p.c.progress.Report(oci.Event{Status: oci.StatusRetrying, Descriptor: d, Total: d.Size}) }
-	return p.c.retry(ctx, retrying, func(ctx context.Context) error { return p.upload(ctx, d) })
+	return (&upload{push: p, d: d}).run(ctx)
 }
 
 // head asks whether something is there; its answer has no body.
@@ -218,58 +217,29 @@ func (s *session) head(ctx context.Context, u *url.URL, accept string) (*http.Re
 	return resp, err
 }
 
-// upload is one attempt: mount or start, stream, finish.
-func (p *push) upload(ctx context.Context, d ispec.Descriptor) error {
-	where, err := p.start(ctx, d)
-	if err != nil || where == nil {
-		return err
-	}
-	if where, err = p.stream(ctx, d, where); err != nil {
-		return err
-	}
-	q := where.Query()
-	q.Set("digest", string(d.Digest))
-	where.RawQuery = q.Encode()
-	// A registry may hash the whole blob once more before it answers.
-	ctx, stop := withDeadline(ctx, 10*p.c.idle)
-	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, where.String(), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := p.http.Do(req)
-	if err != nil {
-		return classify(ctx, err)
-	}
-	if err := checkStatus(resp, http.StatusCreated, http.StatusNoContent, http.StatusAccepted); err != nil {
-		return err
-	}
-	resp.Body.Close()
-	p.c.progress.Report(oci.Event{Status: oci.StatusPushed, Descriptor: d, Done: d.Size, Total: d.Size})
-	return nil
-}
-
-// start begins an upload and returns where it goes, or nil when the registry
-// mounted the blob from another repository.
-func (p *push) start(ctx context.Context, d ispec.Descriptor) (*url.URL, error) {
+// start begins an upload and returns where it goes, and the least that the registry
+// wants in a piece; nil when the registry mounted the blob from another repository.
+func (p *push) start(ctx context.Context, d ispec.Descriptor) (*url.URL, int64, error) {
 	ctx, stop := withDeadline(ctx, p.c.idle)
 	defer stop()
 	for _, from := range append(p.from[:len(p.from):len(p.from)], "") {
 		resp, err := p.post(ctx, d, from)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		resp.Body.Close()
 		switch {
 		case resp.StatusCode == http.StatusCreated:
 			p.c.progress.Report(oci.Event{Status: oci.StatusMounted, Descriptor: d, Done: d.Size, Total: d.Size})
-			return nil, nil
+			return nil, 0, nil
 		case resp.StatusCode == http.StatusAccepted:
 			// Not there; but the upload is open now, so it is used.
-			return location(resp)
+			least, _ := strconv.ParseInt(resp.Header.Get("OCI-Chunk-Min-Length"), 10, 64)
+			where, err := location(resp)
+			return where, min(max(least, 0), mostPiece), err
 		}
 	}
-	return nil, &refusedError{errNoLocation}
+	return nil, 0, &refusedError{errNoLocation}
 }
 
 // post opens an upload, asking for a mount when from is set. A registry that
@@ -302,45 +272,6 @@ func location(resp *http.Response) (*url.URL, error) {
 		return nil, &refusedError{errNoLocation}
 	}
 	return u, nil
-}
-
-// stream sends the blob in one PATCH, the form that every registry accepts.
-func (p *push) stream(ctx context.Context, d ispec.Descriptor, where *url.URL) (*url.URL, error) {
-	body, err := p.src.Open(ctx, d.Digest)
-	if err != nil {
-		return nil, &localError{err}
-	}
-	defer body.Close()
-	ctx, dog := watch(ctx, p.c.idle)
-	defer dog.stop()
-	var done int64
-	sent := &sentBody{ReadCloser: body, dog: dog, report: func(n int) {
-		was := done / reportEvery
-		if done += int64(n); done/reportEvery != was {
-			p.c.progress.Report(oci.Event{Status: oci.StatusPushing, Descriptor: d, Done: done, Total: d.Size})
-		}
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, where.String(), sent)
-	if err != nil {
-		return nil, err
-	}
-	if req.ContentLength = d.Size; d.Size == 0 {
-		req.Body = http.NoBody // else it means "unknown length"
-	}
-	if d.Size > 1<<20 {
-		// An expired token shows before the body is spent.
-		req.Header.Set("Expect", "100-continue")
-	}
-	req.Header.Set("Content-Type", "application/octet-stream")
-	resp, err := p.http.Do(req)
-	if err != nil {
-		return nil, classify(ctx, err)
-	}
-	if err := checkStatus(resp, http.StatusAccepted, http.StatusNoContent, http.StatusCreated); err != nil {
-		return nil, err
-	}
-	resp.Body.Close()
-	return location(resp)
 }
 
 // sendDocuments puts the documents, children first, the root under its tag last.
