@@ -157,12 +157,9 @@ func imageOf(layer []byte) ispec.Manifest {
 	return m
 }
 
-func noise(seed uint64, n int) []byte {
+func noise(seed byte, n int) []byte {
 	b := make([]byte, n)
-	r := rand.New(rand.NewPCG(seed, 7))
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b) // it never fails
 	return b
 }
 
@@ -285,7 +282,7 @@ func (s *served) inStore(d digest.Digest) bool {
 func TestDamagedJournal(t *testing.T) {
 	s := serve(t, hub.Config{})
 	for i := range 3 {
-		s.image("a", fmt.Sprint("t", i), noise(uint64(i), 100), nil)
+		s.image("a", fmt.Sprint("t", i), noise(byte(i), 100), nil)
 	}
 	s.stop()
 	files, err := filepath.Glob(filepath.Join(s.dir, "hub", "repositories", "*.journal"))
@@ -370,7 +367,7 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range 8 {
 		pushing.Go(func() {
 			for k := range 5 {
-				s.image(fmt.Sprintf("r%d", i%3), fmt.Sprintf("t%d-%d", i, k), noise(uint64(k), 50_000), nil)
+				s.image(fmt.Sprintf("r%d", i%3), fmt.Sprintf("t%d-%d", i, k), noise(byte(k), 50_000), nil)
 			}
 		})
 	}

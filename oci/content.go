@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/opencontainers/go-digest"
@@ -17,6 +18,20 @@ type Sink interface {
 	// It may return without reading r when it has the content.
 	Ingest(ctx context.Context, want ispec.Descriptor, r io.Reader) (ispec.Descriptor, error)
 }
+
+// Ranged is a reader for Sink.Ingest whose content can also be had in parts, several at a
+// time: a sink that keeps parts asks for those that it lacks, and does not read.
+type Ranged interface {
+	io.Reader
+	// Range reads the bytes from offset from to offset to, the last not included. When
+	// reading fails with ErrNoRanges, Read is the only way.
+	Range(ctx context.Context, from, to int64) io.ReadCloser
+	// Have says how many bytes are there already, for who looks on.
+	Have(n int64)
+}
+
+// ErrNoRanges says that content can be had from its beginning only.
+var ErrNoRanges = errors.New("the content cannot be had in parts")
 
 // Source gives blobs and documents. Open may be called again and again for the
 // same digest; every reader starts at the beginning.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -22,13 +23,20 @@ type blobReader struct {
 
 	body    io.ReadCloser
 	off     int64
-	told    int64
+	end     int64 // behind the last byte that is wanted
 	broke   int64 // the offset of the last break
 	failed  int   // attempts since much came last
 	broken  int   // breaks in all
-	asked   bool  // the registry was asked at all
 	noRange bool  // the registry cannot go on in the middle
-	refused bool  // the registry's answer cannot be right; asking again is no use
+	part    bool  // of a blob: nothing is read that is not wanted
+	blob    *blobState
+}
+
+// blobState is what the readers of one blob have in common.
+type blobState struct {
+	asked   atomic.Bool  // the registry was asked at all
+	refused atomic.Bool  // the registry's answer cannot be right; asking again is no use
+	done    atomic.Int64 // bytes that are there
 }
 
 // worthwhile is how much must come between two breaks for the line to count as
@@ -42,8 +50,16 @@ const maxBreaks = 100
 const reportEvery = 512 << 10
 
 func (s *session) blob(ctx context.Context, d ispec.Descriptor) *blobReader {
-	return &blobReader{ctx: ctx, s: s, d: d}
+	return &blobReader{ctx: ctx, s: s, d: d, end: d.Size, blob: new(blobState)}
 }
+
+// Range implements oci.Ranged.
+func (r *blobReader) Range(ctx context.Context, from, to int64) io.ReadCloser {
+	return &blobReader{ctx: ctx, s: r.s, d: r.d, quiet: r.quiet, off: from, broke: from, end: to, part: true, blob: r.blob}
+}
+
+// Have implements oci.Ranged.
+func (r *blobReader) Have(n int64) { r.blob.done.Store(n) }
 
 // Read implements io.Reader.
 func (r *blobReader) Read(p []byte) (int, error) {
@@ -51,7 +67,7 @@ func (r *blobReader) Read(p []byte) (int, error) {
 		n, err := r.try(p)
 		if n > 0 {
 			r.advance(n)
-			if errors.Is(err, errStalled) && r.off < r.d.Size {
+			if errors.Is(err, errStalled) && r.off < r.end {
 				if err := r.recover(err); err != nil {
 					return n, err
 				}
@@ -61,11 +77,11 @@ func (r *blobReader) Read(p []byte) (int, error) {
 		if err == nil {
 			continue
 		}
-		if r.off == r.d.Size && !r.refused {
+		if r.off == r.end && !r.blob.refused.Load() {
 			return 0, io.EOF // all is here, however the connection ended
 		}
 		if err == io.EOF {
-			err = fmt.Errorf("%w after %d of %d bytes", io.ErrUnexpectedEOF, r.off, r.d.Size)
+			err = fmt.Errorf("%w after %d of %d bytes", io.ErrUnexpectedEOF, r.off, r.end)
 		}
 		if err := r.recover(err); err != nil {
 			return 0, err
@@ -74,12 +90,12 @@ func (r *blobReader) Read(p []byte) (int, error) {
 }
 
 func (r *blobReader) try(p []byte) (int, error) {
-	if r.off > r.d.Size {
-		r.refused = true
+	if r.off > r.end {
+		r.blob.refused.Store(true)
 		return 0, &oci.MismatchError{What: "size of " + string(r.d.Digest), Want: fmt.Sprint(r.d.Size), Got: "more"}
 	}
 	if r.body == nil {
-		if r.off == r.d.Size {
+		if r.off == r.end {
 			return 0, io.EOF
 		}
 		if err := r.connect(); err != nil {
@@ -91,9 +107,9 @@ func (r *blobReader) try(p []byte) (int, error) {
 
 func (r *blobReader) advance(n int) {
 	r.off += int64(n)
-	if !r.quiet && (r.off-r.told >= reportEvery || r.off == r.d.Size) {
-		r.told = r.off
-		r.s.c.progress.Report(oci.Event{Status: oci.StatusPulling, Descriptor: r.d, Done: r.off, Total: r.d.Size})
+	done := r.blob.done.Add(int64(n))
+	if was := done - int64(n); !r.quiet && (was/reportEvery != done/reportEvery || done == r.d.Size) {
+		r.s.c.progress.Report(oci.Event{Status: oci.StatusPulling, Descriptor: r.d, Done: min(done, r.d.Size), Total: r.d.Size})
 	}
 }
 
@@ -110,7 +126,7 @@ func (r *blobReader) recover(err error) error {
 		return err
 	}
 	if !r.quiet {
-		r.s.c.progress.Report(oci.Event{Status: oci.StatusRetrying, Descriptor: r.d, Done: r.off, Total: r.d.Size})
+		r.s.c.progress.Report(oci.Event{Status: oci.StatusRetrying, Descriptor: r.d, Done: min(r.blob.done.Load(), r.d.Size), Total: r.d.Size})
 	}
 	if perr := r.s.c.pause(r.ctx, r.failed, err); perr != nil {
 		return perr
@@ -120,7 +136,7 @@ func (r *blobReader) recover(err error) error {
 
 // connect asks for the blob from the present offset on.
 func (r *blobReader) connect() error {
-	r.asked = true
+	r.blob.asked.Store(true)
 	ctx, dog := watch(r.ctx, r.s.c.idle)
 	resp, err := r.request(ctx)
 	if err != nil {
@@ -141,9 +157,9 @@ func (r *blobReader) request(ctx context.Context) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.off > 0 && !r.noRange {
+	if (r.off > 0 || r.end < r.d.Size) && !r.noRange {
 		// Some registries take no range without an end.
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.off, r.d.Size-1))
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.off, r.end-1))
 	}
 	resp, err := r.s.http.Do(req)
 	if err != nil {
@@ -151,6 +167,9 @@ func (r *blobReader) request(ctx context.Context) (*http.Response, error) {
 	}
 	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && !r.noRange {
 		resp.Body.Close()
+		if r.part && r.off > 0 {
+			return nil, &refusedError{oci.ErrNoRanges}
+		}
 		r.noRange = true
 		return r.request(ctx)
 	}
@@ -165,13 +184,19 @@ func (r *blobReader) position(resp *http.Response) (skip int64, err error) {
 		var end, size int64
 		header := resp.Header.Get("Content-Range")
 		if n, err := fmt.Sscanf(header, "bytes %d-%d/%d", &start, &end, &size); n < 3 || err != nil || start != r.off || size != r.d.Size {
-			r.refused = true
-			return 0, &oci.MismatchError{What: "range", Want: fmt.Sprintf("bytes %d-%d/%d", r.off, r.d.Size-1, r.d.Size), Got: header}
+			r.blob.refused.Store(true)
+			return 0, &oci.MismatchError{What: "range", Want: fmt.Sprintf("bytes %d-%d/%d", r.off, r.end-1, r.d.Size), Got: header}
 		}
 	}
-	if n := resp.ContentLength; n >= 0 && start+n != r.d.Size {
-		r.refused = true
-		return 0, &oci.MismatchError{What: "size of " + string(r.d.Digest), Want: fmt.Sprint(r.d.Size), Got: fmt.Sprint(start + n)}
+	want := r.d.Size
+	if resp.StatusCode == http.StatusPartialContent {
+		want = r.end
+	} else if r.part && (r.off > 0 || r.end < want) {
+		return 0, &refusedError{oci.ErrNoRanges}
+	}
+	if n := resp.ContentLength; n >= 0 && start+n != want {
+		r.blob.refused.Store(true)
+		return 0, &oci.MismatchError{What: "size of " + string(r.d.Digest), Want: fmt.Sprint(want), Got: fmt.Sprint(start + n)}
 	}
 	return r.off - start, nil
 }

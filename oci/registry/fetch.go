@@ -214,7 +214,7 @@ func (f *fetch) layer(ctx context.Context, d ispec.Descriptor) error {
 		r.Close()
 		if err == nil {
 			status := oci.StatusPulled
-			if !r.asked {
+			if !r.blob.asked.Load() {
 				status = oci.StatusExists
 			}
 			f.c.progress.Report(oci.Event{Status: status, Descriptor: d, Done: d.Size, Total: d.Size})
@@ -260,7 +260,7 @@ func (s *session) smallBlob(ctx context.Context, d ispec.Descriptor) ([]byte, er
 // more: a proxy on the way may have spoilt it. It waits before it says yes.
 func (s *session) again(ctx context.Context, r *blobReader, attempt int, err error) bool {
 	var wrong *oci.MismatchError
-	return errors.As(err, &wrong) && !r.refused && attempt < 3 && s.c.pause(ctx, attempt, err) == nil
+	return errors.As(err, &wrong) && !r.blob.refused.Load() && attempt < 3 && s.c.pause(ctx, attempt, err) == nil
 }
 
 // root reads what the session's reference names.

@@ -39,6 +39,9 @@ func OnDisk(st os.FileInfo) int64 {
 // isReadOnly tells whether nothing can be written because the file system is mounted so.
 func isReadOnly(err error) bool { return errors.Is(err, unix.EROFS) }
 
+// isDiskFull tells whether there is no room.
+func isDiskFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
 // removeAll removes a folder and what is in it.
 func removeAll(dir string) error { return os.RemoveAll(dir) }
 

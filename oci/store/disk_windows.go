@@ -23,6 +23,11 @@ func OnDisk(st os.FileInfo) int64 { return st.Size() }
 // isReadOnly tells whether nothing can be written because the disk is protected.
 func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
 
+// isDiskFull tells whether there is no room.
+func isDiskFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
+
 // removeAll removes a folder and what is in it. Wine lacks the call that
 // os.RemoveAll uses for what is inside a folder; one path after the other works
 // there too.

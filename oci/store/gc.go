@@ -39,6 +39,7 @@ func (s *Store) GC(ctx context.Context) (Swept, error) {
 	if err != nil {
 		return swept, fmt.Errorf("collect garbage in store %s: %w", s.dir, err)
 	}
+	swept.Bytes += s.sweepParts()
 	s.sweepLocks()
 	return swept, s.sweepUnfinished()
 }

@@ -44,6 +44,12 @@ func (l *Lease) Ingest(ctx context.Context, want ispec.Descriptor, r io.Reader) 
 	if ok, err := l.has(ctx, want); ok || err != nil {
 		return l.found(want, err)
 	}
+	if ranged, ok := r.(oci.Ranged); ok && want.Size >= partsFrom {
+		got, err := l.receiveParts(ctx, want, ranged)
+		if !errors.Is(err, oci.ErrNoRanges) {
+			return got, err
+		}
+	}
 	return l.receive(ctx, want, r)
 }
 

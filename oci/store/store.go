@@ -43,6 +43,7 @@ const (
 	leasesDir = "leases"
 	pinsDir   = "pins"
 	locksDir  = "locks"
+	partsDir  = "parts"
 )
 
 // ErrNotFound is what is wrapped when a name or digest is not in the store.
