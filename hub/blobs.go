@@ -148,21 +148,21 @@ func created(w http.ResponseWriter, repo string, d digest.Digest) error {
 }
 
 // with finds the upload of a request and makes the request the one that is busy with it.
-func (h *Hub) with(w http.ResponseWriter, r *http.Request, rt route, fn func(u *upload) error) error {
+func (h *Hub) with(w http.ResponseWriter, r *http.Request, rt route, fn func(u *upload, body *patientBody) error) error {
 	u, err := h.upload(rt)
 	if err != nil {
 		return err
 	}
-	control := http.NewResponseController(w)
-	if err := u.use(r.Context(), func() { _ = control.SetReadDeadline(time.Unix(1, 0)) }); err != nil {
+	body := h.body(w, r)
+	if err := u.use(r.Context(), body.end); err != nil {
 		return err
 	}
 	defer u.leave()
-	return fn(u)
+	return fn(u, body)
 }
 
 func (h *Hub) uploadStatus(w http.ResponseWriter, r *http.Request, rt route) error {
-	return h.with(w, r, rt, func(u *upload) error {
+	return h.with(w, r, rt, func(u *upload, _ *patientBody) error {
 		u.tell(w, u.size)
 		w.Header().Del("Content-Length") // 204 has none
 		w.WriteHeader(http.StatusNoContent)
@@ -171,7 +171,7 @@ func (h *Hub) uploadStatus(w http.ResponseWriter, r *http.Request, rt route) err
 }
 
 func (h *Hub) cancelUpload(w http.ResponseWriter, r *http.Request, rt route) error {
-	return h.with(w, r, rt, func(u *upload) error {
+	return h.with(w, r, rt, func(u *upload, _ *patientBody) error {
 		h.discard(u)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -179,8 +179,8 @@ func (h *Hub) cancelUpload(w http.ResponseWriter, r *http.Request, rt route) err
 }
 
 func (h *Hub) patchUpload(w http.ResponseWriter, r *http.Request, rt route) error {
-	return h.with(w, r, rt, func(u *upload) error {
-		if err := h.chunk(w, r, u); err != nil {
+	return h.with(w, r, rt, func(u *upload, body *patientBody) error {
+		if err := h.chunk(r, body, u); err != nil {
 			return err
 		}
 		u.tell(w, u.size)
@@ -190,7 +190,7 @@ func (h *Hub) patchUpload(w http.ResponseWriter, r *http.Request, rt route) erro
 }
 
 // chunk takes the body of a request in, if it belongs where the upload is.
-func (h *Hub) chunk(w http.ResponseWriter, r *http.Request, u *upload) error {
+func (h *Hub) chunk(r *http.Request, body *patientBody, u *upload) error {
 	most := r.ContentLength
 	if text := r.Header.Get("Content-Range"); text != "" {
 		first, last, ok := parseContentRange(text)
@@ -209,7 +209,7 @@ func (h *Hub) chunk(w http.ResponseWriter, r *http.Request, u *upload) error {
 	if err := h.space.fits(max(most, 0)); err != nil {
 		return err
 	}
-	return h.append(r.Context(), u, h.body(w, r), most)
+	return h.append(r.Context(), u, body, most)
 }
 
 func (u *upload) wrongPlace(first int64) error {
@@ -222,9 +222,9 @@ func (h *Hub) finishUpload(w http.ResponseWriter, r *http.Request, rt route) err
 	if err != nil {
 		return refuse(http.StatusBadRequest, codeDigestInvalid, "%v", err)
 	}
-	return h.with(w, r, rt, func(u *upload) error {
+	return h.with(w, r, rt, func(u *upload, body *patientBody) error {
 		if r.ContentLength != 0 {
-			if err := h.chunk(w, r, u); err != nil {
+			if err := h.chunk(r, body, u); err != nil {
 				return err
 			}
 		}

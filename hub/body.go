@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,10 +22,17 @@ type patientBody struct {
 	patience time.Duration
 	since    time.Time
 	came     int64
+	ended    atomic.Bool
 }
 
 func (h *Hub) body(w http.ResponseWriter, r *http.Request) *patientBody {
 	return &patientBody{body: r.Body, control: http.NewResponseController(w), patience: h.patience}
+}
+
+// end ends a Read that waits, and those that come, from another goroutine.
+func (b *patientBody) end() {
+	b.ended.Store(true)
+	_ = b.control.SetReadDeadline(time.Unix(1, 0))
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
@@ -40,6 +48,9 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	}
 	// A connection without deadlines is a test's.
 	_ = b.control.SetReadDeadline(now.Add(b.patience))
+	if b.ended.Load() { // after the deadline, which may be over that of end
+		return 0, errSlow
+	}
 	n, err := b.body.Read(p)
 	b.came += int64(n)
 	return n, err
