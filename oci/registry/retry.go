@@ -48,6 +48,7 @@ func (c *Client) pause(ctx context.Context, attempt int, err error) error {
 	var status *StatusError
 	if errors.As(err, &status) && status.RetryAfter > 0 {
 		d = min(status.RetryAfter, maxRetryAfter)
+		d += rand.N(d/10 + 1)
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
