@@ -33,6 +33,7 @@ const (
 	mostPiece    = 64 << 20
 	pieces       = 16        // of a blob, between these bounds
 	keptFor      = time.Hour // by sweeps
+	writeEvery   = 4 << 20   // so much comes before the disk is told to begin
 )
 
 // pieceSize is how much one request of several asks for.
@@ -204,7 +205,7 @@ func (p *part) take(many int) (from, to int64) {
 }
 
 func (p *part) copy(ctx context.Context, body io.Reader, from, to int64, buf []byte) error {
-	for from < to {
+	for written := from; from < to; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -218,6 +219,10 @@ func (p *part) copy(ctx context.Context, body io.Reader, from, to int64, buf []b
 			from += int64(n)
 			if werr := p.note(i, int64(n)); werr != nil {
 				return werr
+			}
+			if from-written >= writeEvery {
+				beginWriting(p.file, written, from-written)
+				written = from
 			}
 		}
 		if err == io.EOF && from < to {
