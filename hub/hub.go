@@ -101,6 +101,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	}
 	h.lock = flock.New(filepath.Join(h.dir, "lock"), flock.SetPermissions(0o600))
 	if ok, err := h.lock.TryLock(); err != nil || !ok {
+		_ = h.lock.Close()
 		return nil, fmt.Errorf("open registry %s: %w", h.dir, errors.Join(ErrInUse, err))
 	}
 	if err := h.load(ctx, c.MaxBytes); err != nil {

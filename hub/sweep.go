@@ -11,8 +11,11 @@ import (
 // sweepEvery is how often a registry looks for what nobody needs.
 const sweepEvery = time.Hour
 
-// Run sweeps now and then until ctx ends.
+// Run sweeps now and then until ctx ends. A registry that is read only keeps what it has.
 func (h *Hub) Run(ctx context.Context) {
+	if h.readOnly {
+		return
+	}
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {

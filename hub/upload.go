@@ -67,6 +67,12 @@ func (u *uploads) load(dir string) (bytes int64, err error) {
 	return bytes, nil
 }
 
+func (u *uploads) full() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.files >= maxUploads
+}
+
 func partName(repo, id string) string { return repositoryID(repo) + "-" + id }
 
 // begin opens an upload.
@@ -76,6 +82,9 @@ func (h *Hub) begin(repo string, of digest.Algorithm) (*upload, error) {
 	id := hex.EncodeToString(raw)
 	name := partName(repo, id)
 	u := &upload{repo: repo, id: id, file: filepath.Join(h.parts(), name), busy: make(chan struct{}, 1), of: of, sum: of.Hash()}
+	if h.uploads.full() {
+		h.dropUploads(h.now().Add(-time.Hour)) // clients that give up do not say so
+	}
 	h.uploads.mu.Lock()
 	defer h.uploads.mu.Unlock()
 	if h.uploads.files >= maxUploads {

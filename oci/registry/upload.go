@@ -31,23 +31,31 @@ type upload struct {
 	*push
 	d ispec.Descriptor
 
-	where   *url.URL // nil: no upload is open
-	off     int64    // what the registry has
-	piece   int64    // 0: the rest in one
-	least   int64    // what the registry wants in a piece
-	whole   bool     // pieces were refused
-	broke   int64    // the offset of the last break
-	failed  int      // since much went last
-	broken  int      // in all
-	begun   int      // how often it began at zero
-	resumed bool     // from an earlier run
+	where  *url.URL    // nil: no upload is open
+	off    int64       // what the registry has
+	piece  int64       // 0: the rest in one
+	least  int64       // what the registry wants in a piece
+	whole  bool        // pieces were refused
+	broke  int64       // the offset of the last break
+	failed int         // since much went last
+	broken int         // in all
+	begun  int         // how often it began at zero
+	kept   *keptUpload // what is remembered of it; nil: nothing
 }
 
 func (u *upload) run(ctx context.Context) error {
+	if u.d.Size >= keepFrom {
+		u.kept = u.c.kept.hold(u.key())
+	}
+	from := u.kept.load()
+	defer func() { u.kept.release() }()
+	if u.where = from; from != nil && u.ask(ctx) != nil {
+		u.where = nil
+	}
 	for {
 		err := u.attempt(ctx)
 		if err == nil {
-			u.c.kept.drop(u.key())
+			u.kept.done()
 			return nil
 		}
 		if err := u.recover(ctx, err); err != nil {
@@ -81,22 +89,14 @@ func (u *upload) attempt(ctx context.Context) error {
 	return u.finish(ctx)
 }
 
-// open begins an upload, or goes on with one of an earlier run.
+// open begins an upload.
 func (u *upload) open(ctx context.Context) (done bool, err error) {
 	u.off = 0
-	if !u.resumed {
-		u.resumed = true
-		if u.where = u.c.kept.load(u.key()); u.where != nil && u.ask(ctx) == nil {
-			return false, nil
-		}
-	}
 	u.begun++
 	if u.where, u.least, err = u.start(ctx, u.d); err != nil || u.where == nil {
 		return err == nil, err
 	}
-	if u.d.Size >= keepFrom {
-		u.c.kept.keep(u.key(), u.where)
-	}
+	u.kept.keep(u.where)
 	return false, nil
 }
 
