@@ -17,7 +17,7 @@ import (
 func newTransport(jobs int) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dial,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 		MaxIdleConns:           4 * jobs,
@@ -152,38 +152,6 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 func (b *watchedBody) Close() error {
 	b.dog.stop()
 	return b.ReadCloser.Close()
-}
-
-// sentBody is a request body under a watchdog: the timer runs while the
-// transport writes, and is started anew each time it asks for more.
-type sentBody struct {
-	io.Reader
-	io.Closer
-	dog    *watchdog
-	floor  floor
-	report func(n int)
-	since  time.Time // when the floor was last looked at
-	sent   int64     // meanwhile
-}
-
-func (b *sentBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	now := time.Now()
-	if b.since.IsZero() {
-		b.since = now
-	}
-	if now.Sub(b.since) >= b.floor.within {
-		if b.sent < b.floor.bytes {
-			b.dog.cancel(fmt.Errorf("%w: only %d bytes went in %s", errStalled, b.sent, now.Sub(b.since).Round(time.Millisecond)))
-		}
-		b.since, b.sent = now, 0
-	}
-	b.dog.pat()
-	if n > 0 {
-		b.sent += int64(n)
-		b.report(n)
-	}
-	return n, err
 }
 
 // classify replaces the "context canceled" of our own watchdogs by the reason.

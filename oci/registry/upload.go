@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
@@ -273,7 +274,8 @@ func (u *upload) body(ctx context.Context, dog *watchdog, n int64) (io.ReadClose
 		return nil, &localError{fmt.Errorf("read %s: %w", u.d.Digest, err)}
 	}
 	done := u.off
-	return &sentBody{Reader: io.LimitReader(src, n), Closer: src, dog: dog, floor: u.c.floor, report: func(n int) {
+	file, _ := src.(*os.File)
+	return &sentBody{LimitedReader: &io.LimitedReader{R: src, N: n}, Closer: src, file: file, dog: dog, floor: u.c.floor, report: func(n int) {
 		was := done / reportEvery
 		if done += int64(n); done/reportEvery != was {
 			u.c.progress.Report(oci.Event{Status: oci.StatusPushing, Descriptor: u.d, Done: done, Total: u.d.Size})

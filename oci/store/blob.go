@@ -117,17 +117,14 @@ func openNamed(path string, d digest.Digest) (*Blob, error) {
 	return b, nil
 }
 
-// Open opens a blob for reading from its start, and for seeking; it makes a store an
-// oci.Source.
+// Open opens a blob for reading from its start; it makes a store an oci.Source. What it
+// returns is a file, so that the system can send it by itself.
 func (s *Store) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
 	b, err := s.Blob(d)
 	if err != nil {
 		return nil, err
 	}
-	return struct {
-		*io.SectionReader
-		io.Closer
-	}{io.NewSectionReader(b, 0, b.Size()), b}, nil
+	return b.Detach(), nil
 }
 
 // OpenContent opens the content of a file of a layer: an unpacked file, or the
