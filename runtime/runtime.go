@@ -160,10 +160,28 @@ func (rt *Runtime) prepareOptions(tables uint32) prepare.Options {
 	return prepare.Options{
 		EngineFixes: rt.engine.NeedsFixes(),
 		Fuel:        true,
+		Rewrites:    rewrites(rt.engine.Weak()),
+		TrapEnds:    true, // Worker.Do, Worker.Turn and Guest.Call see to it
 		Limits:      limits,
 		GroupBytes:  rt.config.groupBytes,
 		Workers:     rt.config.engine.Workers,
 	}
+}
+
+// rewrites are those that make up for what the compiler does not.
+func rewrites(weak engine.Weak) (r prepare.Rewrites) {
+	for rewrite, wanted := range map[prepare.Rewrites]bool{
+		prepare.FuseBranches: weak.Branches,
+		prepare.SplatLoads:   weak.Splats,
+		prepare.GroupChecks:  weak.Checks,
+		prepare.UnrollLoops:  weak.Loops,
+		prepare.ChooseFloats: weak.Selects,
+	} {
+		if wanted {
+			r |= rewrite
+		}
+	}
+	return r
 }
 
 // acquire returns the compiled form of the module with this digest, reading
